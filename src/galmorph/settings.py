@@ -1,0 +1,307 @@
+"""params.yaml as frozen, typed objects; an unknown or wrong key stops with its name.
+
+The comments beside the keys in params.yaml say what each one means and why it has its value; this module says what
+is allowed. Nothing here depends on the machine: workers, schedulers and stores are named by environment variables,
+so that no cached result is invalidated by moving house.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from galmorph.errors import GalmorphError
+
+ClassName = Literal["spiral", "elliptical", "uncertain"]
+CLASS_NAMES: tuple[ClassName, ...] = ("spiral", "elliptical", "uncertain")
+
+# Names become folder names, MLflow run names and DVC stage names.
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Fraction = Annotated[float, Field(gt=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
+
+
+def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("names something twice")
+    return values
+
+
+Classes = Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_distinct)]
+
+
+class Block(BaseModel):
+    """A block of params.yaml: frozen, and refusing keys that it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SampleSettings(Block):
+    """Which rows of the catalogue are requested."""
+
+    rule: Literal["first", "random", "in_frames"]
+    size: Count | None
+    seed: Seed
+
+
+class SurveySettings(Block):
+    """The survey in use."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")]
+    source: Literal["simulated", "local", "stamps"]
+    sample: SampleSettings
+
+
+class SimulatedSettings(Block):
+    """The embedded survey."""
+
+    seed: Seed
+    galaxies: Count
+    galaxies_per_frame: Annotated[int, Field(ge=1, le=60)]
+    band: Literal["r"]
+
+
+class LocalSettings(Block):
+    """Frames and catalogue that are already on disk."""
+
+    frames: str
+    catalogue: str
+    redshifts: str | None
+    band: Literal["u", "g", "r", "i", "z"]
+
+
+class StampsSettings(Block):
+    """Cutouts that somebody else made."""
+
+    folder: str
+    labels: str
+    colour: Literal["red", "green", "blue", "mean"]
+    field: Literal["whole", "centre"]
+    resampling: Literal["area", "spline"]
+    pixel_scale: Annotated[float, Field(gt=0)] | None
+    psf_fwhm: Annotated[float, Field(gt=0)] | None
+
+
+class CutoutSettings(Block):
+    """From frames to stamps."""
+
+    size: Annotated[int, Field(ge=16, le=256, multiple_of=2)]
+    wide_size: Annotated[int, Field(ge=16, le=512, multiple_of=2)]
+    sky_inner: Annotated[int, Field(ge=16, multiple_of=2)]
+    sky_outer: Annotated[int, Field(ge=24, le=1024, multiple_of=2)]
+    max_rejected_fraction: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        if self.wide_size <= self.size:
+            raise ValueError("wide_size must be larger than size")
+        if self.sky_inner < self.size:
+            raise ValueError("sky_inner must not be smaller than size: the sky is measured around the stamp")
+        if self.sky_outer < self.sky_inner + 8:
+            raise ValueError("sky_outer must exceed sky_inner by 8 pixels or more")
+        return self
+
+
+class EvaluationSettings(Block):
+    """The common evaluation sets of spirals and ellipticals, reserved in each run before any condition draws."""
+
+    natural: Annotated[int, Field(ge=2)]
+    balanced: Annotated[int, Field(ge=2, multiple_of=2)]
+
+
+class ProtocolSettings(Block):
+    """What is repeated, and from which seed."""
+
+    seed: Seed
+    runs: Annotated[int, Field(ge=1, le=999)]
+    train_fraction: Fraction
+    evaluation: EvaluationSettings
+
+
+class ConditionSettings(Block):
+    """One condition of the study.
+
+    A draw takes `size` galaxies from the classes `drawn_among` and keeps those of `classes`.
+    """
+
+    classes: Classes
+    drawn_among: Classes
+    mix: Literal["natural", "balanced"]
+    size: Annotated[int, Field(ge=4)]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if missing := set(self.classes) - set(self.drawn_among):
+            raise ValueError(f"classes has {sorted(missing)}, which drawn_among lacks")
+        if self.mix == "balanced" and self.size % len(self.drawn_among):
+            raise ValueError(f"a balanced draw of {self.size} does not divide by {len(self.drawn_among)} classes")
+        return self
+
+
+class ComparisonSettings(Block):
+    """Two conditions set side by side."""
+
+    conditions: Annotated[tuple[Name, Name], AfterValidator(_distinct)]
+    metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(_distinct)]
+
+
+class NetworkSettings(Block):
+    """The convolutional network."""
+
+    filters: Annotated[tuple[Count, ...], Field(min_length=1, max_length=6)]
+    kernels: Annotated[tuple[Annotated[int, Field(ge=1, le=11)], ...], Field(min_length=1, max_length=6)]
+    padding: Literal["valid", "same"]
+    dense: Annotated[tuple[Count, ...], Field(max_length=4)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if len(self.filters) != len(self.kernels):
+            raise ValueError(f"{len(self.filters)} filters, {len(self.kernels)} kernels: one of each per layer")
+        return self
+
+    def smallest_side(self, size: int) -> int:
+        """Side in pixels of the last feature map, for stamps of `size` pixels; 0 or less where they are too small."""
+        for kernel in self.kernels:
+            size = (size if self.padding == "same" else size - kernel + 1) // 2
+        return size
+
+
+class TrainingSettings(Block):
+    """How one network is trained."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Count
+    optimiser: Literal["adam", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    loss: Literal["cross_entropy", "mean_squared_error"]
+    scaling: Literal["asinh", "linear", "extremes"]
+    keep_weights: Annotated[int, Field(ge=0)]
+
+
+class ReportSettings(Block):
+    """What the report shows; nothing here reaches a trained number."""
+
+    examples: Annotated[int, Field(ge=1, le=24)]
+    redshift_bin: Annotated[float, Field(gt=0, le=1)]
+    png_dpi: Annotated[int, Field(ge=50, le=600)]
+
+
+class Settings(Block):
+    """The whole of params.yaml."""
+
+    survey: SurveySettings
+    simulated: SimulatedSettings
+    local: LocalSettings
+    stamps: StampsSettings
+    cutouts: CutoutSettings
+    protocol: ProtocolSettings
+    conditions: Annotated[dict[Name, ConditionSettings], Field(min_length=1)]
+    comparisons: dict[Name, ComparisonSettings]
+    network: NetworkSettings
+    training: TrainingSettings
+    report: ReportSettings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name, comparison in self.comparisons.items():
+            if unknown := [c for c in comparison.conditions if c not in self.conditions]:
+                raise ValueError(f"comparisons.{name}.conditions: {unknown[0]} is not among conditions")
+        for name, condition in self.conditions.items():
+            train = math.floor(self.protocol.train_fraction * condition.size + 0.5)
+            if not 0 < train < condition.size:
+                raise ValueError(f"conditions.{name}.size: {condition.size} leaves an empty part")
+        if self.training.keep_weights > self.protocol.runs:
+            raise ValueError("training.keep_weights: more than protocol.runs")
+        if self.network.smallest_side(self.cutouts.size) < 1:
+            raise ValueError(
+                f"network.kernels: nothing is left of a stamp of {self.cutouts.size} pixels (cutouts.size)"
+            )
+        if self.survey.sample.rule == "in_frames" and self.survey.source != "local":
+            raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
+        return self
+
+
+def _describe(error: Any, data: Any) -> str:
+    """One line for one pydantic complaint: the key, what is wrong, what is allowed."""
+    location = [str(part) for part in error["loc"]]
+    key = ".".join(location)
+    if error["type"] == "extra_forbidden":
+        known = _known_keys(location[:-1])
+        guess = difflib.get_close_matches(location[-1], known, n=1)
+        return f"{key}: unknown key" + (f" (did you mean {guess[0]}?)" if guess else f" (known: {', '.join(known)})")
+    if error["type"] == "missing":
+        return f"{key}: missing"
+    message = error["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
+    value = error["input"]
+    shown = "" if isinstance(value, dict | list) else f", not {value!r}"
+    return f"{key}: {message}{shown}" if key else message
+
+
+def _known_keys(location: list[str]) -> list[str]:
+    """Return the keys of the block at `location`."""
+    model: type[BaseModel] = Settings
+    blocks: dict[str, type[BaseModel]] = {"conditions": ConditionSettings, "comparisons": ComparisonSettings}
+    if location and location[0] in blocks:
+        return list(blocks[location[0]].model_fields)
+    for part in location:
+        annotation = model.model_fields[part].annotation
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            return []
+        model = annotation
+    return list(model.model_fields)
+
+
+def parse_settings(data: Any, source: str = "params.yaml") -> Settings:
+    """Check a mapping as read from YAML.
+
+    Parameters
+    ----------
+    data
+        What the file holds.
+    source
+        Its name, for messages.
+
+    Raises
+    ------
+    GalmorphError
+        With one line per wrong key.
+    """
+    try:
+        # Through JSON, because there a YAML list may stand for a tuple while every other type stays strict.
+        return Settings.model_validate_json(json.dumps(data))
+    except ValidationError as error:
+        lines = [_describe(item, data) for item in error.errors()]
+        raise GalmorphError(f"{source}: " + f"\n{source}: ".join(lines)) from None
+    except TypeError as error:
+        raise GalmorphError(f"{source}: {error}; use plain numbers, words and lists") from None
+
+
+def load_settings(path: Path) -> Settings:
+    """Read and check a params file.
+
+    Raises
+    ------
+    GalmorphError
+        If the file is missing, is not YAML, or holds a key that is unknown, missing or wrong.
+    """
+    try:
+        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise GalmorphError(f"{path}: no such file; run galmorph in the project's root") from None
+    except UnicodeDecodeError:
+        raise GalmorphError(f"{path}: not UTF-8 text") from None
+    except YAMLError as error:
+        raise GalmorphError(f"{path}: not valid YAML: {error}") from None
+    if not isinstance(data, dict):
+        raise GalmorphError(f"{path}: empty, or not a mapping; copy one of presets/ over it")
+    return parse_settings(data, path.name)

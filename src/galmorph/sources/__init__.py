@@ -1,0 +1,1 @@
+"""Where galaxies come from; each source leaves the same files in data/raw."""
