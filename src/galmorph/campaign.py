@@ -16,6 +16,7 @@ import pandas as pd
 
 from galmorph.errors import GalmorphError
 from galmorph.protocol import generator
+from galmorph.quiet import import_tensorflow
 from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 from galmorph.workers import spread
@@ -104,6 +105,7 @@ class Campaign:
 def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, run: int, folder: Path) -> None:
     """Train one run and write its record, and its weights where they are kept, into `folder`."""
     # In a worker process: only there is TensorFlow needed.
+    import_tensorflow()
     from galmorph.network import save_weights
     from galmorph.training import Sample, train
 

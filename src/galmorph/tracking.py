@@ -226,10 +226,16 @@ class Store:
                         key = (record.condition, record.fingerprint, str(record.run))
                         run = run_content(record, file, condition.epoch)
                         self._reconcile(children.pop(key, []), run, parent, counts)
-            for runs in children.values():
+            fingerprints = {records[0].fingerprint for c in declared for records in c.phases.values()}
+            for (_, fingerprint, _), runs in children.items():
                 for run in runs:
-                    self._mark_earlier(run)
-                    counts.earlier += 1
+                    # One that claims a declared campaign, but to be no run of it, was edited.
+                    if fingerprint in fingerprints:
+                        self.client.delete_run(run.info.run_id)
+                        counts.replaced += 1
+                    else:
+                        self._mark_earlier(run)
+                        counts.earlier += 1
             self._retire([run for run in self.runs("condition") if run.info.run_id not in current])
         self.open_parents.clear()
         return counts
