@@ -214,6 +214,8 @@ def train(
                 f"training.learning_rate (it is {training.learning_rate}) or change training.scaling"
             )
     probabilities = {
-        name: tf.nn.softmax(machine.logits(prepared(images))).numpy() for name, images in evaluation.items()
+        name: np.array(tf.nn.softmax(machine.logits(prepared(images)))) for name, images in evaluation.items()
     }
-    return Outcome(history, predicted, probabilities, machine.model.get_weights(), s)
+    # Copies: NumPy sees TensorFlow's own memory, which the next run's fused updates write into.
+    weights = [np.array(values) for values in machine.model.get_weights()]
+    return Outcome(history, predicted, probabilities, weights, s)

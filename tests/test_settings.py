@@ -1,0 +1,112 @@
+from pathlib import Path
+
+import pytest
+from ruamel.yaml import YAML
+
+from galmorph.errors import GalmorphError
+from galmorph.settings import load_settings, parse_settings
+from parameters import ROOT, changed, committed, settings_with
+
+PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
+
+
+def keys(data, prefix=""):
+    for key, value in data.items():
+        yield f"{prefix}{key}"
+        if isinstance(value, dict) and prefix + key not in ("conditions", "comparisons"):
+            yield from keys(value, f"{prefix}{key}.")
+
+
+@pytest.mark.parametrize("preset", PRESETS, ids=lambda path: path.stem)
+def test_presets_are_whole_params_files(preset):
+    load_settings(preset)
+    data = YAML(typ="safe").load(preset.read_text(encoding="utf-8"))
+    assert list(keys(data)) == list(keys(committed()))
+
+
+def test_there_are_presets():
+    assert {path.stem for path in PRESETS} >= {"thesis", "efigi"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("training.learning_rat", 0.1, "training.learning_rat: unknown key (did you mean learning_rate?)"),
+        ("colour", 1, "colour: unknown key"),
+        ("conditions.balanced.sise", 1, "conditions.balanced.sise: unknown key (did you mean size?)"),
+        ("training.epochs", "many", "training.epochs: input should be a valid integer"),
+        ("training.epochs", True, "training.epochs"),
+        ("training.epochs", 0, "training.epochs: input should be greater than or equal to 1, not 0"),
+        ("training.learning_rate", float("nan"), "training.learning_rate"),
+        ("protocol.train_fraction", 1.0, "protocol.train_fraction"),
+        ("conditions.two_class.classes", ["spiral", "star"], "conditions.two_class.classes.1"),
+        ("conditions.two_class.classes", ["spiral", "spiral"], "names something twice"),
+        (
+            "conditions.two_class.drawn_among",
+            ["spiral", "uncertain"],
+            "conditions.two_class: classes has ['elliptical']",
+        ),
+        ("conditions.balanced.size", 201, "conditions.balanced: a balanced draw of 201 does not divide by 2"),
+        ("comparisons.class_balance.conditions", ["two_class", "three"], "three is not among conditions"),
+        ("network.kernels", [3, 3], "network: 3 filters, 2 kernels"),
+        ("network.kernels", [11, 11, 11], "network.kernels: nothing is left of a stamp of 64 pixels"),
+        ("training.keep_weights", 31, "training.keep_weights: more than protocol.runs"),
+        ("survey.source", "sdss2", "survey.source"),
+        ("survey.sample.rule", "in_frames", "survey.sample.rule: in_frames goes with survey.source local"),
+        ("cutouts.wide_size", 64, "cutouts: wide_size must be larger than size"),
+        ("survey.name", "../elsewhere", "survey.name"),
+        ("conditions", {"Two": committed()["conditions"]["two_class"]}, "conditions.Two"),
+        ("conditions", {}, "conditions"),
+    ],
+)
+def test_each_mistake_stops_with_its_key(name, value, words):
+    with pytest.raises(GalmorphError) as error:
+        settings_with({name: value})
+    assert words in str(error.value)
+
+
+def test_missing_key_is_named():
+    data = committed()
+    del data["training"]["loss"]
+    with pytest.raises(GalmorphError, match=r"params\.yaml: training\.loss: missing"):
+        parse_settings(data)
+
+
+def test_every_mistake_is_reported_at_once():
+    with pytest.raises(GalmorphError) as error:
+        settings_with({"training.epochs": 0, "protocol.runs": 0})
+    assert str(error.value).count("params.yaml: ") == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1", "not valid YAML"),
+        ("", "empty, or not a mapping"),
+        ("training:\n  epochs: 3\n  epochs: 4\n", "not valid YAML"),
+        ("- 1\n", "empty, or not a mapping"),
+        ("when: 2001-01-01\n", "use plain numbers"),
+    ],
+)
+def test_unreadable_file(tmp_path: Path, text, words):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(GalmorphError, match=words):
+        load_settings(path)
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(GalmorphError, match="no such file"):
+        load_settings(tmp_path / "params.yaml")
+
+
+def test_settings_are_frozen():
+    settings = settings_with({})
+    with pytest.raises(ValueError, match="frozen"):
+        settings.training.epochs = 3  # type: ignore[misc]
+
+
+def test_changes_leave_the_original_alone():
+    data = committed()
+    changed(data, {"training.epochs": 1})
+    assert data == committed()

@@ -1,0 +1,138 @@
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from galmorph.errors import GalmorphError
+from galmorph.settings import ConditionSettings
+from galmorph.splits import apportion, split_condition
+from parameters import settings_with
+
+COUNTS = {"spiral": 403, "elliptical": 158, "uncertain": 939}
+
+
+def galaxies(counts=COUNTS):
+    classes = np.repeat(list(counts), list(counts.values()))
+    classes = np.random.default_rng(3).permutation(classes)
+    return pd.DataFrame({"objid": np.arange(len(classes)) + 587_722_981_741_000_000, "class": classes})
+
+
+def small(**changes):
+    return settings_with(
+        {"protocol.runs": 4, "protocol.evaluation.natural": 30, "protocol.evaluation.balanced": 30} | changes
+    )
+
+
+def split(name, settings, table=None):
+    table = galaxies() if table is None else table
+    return split_condition(table, name, settings.conditions[name], settings.protocol)
+
+
+@pytest.mark.parametrize("name", ["three_class", "two_class", "balanced", "two_class_small"])
+def test_no_galaxy_is_in_two_parts_of_a_run(name):
+    table = split(name, small())
+    drawn = table[table["part"].isin(["train", "test"])]
+    assert not drawn.duplicated(["phase", "run", "row"]).any()
+    for (_, _), run in table.groupby(["phase", "run"]):
+        common = set(run.loc[run["part"].str.startswith("common"), "row"])
+        assert common
+        assert not common & set(run.loc[run["part"].isin(["train", "test"]), "row"])
+
+
+def test_rows_name_their_galaxies():
+    sample = galaxies()
+    table = split("three_class", small(), sample)
+    np.testing.assert_array_equal(table["objid"], sample["objid"].to_numpy()[table["row"]])
+    np.testing.assert_array_equal(table["class"], sample["class"].to_numpy()[table["row"]])
+
+
+def test_sizes_are_those_of_the_protocol():
+    table = split("three_class", small())
+    sizes = table.groupby(["phase", "run", "part"]).size().unstack()
+    assert len(sizes) == 8
+    assert (sizes["train"] == 140).all()
+    assert (sizes["test"] == 60).all()
+    assert (sizes["common_natural"] == 30).all()
+
+
+def test_balanced_draws_are_one_to_one_in_both_parts():
+    table = split("balanced", small())
+    counts = table.groupby(["phase", "run", "part", "class"]).size().unstack()
+    for part, each in (("train", 70), ("test", 30), ("common_balanced", 15)):
+        assert (counts.xs(part, level="part") == each).all(axis=None)
+
+
+def test_natural_draws_vary_about_the_sample_fraction():
+    settings = small(**{"protocol.runs": 200})
+    table = split("two_class", settings)
+    train = table[table["part"] == "train"]
+    share = (train["class"] == "elliptical").groupby([train["phase"], train["run"]]).mean()
+    expected = COUNTS["elliptical"] / (COUNTS["elliptical"] + COUNTS["spiral"])
+    assert share.std() > 0.01
+    assert share.mean() == pytest.approx(expected, abs=4 * share.std() / np.sqrt(len(share)))
+
+
+def test_control_has_exactly_the_spirals_and_ellipticals_of_three_class():
+    settings = small()
+    three, control = split("three_class", settings), split("two_class_small", settings)
+    kept = three[three["class"] != "uncertain"]
+    columns = ["phase", "run", "part", "row"]
+    pd.testing.assert_frame_equal(
+        kept[columns].sort_values(columns, ignore_index=True), control[columns].sort_values(columns, ignore_index=True)
+    )
+
+
+def test_conditions_share_their_evaluation_sets_run_by_run():
+    settings = small()
+    sets = [
+        table[table["part"].str.startswith("common")].reset_index(drop=True)
+        for table in (split("two_class", settings), split("balanced", settings))
+    ]
+    pd.testing.assert_frame_equal(*sets)
+
+
+def test_phases_and_runs_draw_afresh():
+    table = split("two_class", small())
+    train = table[table["part"] == "train"].groupby(["phase", "run"])["row"].apply(frozenset)
+    assert train.nunique() == len(train)
+
+
+def test_a_condition_without_ellipticals_has_no_common_sets():
+    condition = ConditionSettings(
+        classes=("spiral", "uncertain"), drawn_among=("spiral", "uncertain"), mix="natural", size=100
+    )
+    table = split_condition(galaxies(), "other", condition, small().protocol)
+    assert set(table["part"]) == {"train", "test"}
+
+
+def test_too_few_of_a_class():
+    few = galaxies({"spiral": 400, "elliptical": 110, "uncertain": 900})
+    with pytest.raises(GalmorphError, match=r"conditions\.balanced\.size: needs 100 elliptical .* has 110"):
+        split("balanced", small(), few)
+
+
+def test_too_few_altogether():
+    few = galaxies({"spiral": 90, "elliptical": 60, "uncertain": 10})
+    with pytest.raises(GalmorphError, match=r"conditions\.two_class\.size: asks for 200 .* has 150"):
+        split("two_class", small(), few)
+
+
+def test_a_part_without_a_class_is_refused():
+    rare = galaxies({"spiral": 1000, "elliptical": 18, "uncertain": 10})
+    settings = small(**{"protocol.runs": 30, "protocol.evaluation.balanced": 2, "protocol.evaluation.natural": 2})
+    with pytest.raises(GalmorphError, match=r"conditions\.two_class\.size: in run \d+ .* no elliptical"):
+        split("two_class", settings, rare)
+
+
+def test_a_sample_without_ellipticals_is_refused():
+    with pytest.raises(GalmorphError, match="no elliptical"):
+        split("two_class", small(), galaxies({"spiral": 400, "elliptical": 0, "uncertain": 10}))
+
+
+@given(st.integers(0, 1000), st.lists(st.integers(1, 500), min_size=1, max_size=4))
+def test_apportioning_gives_the_total_within_one_of_the_exact_shares(total, weights):
+    shares = apportion(total, {str(i): weight for i, weight in enumerate(weights)})
+    assert sum(shares.values()) == total
+    for i, weight in enumerate(weights):
+        assert abs(shares[str(i)] - total * weight / sum(weights)) < 1

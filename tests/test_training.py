@@ -1,0 +1,209 @@
+import numpy as np
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.protocol import generator
+from galmorph.quiet import import_tensorflow
+from galmorph.settings import NetworkSettings, TrainingSettings
+from parameters import SMALL_NETWORK, settings_with
+
+import_tensorflow()
+
+import keras  # noqa: E402
+import tensorflow as tf  # noqa: E402
+
+from galmorph.network import build_network, initialise, loss_function, save_weights  # noqa: E402
+from galmorph.scaling import scaled, softening  # noqa: E402
+from galmorph.training import HISTORY, Engine, Sample, single_thread, train  # noqa: E402
+
+SIZE = 16
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    single_thread()
+
+
+def small(**changes) -> tuple[NetworkSettings, TrainingSettings]:
+    base = {"network": SMALL_NETWORK, "training.batch_size": 8, "training.learning_rate": 0.01}
+    settings = settings_with(base | changes)
+    return settings.network, settings.training
+
+
+def discs_and_points(n=60, seed=0) -> Sample:
+    """Two classes that a network can tell apart: extended and compact sources in noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+    labels = rng.integers(0, 2, n).astype(np.int32)
+    width = np.where(labels == 0, 4.0, 1.2)[:, None, None]
+    images = 40 * np.exp(-(x**2 + y**2) / (2 * width**2)) + rng.normal(0, 3, (n, SIZE, SIZE))
+    return Sample(images.astype(np.float32), labels)
+
+
+def run(seed=1, epochs=6, evaluation=None, **changes):
+    network, training = small(**changes)
+    return train(
+        discs_and_points(60, 1),
+        discs_and_points(31, 2),
+        evaluation or {},
+        network=network,
+        training=training,
+        n_classes=2,
+        epochs=epochs,
+        chance=generator(seed, "selected", 1, "network"),
+    )
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
+def test_learns(optimiser, loss):
+    outcome = run(epochs=12, **{"training.optimiser": optimiser, "training.loss": loss})
+    assert outcome.history["test_accuracy"][-1] > 0.9
+    assert outcome.history["train_loss"][-1] < outcome.history["train_loss"][0]
+
+
+def test_same_seed_same_bytes_and_other_seed_other_network():
+    first, again, other = run(seed=1), run(seed=1), run(seed=2)
+    for name in HISTORY:
+        np.testing.assert_array_equal(first.history[name], again.history[name])
+    for one, two in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (first.history["train_loss"] != other.history["train_loss"]).all()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_used_engine_gives_what_a_fresh_one_gives(dropout):
+    changes = {"network.dropout": dropout}
+    first = run(seed=5, **changes)
+    run(seed=6, **changes)
+    from galmorph.training import engine
+
+    engine.cache_clear()
+    again = run(seed=5, **changes)
+    for one, two in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_fewer_epochs_are_the_beginning_of_more():
+    short, long = run(epochs=3), run(epochs=5)
+    for name in HISTORY:
+        np.testing.assert_array_equal(short.history[name], long.history[name][:3])
+    np.testing.assert_array_equal(short.predicted, long.predicted[:3])
+
+
+def test_curves_and_predictions_agree():
+    test = discs_and_points(31, 2)
+    outcome = run(epochs=4, evaluation={"test": test.images})
+    np.testing.assert_allclose(outcome.history["test_accuracy"], (outcome.predicted == test.labels).mean(axis=1))
+    assert outcome.probabilities["test"].dtype == np.float32
+    np.testing.assert_allclose(outcome.probabilities["test"].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(outcome.probabilities["test"].argmax(axis=1), outcome.predicted[-1])
+    loss = -np.log(outcome.probabilities["test"][np.arange(31), test.labels]).mean()
+    assert outcome.history["test_loss"][-1] == pytest.approx(loss, rel=1e-5, abs=1e-6)
+
+
+def test_scaling_constant_comes_from_the_training_part_alone():
+    network, training = small()
+    part, test = discs_and_points(60, 1), discs_and_points(31, 2)
+    bright = Sample(test.images * 100, test.labels)
+    settings = {"network": network, "training": training, "n_classes": 2, "epochs": 1}
+    one = train(part, test, {}, **settings, chance=generator(1, "selected", 1, "network"))
+    two = train(part, bright, {}, **settings, chance=generator(1, "selected", 1, "network"))
+    assert one.softening == two.softening == softening(part.images, "asinh")
+    np.testing.assert_array_equal(one.history["train_loss"], two.history["train_loss"])
+
+
+def test_a_loss_that_is_no_number_stops_with_its_epoch(monkeypatch):
+    def diverging(self, images, labels, order):
+        return tf.constant(float("nan")), tf.constant(0.5)
+
+    monkeypatch.setattr(Engine, "_train_epoch", diverging)
+    with pytest.raises(GalmorphError, match=r"training loss is nan in epoch 1: lower training\.learning_rate"):
+        run(epochs=3, **{"training.batch_size": 9})
+
+
+def test_weights_survive_the_next_run():
+    first = run(seed=1)
+    before = [values.copy() for values in first.weights]
+    run(seed=2)
+    for one, two in zip(first.weights, before, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+@pytest.mark.parametrize(("steps", "tolerance"), [(1, 1e-6), (5, 1e-5)])
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+def test_the_engine_computes_what_plain_keras_computes(steps, tolerance, optimiser):
+    batch = 8
+    network, training = small(**{"training.learning_rate": 1e-4, "training.optimiser": optimiser})
+    part = discs_and_points(steps * batch, 3)
+    images = scaled(part.images, "asinh", 3.0)
+    engine = Engine(network, training, SIZE, 2)
+    engine.reset(np.random.default_rng(4))
+    start = [values.copy() for values in engine.model.get_weights()]
+    loss, accuracy = engine.train_epoch(images, part.labels, np.arange(steps * batch))
+
+    plain = build_network(network, SIZE, 2)
+    plain.set_weights(start)
+    peer = keras.optimizers.Adam(1e-4) if optimiser == "adam" else keras.optimizers.SGD(1e-4, momentum=0.9)
+    plain.compile(peer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
+    fitted = plain.fit(images, part.labels, batch_size=batch, epochs=1, shuffle=False, verbose=0).history
+    moved = max(np.abs(one - two).max() for one, two in zip(start, plain.get_weights(), strict=True))
+    assert moved > 10 * tolerance or optimiser == "sgd"
+    for one, two in zip(engine.model.get_weights(), plain.get_weights(), strict=True):
+        np.testing.assert_allclose(one, two, rtol=0, atol=tolerance)
+    assert float(loss) == pytest.approx(fitted["loss"][0], rel=1e-5)
+    assert float(accuracy) == pytest.approx(fitted["accuracy"][0])
+
+
+def test_thesis_network_has_its_layers():
+    settings = settings_with({})
+    model = build_network(settings.network, 64, 3)
+    shapes = {layer.name: layer.output.shape[1:] for layer in model.layers}
+    assert shapes["pooling_3"] == (6, 6, 128)
+    assert shapes["flatten"] == (4608,)
+    assert shapes["dense_1"] == shapes["dense_2"] == (1024,)
+    assert shapes["classes"] == (3,)
+    # Convolutions 320 + 18,496 + 32,896, dense 4,719,616 + 1,049,600, classes 3,075.
+    assert model.count_params() == 5_824_003
+
+
+def test_relu_after_pooling_is_relu_before_it():
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
+    pool = keras.layers.MaxPooling2D(2)
+    np.testing.assert_array_equal(tf.nn.relu(pool(x)), pool(tf.nn.relu(x)))
+
+
+def test_initial_weights_are_glorot_uniform_and_seeded():
+    network, _ = small()
+    model = build_network(network, SIZE, 2)
+    initialise(model, np.random.default_rng(1))
+    first = model.get_weights()
+    initialise(model, np.random.default_rng(1))
+    for one, two in zip(first, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    kernel = first[2]  # 3 x 3 x 4 -> 4
+    limit = np.sqrt(6 / (9 * 4 + 9 * 4))
+    assert 0.8 * limit < np.abs(kernel).max() <= limit
+    assert not first[1].any()
+
+
+def test_losses_by_hand():
+    logits = np.array([[2.0, 0.0, 1.0]], np.float32)
+    p = np.exp(logits[0]) / np.exp(logits[0]).sum()
+    assert float(loss_function("cross_entropy", 3)(np.array([2]), logits)[0]) == pytest.approx(-np.log(p[2]), rel=1e-6)
+    squares = ((p - [0, 0, 1]) ** 2).mean()
+    assert float(loss_function("mean_squared_error", 3)(np.array([2]), logits)[0]) == pytest.approx(squares, rel=1e-6)
+
+
+def test_weights_on_disk_are_byte_stable_and_load_back(tmp_path):
+    network, _ = small()
+    model = build_network(network, SIZE, 2)
+    initialise(model, np.random.default_rng(1))
+    for name in ("a.weights.h5", "b.weights.h5"):
+        save_weights(tmp_path / name, network, SIZE, 2, model.get_weights())
+    assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
+    other = build_network(network, SIZE, 2)
+    other.load_weights(tmp_path / "a.weights.h5")
+    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.weights.h5", "b.weights.h5"]
