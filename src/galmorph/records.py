@@ -6,6 +6,7 @@ gives the same bytes.
 
 from __future__ import annotations
 
+import io
 import json
 import os
 from dataclasses import dataclass
@@ -121,7 +122,8 @@ def load_record(path: Path) -> Record:
         If it is missing, torn, or no record of this format.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # From memory: numpy leaves a file that it finds damaged open.
+        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         head = json.loads(str(arrays.pop("head")))
         if head.pop("format") != FORMAT:

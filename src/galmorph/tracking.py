@@ -19,6 +19,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Experiment, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
+from sqlalchemy.exc import SQLAlchemyError
 
 from galmorph.content import KIND, STATUS, ConditionRecords, Content, condition_content, run_content
 from galmorph.errors import GalmorphError
@@ -86,7 +87,7 @@ class Store:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except MlflowException as error:
+        except (MlflowException, SQLAlchemyError) as error:
             raise GalmorphError(
                 f"the MLflow store {self.uri} refuses: {error}; if it is the project's own mlflow.db, remove it and "
                 "run galmorph sync, which rebuilds it; else check MLFLOW_TRACKING_URI"

@@ -1,0 +1,163 @@
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galmorph.campaign import DECISIVE_MODULES, Campaign, file_md5, finished_runs, run_campaign, run_one
+from galmorph.errors import GalmorphError
+from galmorph.records import load_record, record_name, save_record, weights_name
+from galmorph.splits import split_condition
+from parameters import ROOT, SMALL_NETWORK, settings_with
+
+CHANGES = {
+    "network": SMALL_NETWORK,
+    "training.batch_size": 16,
+    "training.epochs": 2,
+    "training.keep_weights": 1,
+    "protocol.runs": 3,
+    "protocol.evaluation.natural": 6,
+    "protocol.evaluation.balanced": 6,
+    "conditions.three_class.size": 40,
+    "conditions.two_class.size": 40,
+}
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """Stamps and a split on disk, and the campaign over them."""
+    folder = tmp_path_factory.mktemp("campaign")
+    rng = np.random.default_rng(0)
+    classes = rng.choice(["spiral", "elliptical", "uncertain"], 150, p=[0.4, 0.3, 0.3])
+    images = rng.normal(0, 5, (150, 16, 16)).astype(np.float32)
+    images[classes == "spiral", 4:12, 4:12] += 20
+    np.save(folder / "images.npy", images)
+    galaxies = pd.DataFrame({"objid": np.arange(150), "class": classes})
+    settings = settings_with(CHANGES)
+    split = split_condition(galaxies, "three_class", settings.conditions["three_class"], settings.protocol)
+    split.to_parquet(folder / "split.parquet")
+    return Campaign(
+        name="three_class",
+        condition=settings.conditions["three_class"],
+        phase="confirmed",
+        epochs=2,
+        images=folder / "images.npy",
+        split=folder / "split.parquet",
+        network=settings.network,
+        training=settings.training,
+        protocol=settings.protocol,
+    )
+
+
+@pytest.fixture(scope="module")
+def finished(made, tmp_path_factory):
+    """The whole campaign, run once in worker processes."""
+    folder = tmp_path_factory.mktemp("finished")
+    seen = []
+    run_campaign(made, folder, lambda path: seen.append(load_record(path).run))
+    assert sorted(seen) == [1, 2, 3]
+    return folder
+
+
+def test_leaves_a_record_for_each_run_and_the_weights_that_are_kept(made, finished):
+    names = {path.name for path in finished.iterdir()}
+    assert names == {record_name(run) for run in (1, 2, 3)} | {weights_name(1)}
+    record = load_record(finished / record_name(2))
+    assert (record.condition, record.phase, record.run, record.epochs) == ("three_class", "confirmed", 2, 2)
+    assert record.data == {"images": file_md5(made.images), "split": file_md5(made.split)}
+    assert record.parameters["training.learning_rate"] == made.training.learning_rate
+    assert record.parameters["network.filters"] == [4, 4]
+
+
+def test_a_record_answers_for_the_galaxies_of_its_split(made, finished):
+    split = pd.read_parquet(made.split)
+    record = load_record(finished / record_name(3))
+    assert set(record.sets) == {"test", "common_natural", "common_balanced"}
+    for name, evaluation in record.sets.items():
+        members = split[(split["phase"] == "confirmed") & (split["run"] == 3) & (split["part"] == name)]
+        np.testing.assert_array_equal(evaluation.rows, members["row"])
+        np.testing.assert_array_equal(np.array(record.classes)[evaluation.truth], members["class"])
+        assert evaluation.probabilities.shape == (len(members), 3)
+
+
+def test_same_bytes_in_another_process_in_another_order(made, finished, tmp_path):
+    for run in (3, 1):
+        run_one(made, made.data, made.fingerprint, run, tmp_path)
+        assert (tmp_path / record_name(run)).read_bytes() == (finished / record_name(run)).read_bytes()
+    assert (tmp_path / weights_name(1)).read_bytes() == (finished / weights_name(1)).read_bytes()
+
+
+def test_a_stopped_campaign_goes_on_where_it_was(made, finished, tmp_path, caplog):
+    for run in (1, 3):
+        (tmp_path / record_name(run)).write_bytes((finished / record_name(run)).read_bytes())
+    torn = (finished / record_name(2)).read_bytes()[:-100]
+    (tmp_path / record_name(2)).write_bytes(torn)
+    repeated = []
+    run_campaign(made, tmp_path, lambda path: repeated.append(path.name))
+    assert repeated == [record_name(2)]
+    assert "run-002.npz is torn: removed, the run is repeated" in caplog.text
+    for run in (1, 2, 3):
+        assert (tmp_path / record_name(run)).read_bytes() == (finished / record_name(run)).read_bytes()
+
+
+def test_records_of_another_campaign_are_not_taken(made, finished, tmp_path, caplog):
+    record = dataclasses.replace(load_record(finished / record_name(1)), fingerprint="another")
+    save_record(tmp_path / record_name(1), record)
+    assert finished_runs(tmp_path, made.fingerprint, 3) == set()
+    assert "run-001.npz is of another campaign" in caplog.text
+    assert not (tmp_path / record_name(1)).exists()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"training.learning_rate": 0.1},
+        {"network.dense": [9]},
+        {"protocol.seed": 5},
+        {"conditions.three_class.size": 44},
+    ],
+)
+def test_each_setting_is_in_the_fingerprint(made, change):
+    settings = settings_with(CHANGES | change)
+    other = dataclasses.replace(
+        made,
+        condition=settings.conditions["three_class"],
+        network=settings.network,
+        training=settings.training,
+        protocol=settings.protocol,
+    )
+    assert other.fingerprint != made.fingerprint
+
+
+def test_data_phase_and_epochs_are_in_the_fingerprint(made, tmp_path):
+    images = np.load(made.images)
+    images[0, 0, 0] += 1
+    np.save(tmp_path / "images.npy", images)
+    others = [
+        dataclasses.replace(made, images=tmp_path / "images.npy"),
+        dataclasses.replace(made, phase="selected"),
+        dataclasses.replace(made, epochs=3),
+        dataclasses.replace(made, name="another"),
+    ]
+    assert len({made.fingerprint, *(other.fingerprint for other in others)}) == 5
+
+
+def test_missing_data_is_named(made, tmp_path):
+    with pytest.raises(GalmorphError, match=r"gone\.npy: no such file; run dvc repro"):
+        _ = dataclasses.replace(made, images=tmp_path / "gone.npy").fingerprint
+
+
+def test_an_error_in_a_worker_names_its_run(made, tmp_path):
+    images = np.zeros((150, 16, 16), np.float32)
+    np.save(tmp_path / "images.npy", images)
+    empty = dataclasses.replace(made, images=tmp_path / "images.npy")
+    with pytest.raises(GalmorphError, match=r"condition three_class, phase confirmed, run \d: training\.scaling"):
+        run_campaign(empty, tmp_path / "out", lambda path: None)
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_the_pipeline_depends_on_the_decisive_modules():
+    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
+    for stage in text.split("  train:")[1].split("  confirm:")[0], text.split("  confirm:")[1].split("  report:")[0]:
+        named = {line.strip() for line in stage.splitlines() if "- src/" in line}
+        assert named == {f"- src/galmorph/{name}.py" for name in DECISIVE_MODULES}

@@ -1,0 +1,282 @@
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+from mlflow import MlflowClient
+
+from galmorph.content import condition_content, metric_name, run_content, score_name
+from galmorph.errors import GalmorphError
+from galmorph.evaluation import curves, scores
+from galmorph.report.queries import load_results
+from galmorph.tracking import Store
+from made_records import made_condition
+
+THREE = ("spiral", "elliptical", "uncertain")
+
+
+@pytest.fixture(scope="module")
+def empty_database(tmp_path_factory):
+    """An MLflow database without experiments; making one takes seconds, copying it does not."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def place(tmp_path, empty_database):
+    (tmp_path / "mlflow.db").write_bytes(empty_database)
+    return tmp_path
+
+
+def open_store(place, survey="survey"):
+    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts")
+
+
+@pytest.fixture
+def declared(tmp_path):
+    return [made_condition(tmp_path / "models"), made_condition(tmp_path / "models", "three_class", classes=THREE)]
+
+
+def shown(store):
+    """Everything that the store shows, without ids and times."""
+    parents = {run.info.run_id: run.info.run_name for run in store.runs("condition")}
+    rows = []
+    for run in store.runs("run") + store.runs("condition"):
+        tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+        histories = {name: store.history(run, name) for name in run.data.metrics}
+        rows.append(
+            (
+                run.info.run_name,
+                run.info.status,
+                parents.get(run.data.tags.get("mlflow.parentRunId")),
+                sorted(tags.items()),
+                sorted(run.data.params.items()),
+                sorted(histories.items()),
+            )
+        )
+    return sorted(rows, key=lambda row: row[0])
+
+
+def test_the_store_shows_every_run_under_its_condition(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    parents = {run.info.run_name: run.info.run_id for run in store.runs("condition")}
+    assert set(parents) == {"two_class", "three_class"}
+    names = {run.info.run_name for run in store.runs("run")}
+    assert names == {f"{c} {p} {n:02d}" for c in parents for p in ("selected", "confirmed") for n in (1, 2, 3)}
+    for run in store.runs("run"):
+        assert run.data.tags["mlflow.parentRunId"] == parents[run.data.tags["galmorph.condition"]]
+        assert run.info.status == "FINISHED"
+
+
+def test_a_run_holds_its_curves_scores_parameters_and_record(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    record, path = declared[0].phases["confirmed"][1], declared[0].files["confirmed"][1]
+    (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
+    for name, values in curves(record).items():
+        assert store.history(run, name) == dict(enumerate(values.tolist(), start=1))
+    for name, value in scores(record, 3).items():
+        assert run.data.metrics[metric_name(name)] == value
+    assert run.data.params["training.learning_rate"] == "0.0003"
+    assert run.data.tags["galmorph.images_md5"] == "0" * 32
+    artifact = store.client.download_artifacts(run.info.run_id, "run-002.npz", str(place))
+    assert path.read_bytes() == Path(artifact).read_bytes()
+
+
+def test_a_parent_holds_the_mean_curves(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    (parent,) = store.runs("condition", condition="two_class")
+    stack = np.array([record.history["test_accuracy"] for record in declared[0].phases["selected"]])
+    history = store.history(parent, "selected/test_accuracy_mean")
+    np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.mean(axis=0))
+    history = store.history(parent, "selected/test_accuracy_std")
+    np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.std(axis=0, ddof=1))
+    assert parent.data.params["selected_epoch"] == "3"
+
+
+def test_sync_again_changes_nothing(place, declared):
+    store = open_store(place)
+    assert store.sync(declared).added == 14
+    before = shown(store)
+    counts = store.sync(declared)
+    assert (counts.kept, counts.added, counts.replaced, counts.earlier) == (14, 0, 0, 0)
+    assert shown(store) == before
+
+
+def test_runs_added_one_by_one_and_synced_are_what_sync_alone_makes(place, declared, tmp_path, empty_database):
+    store = open_store(place)
+    for condition in declared:
+        for phase, records in condition.phases.items():
+            for record, path in zip(records, condition.files[phase], strict=True):
+                store.add(record, path)
+    assert len(store.runs("run")) == 12
+    counts = store.sync(declared)
+    assert (counts.kept, counts.added, counts.replaced) == (12, 2, 0)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mlflow.db").write_bytes(empty_database)
+    alone = open_store(other)
+    alone.sync(declared)
+    assert shown(store) == shown(alone)
+
+
+def damage_deleted(store, run):
+    store.client.delete_run(run.info.run_id)
+
+
+def damage_metric(store, run):
+    store.client.log_metric(run.info.run_id, "accuracy", 0.999, step=7)
+
+
+def damage_old_epoch(store, run):
+    store.client.log_metric(run.info.run_id, "test_accuracy", 0.999, step=1)
+
+
+def damage_extra_metric(store, run):
+    store.client.log_metric(run.info.run_id, "luck", 1.0)
+
+
+def damage_number(store, run):
+    store.client.set_tag(run.info.run_id, "galmorph.run", "77")
+
+
+def damage_name(store, run):
+    store.client.set_tag(run.info.run_id, "mlflow.runName", "my best run")
+
+
+def damage_fingerprint(store, run):
+    store.client.set_tag(run.info.run_id, "galmorph.fingerprint", "unheard of")
+
+
+def damage_duplicate(store, run):
+    tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+    copy = store.client.create_run(store.experiment.experiment_id, tags=tags)
+    store.client.set_terminated(copy.info.run_id)
+
+
+def damage_orphan(store, run):
+    """What a process that was killed in the middle of writing leaves."""
+    tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+    store.client.delete_run(run.info.run_id)
+    store.client.create_run(store.experiment.experiment_id, tags=tags)
+
+
+def damage_parent(store, run):
+    store.client.delete_run(run.data.tags["mlflow.parentRunId"])
+
+
+def damage_experiment(store, run):
+    store.client.delete_experiment(store.experiment.experiment_id)
+
+
+DAMAGES = [value for name, value in sorted(globals().items()) if name.startswith("damage_")]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__.removeprefix("damage_"))
+def test_sync_mends(place, declared, damage):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    (run,) = store.runs("run", condition="two_class", phase="selected", run="2")
+    damage(store, run)
+    store = open_store(place)
+    store.sync(declared)
+    mended = [row for row in shown(store) if not row[0].endswith("(earlier)")]
+    assert mended == before
+    load_results(store, declared)
+
+
+def test_a_lost_store_is_rebuilt(place, declared, empty_database):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    (place / "mlflow.db").write_bytes(empty_database)
+    again = open_store(place)
+    again.sync(declared)
+    assert shown(again) == before
+
+
+def test_changed_parameters_keep_the_earlier_runs_and_changed_back_find_them(place, tmp_path):
+    store = open_store(place)
+    old, new = made_condition(tmp_path / "old"), made_condition(tmp_path / "new", campaign="-changed")
+    store.sync([old])
+    before = shown(store)
+    counts = store.sync([new])
+    assert (counts.added, counts.earlier) == (7, 6)
+    names = [run.info.run_name for run in store.runs("run", fingerprint="two_class-selected")]
+    assert names == [f"two_class selected {n:02d} (earlier)" for n in (1, 2, 3)]
+    counts = store.sync([old])
+    assert (counts.kept, counts.added, counts.replaced) == (7, 0, 0)
+    assert [row for row in shown(store) if not row[0].endswith("(earlier)")] == before
+
+
+def test_a_condition_that_is_no_longer_declared_becomes_earlier(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    counts = store.sync(declared[:1])
+    assert (counts.kept, counts.earlier) == (7, 6)
+    assert {run.info.run_name for run in store.runs("condition")} == {"two_class", "three_class (earlier)"}
+
+
+def test_surveys_do_not_meet(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    other = open_store(place, "another survey")
+    assert not other.runs("run")
+    other.sync(declared[:1])
+    assert len(store.runs("run")) == 12
+
+
+def test_a_file_that_is_no_store_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(GalmorphError, match=r"mlflow\.db.*remove it and run galmorph sync"):
+        open_store(tmp_path)
+
+
+def test_results_are_those_of_the_records(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    results = load_results(store, declared)
+    assert list(results) == ["two_class", "three_class"]
+    for condition in declared:
+        result = results[condition.name]
+        assert result.epoch == 3
+        for phase, found in (("selected", result.selected), ("confirmed", result.confirmed)):
+            for record in condition.phases[phase]:
+                expected = scores(record, 3)
+                assert found.scores.loc[record.run].dropna().to_dict() == pytest.approx(expected)
+                history = found.history[found.history["run"] == record.run]
+                np.testing.assert_array_equal(history["epoch"], np.arange(1, record.epochs + 1))
+                np.testing.assert_array_equal(history["test_loss"], record.history["test_loss"])
+                truth, guess = record.sets["test"].truth, record.predicted[2]
+                for i in range(len(record.classes)):
+                    for j in range(len(record.classes)):
+                        cell = np.sum((truth == i) & (guess == j))
+                        assert found.confusion[record.run - 1, i, j] == cell
+
+
+@pytest.mark.parametrize("damage", [damage_deleted, damage_duplicate, damage_orphan, damage_number])
+def test_anything_but_the_declared_runs_is_refused(place, declared, damage):
+    store = open_store(place)
+    store.sync(declared)
+    (run,) = store.runs("run", condition="two_class", phase="selected", run="2")
+    damage(store, run)
+    with pytest.raises(GalmorphError, match=r"two_class, phase selected: .* run galmorph sync"):
+        load_results(store, declared)
+
+
+def test_metric_names_go_both_ways():
+    for name in ("accuracy", "tss@common_natural", "accuracy_restricted"):
+        assert score_name(metric_name(name)) == name
+
+
+def test_undefined_values_are_not_logged(declared):
+    record = declared[0].phases["selected"][0]
+    broken = dataclasses.replace(record, history=record.history | {"test_loss": np.full(4, np.nan)})
+    content = run_content(broken, declared[0].files["selected"][0], 3)
+    assert "test_loss" not in content.metrics
+    single = dataclasses.replace(declared[0], phases={"selected": [record]})
+    assert "selected/test_accuracy_std" not in condition_content(single).metrics
