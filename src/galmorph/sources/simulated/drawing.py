@@ -89,10 +89,11 @@ def _disk(
     cos, sin = np.float32(np.cos(galaxy.position_angle)), np.float32(np.sin(galaxy.position_angle))
     # In the disk's plane, in scale lengths.
     h, q = np.float32(galaxy.disk_scale), np.float32(galaxy.axis_ratio)
-    u, v = (cos * x + sin * y) / h, (cos * y - sin * x) / (q * h)
-    square = u * u + v * v
-    inside = square < DISK_REACH**2
-    u, v, R = u[inside], v[inside], np.sqrt(square[inside])
+    along, across = (cos * x + sin * y) / h, (cos * y - sin * x) / (q * h)
+    inside = along * along + across * across < DISK_REACH**2
+    u: Floats = np.asarray(along[inside], np.float32)
+    v: Floats = np.asarray(across[inside], np.float32)
+    R: Floats = np.sqrt(u * u + v * v)
     smooth = np.exp(-R) / (1 + np.exp((R - np.float32(DISK_EXTENT)) / np.float32(0.4)))
     if galaxy.dust > 0:
         # The lane of an inclined disk lies before its near half.
@@ -219,16 +220,14 @@ def draw(galaxy: Any, exposure: Exposure, offset: tuple[float, float], rng: np.r
     """
     size = side(galaxy)
     flux = exposure.flux(galaxy.magnitude)
-    bulge = _bulge(galaxy, flux * galaxy.bulge_fraction, offset, size)
+    full = plain = _bulge(galaxy, flux * galaxy.bulge_fraction, offset, size)
     if galaxy.disk_scale > 0:
-        full, plain = (
-            part * np.float32(flux * (1 - galaxy.bulge_fraction)) for part in _disk(galaxy, offset, size, rng)
-        )
-    else:
-        full = plain = np.complex64(0)
+        disk_flux = np.float32(flux * (1 - galaxy.bulge_fraction))
+        disk, smooth_disk = _disk(galaxy, offset, size, rng)
+        full, plain = full + disk_flux * disk, plain + disk_flux * smooth_disk
     transfer = exposure.transfer(size)
-    smooth = _observed(bulge + plain, transfer)
-    samples = smooth if full is plain or galaxy.arm_contrast == 0 else _observed(bulge + full, transfer)
+    smooth = _observed(plain, transfer)
+    samples = _observed(full, transfer) if galaxy.arm_contrast > 0 else smooth
     return Stamp(samples, smooth, offset)
 
 

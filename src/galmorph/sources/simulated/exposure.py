@@ -89,7 +89,8 @@ class Exposure:
 def wavenumbers(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return kx (size // 2 + 1,) and ky (size,) of the oversampled grid, radians per arcsec, in rfft2's order."""
     step = 2 * np.pi * OVERSAMPLING / PIXEL_SCALE
-    return step * np.fft.rfftfreq(size), step * np.fft.fftfreq(size)
+    x, y = np.fft.rfftfreq(size), np.fft.fftfreq(size)
+    return np.asarray(step * x, np.float64), np.asarray(step * y, np.float64)
 
 
 def half_plane(profile: galsim.GSObject, size: int) -> NDArray[np.complex64]:

@@ -6,7 +6,7 @@ through the frame's PSF on a grid finer than the pixels, so that a source lands 
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 import galsim
 import numpy as np
@@ -116,7 +116,8 @@ def paint(scene: Floats, sources: pd.DataFrame, exposure: Exposure, rng: np.rand
     galaxies = _galaxies(exposure, rng)
     point = galsim.DeltaFunction()
     faint_star, bright_star = (_template(point, exposure, OVERSAMPLING * side) for side in (SMALL, LARGE))
-    for source in sources.itertuples():
+    rows: Any = sources.itertuples()
+    for source in rows:
         if source.is_star:
             template = bright_star if source.magnitude < BRIGHT else faint_star
         else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -102,7 +102,8 @@ def _merger_appearance(truth: pd.DataFrame, sources: pd.DataFrame) -> list[float
     x, y = sources["x"].to_numpy(), sources["y"].to_numpy()
     magnitude, star = sources["magnitude"].to_numpy(), sources["is_star"].to_numpy()
     seen = []
-    for row in truth.itertuples():
+    rows: Any = truth.itertuples()
+    for row in rows:
         distance = np.hypot(x - row.x, y - row.y)
         near = distance < NEIGHBOURHOOD
         seen.append(
@@ -145,7 +146,8 @@ def observe(seed: int, index: int, first: int, count: int) -> Observation:
     pixels = np.zeros(FRAME_SHAPE, np.float32)
     structure = stream(seed, index, STRUCTURE)
     seen = []
-    for galaxy in truth.itertuples():
+    rows: Any = truth.itertuples()
+    for galaxy in rows:
         i, j = round(galaxy.x), round(galaxy.y)
         offset = ((galaxy.x - i) * PIXEL_SCALE, (galaxy.y - j) * PIXEL_SCALE)
         stamp = drawing.draw(galaxy, taken, offset, structure)

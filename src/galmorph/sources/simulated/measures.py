@@ -62,12 +62,12 @@ def concentration(stamp: Stamp) -> float:
     whose definition this is).
     """
     size = stamp.samples.shape[0]
-    axis = (np.arange(size) - size // 2) * SAMPLE
+    axis = SAMPLE * (np.arange(size, dtype=np.float64) - size // 2)
     x, y = axis - stamp.offset[0], axis - stamp.offset[1]
     step = 0.05  # arcsec
     ring = (np.sqrt(x[None, :] ** 2 + y[:, None] ** 2) / step).astype(np.int64)
-    growth = np.cumsum(np.bincount(ring.ravel(), weights=stamp.samples.ravel()))
-    growth /= growth[-1]
+    flux = np.cumsum(np.bincount(ring.ravel(), weights=stamp.samples.ravel()))
+    growth = flux / flux[-1]
     # The flux within the outer radius of a ring; np.interp needs a curve that does not fall.
     outer = step * np.arange(1, growth.size + 1)
     r20, r80 = np.interp([0.2, 0.8], np.maximum.accumulate(growth), outer)
