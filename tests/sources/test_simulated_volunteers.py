@@ -122,11 +122,10 @@ def test_debiasing_keeps_the_sum_and_favours_spirals(elliptical: float, rest: fl
 
 
 def test_debiasing_grows_with_distance_and_survives_empty_shares() -> None:
-    z = np.array([0.01, 0.05, 0.2])
-    half = np.full(3, 0.4)
-    el, cs = volunteers.debias(half, half, z, np.random.default_rng(3))
-    assert el[0] > el[1] > el[2]
-    np.testing.assert_allclose(cs[2] / el[2], 10)
-    el, cs = volunteers.debias(np.zeros(3), np.zeros(3), z, np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    half = np.full(500, 0.4)
+    mean = [volunteers.debias(half, half, np.full(500, z), rng)[0].mean() for z in (0.01, 0.05, 0.2)]
+    assert mean[0] > mean[1] + 0.03 > mean[2] + 0.06
+    el, cs = volunteers.debias(np.zeros(3), np.zeros(3), np.array([0.01, 0.05, 0.2]), rng)
     assert (el == 0).all()
     assert (cs == 0).all()

@@ -60,12 +60,12 @@ def acquire(settings: SimulatedSettings, folder: Path) -> None:
     GalmorphError
         If more galaxies are asked for than the simulated sky has room for.
     """
+    # The last frame is looked for before any is drawn.
+    pointing((settings.galaxies - 1) // settings.galaxies_per_frame)
     jobs = []
     for index, first in enumerate(range(0, settings.galaxies, settings.galaxies_per_frame)):
         count = min(settings.galaxies_per_frame, settings.galaxies - first)
         jobs.append((settings.seed, index, first, count, str(folder)))
-    # The last frame fails first, before any is drawn.
-    pointing(len(jobs) - 1)
     results: list[tuple[pd.DataFrame, pd.DataFrame] | None] = [None] * len(jobs)
     for index, result in spread(take, jobs, label="simulated survey", unit="frame"):
         results[index] = result
