@@ -6,6 +6,7 @@ same for any number of workers.
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import tempfile
@@ -68,13 +69,12 @@ def spread(
     """
     if not jobs:
         return
-    import dask
     from distributed import Client, LocalCluster, as_completed
 
     count = min(worker_count(), len(jobs))
-    quiet = {"distributed.logging.distributed": "error", "distributed.worker.memory.terminate": 0.95}
+    # A job's error reaches the caller as its exception; what dask says of its own comings and goings does not help.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with (
-        dask.config.set(quiet),
         tempfile.TemporaryDirectory(prefix="galmorph-") as scratch,
         LocalCluster(
             n_workers=count,
@@ -82,6 +82,7 @@ def spread(
             processes=True,
             dashboard_address=None,
             local_directory=scratch,
+            silence_logs=logging.CRITICAL,
         ) as cluster,
         Client(cluster) as client,
         progress(len(jobs), label, unit) as bar,

@@ -1,0 +1,56 @@
+# make reproduce   the whole study: environment, dvc repro, MLflow, the summary table
+# make ui          the MLflow UI, on this machine only
+# make test        environment, linters, types, tests
+# make test-all    the same with the tests that take minutes
+# make lock        requirements.lock anew from pyproject.toml
+# make clean       remove the environment and everything half-made (data, models and the store stay)
+
+VENV := .venv
+PORT := 5000
+READY := $(VENV)/.ready
+# The stages call `python`: it must be the environment's own.
+export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
+export MLFLOW_DISABLE_TELEMETRY := true
+export DO_NOT_TRACK := true
+unexport PYTHONPATH PYTHONHOME
+
+.PHONY: reproduce ui test test-all lint lock clean environment
+
+reproduce: $(READY)
+	galmorph check
+	dvc repro
+	galmorph sync
+	@galmorph summary
+
+ui: $(READY)
+	galmorph sync
+	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
+	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT)
+
+lint: $(READY)
+	ruff check .
+	ruff format --check .
+	mypy
+
+test: lint
+	pytest -m "not slow"
+
+test-all: lint
+	pytest
+
+environment: $(READY)
+
+$(READY): requirements.lock pyproject.toml scripts/find-python
+	@python=$$(sh scripts/find-python) && \
+	echo "Installing into $(VENV) with $$python: about 3 GB, a few minutes" && \
+	"$$python" -m venv --clear $(VENV) && \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+lock: $(READY)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --no-header \
+		--quiet --upgrade pyproject.toml --output-file requirements.lock
+
+clean:
+	rm -rf $(VENV) .galmorph .pytest_cache .mypy_cache .ruff_cache .hypothesis

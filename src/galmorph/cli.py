@@ -1,0 +1,57 @@
+"""galmorph: what a person calls by hand."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+from galmorph import __version__
+from galmorph.errors import GalmorphError
+from galmorph.stages import layout
+from galmorph.stages.launch import launch
+
+
+def check() -> None:
+    """Check params.yaml before any work."""
+    chosen = layout.settings()
+    runs = 2 * chosen.protocol.runs * len(chosen.conditions)
+    sys.stdout.write(
+        f"params.yaml: survey {chosen.survey.name} ({chosen.survey.source}), {len(chosen.conditions)} conditions, "
+        f"{runs} runs of at most {chosen.training.epochs} epochs\n"
+    )
+
+
+def sync() -> None:
+    """Make the MLflow store show exactly the records of the declared conditions."""
+    from galmorph.stages.declared import declared_records
+    from galmorph.stages.store import open_store
+
+    chosen = layout.settings()
+    counts = open_store(chosen).sync(declared_records(chosen))
+    sys.stdout.write(f"MLflow: {counts}\n")
+
+
+def summary() -> None:
+    """Print the summary table of the last report, and where the rest of it is."""
+    try:
+        table = layout.SUMMARY.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise GalmorphError(f"{layout.SUMMARY}: no such file; run dvc repro, which makes it") from None
+    sys.stdout.write(f"\n{table}\nReport: {layout.PAGE}\nEvery run: make ui, then open http://127.0.0.1:5000\n")
+
+
+COMMANDS = {"check": check, "sync": sync, "summary": summary}
+
+
+def main() -> None:
+    """Parse the command line and run the command."""
+    parser = argparse.ArgumentParser(prog="galmorph", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"galmorph {__version__}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        commands.add_parser(name, help=command.__doc__, description=command.__doc__)
+    launch(COMMANDS[parser.parse_args().command])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""From a record to its named scores."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph import metrics
+from galmorph.records import Evaluation, Record
+from galmorph.splits import EVALUATION_CLASSES
+
+
+def epoch_confusions(record: Record) -> NDArray[np.int64]:
+    """Return the confusion matrix of the test part after each epoch, (epochs, K, K); rows true, columns predicted."""
+    return metrics.confusion_matrix(record.sets["test"].truth, record.predicted, len(record.classes))
+
+
+def curves(record: Record) -> dict[str, NDArray[np.float64]]:
+    """Return the per-epoch curves, each (epochs,): those of the record's history, and test_tss."""
+    return record.history | {"test_tss": metrics.tss(epoch_confusions(record))}
+
+
+def restricted_confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the 2 x 2 confusion of the spirals and ellipticals of a set, the answer restricted to those two classes.
+
+    This is what makes networks that know another number of classes comparable.
+    """
+    columns = [classes.index(name) for name in EVALUATION_CLASSES]
+    judged = np.isin(evaluation.truth, columns)
+    truth = np.searchsorted(np.sort(columns), evaluation.truth[judged])
+    answer = np.argmax(evaluation.probabilities[judged][:, np.sort(columns)], axis=1)
+    return metrics.confusion_matrix(truth, answer, 2)
+
+
+def scores(record: Record, epoch: int) -> dict[str, float]:
+    """Return the scores of a run after `epoch` completed passes.
+
+    accuracy, tss and baseline on the test part; where the record holds probabilities also each of them on the common
+    evaluation sets ("accuracy@common_natural", ...), and, for a condition with a class beside spiral and elliptical,
+    "accuracy_restricted".
+    """
+    named = {"accuracy": metrics.accuracy, "tss": metrics.tss, "baseline": metrics.baseline}
+    confusion = epoch_confusions(record)[epoch - 1]
+    values = {name: float(score(confusion)) for name, score in named.items()}
+    if not set(EVALUATION_CLASSES) <= set(record.classes):
+        return values
+    if len(record.classes) > len(EVALUATION_CLASSES) and len(record.sets["test"].probabilities):
+        values["accuracy_restricted"] = float(
+            metrics.accuracy(restricted_confusion(record.sets["test"], record.classes))
+        )
+    for name, evaluation in record.sets.items():
+        if name != "test":
+            confusion = restricted_confusion(evaluation, record.classes)
+            values |= {f"{metric}@{name}": float(score(confusion)) for metric, score in named.items()}
+    return values

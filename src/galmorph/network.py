@@ -1,0 +1,78 @@
+"""The convolutional network, after Cheng et al. (2020, MNRAS 493, 4209), and its losses."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from galmorph.settings import NetworkSettings
+
+
+def build_network(settings: NetworkSettings, size: int, n_classes: int) -> keras.Model:
+    """Build the network: convolutions, each followed by 2 x 2 max-pooling, then dense layers, then the class output.
+
+    Parameters
+    ----------
+    settings
+        The network block of params.yaml.
+    size
+        Side of a stamp in pixels.
+    n_classes
+        K.
+
+    Returns
+    -------
+    A model from (n, size, size, 1) float32 to logits (n, K) float32. Its weights are keras's own until `initialise`.
+    """
+    inputs = keras.Input((size, size, 1), name="stamp")
+    x = inputs
+    for number, (filters, kernel) in enumerate(zip(settings.filters, settings.kernels, strict=True), start=1):
+        x = keras.layers.Conv2D(filters, kernel, padding=settings.padding, name=f"convolution_{number}")(x)
+        # ReLU after the pooling is the same function, because both are monotonic, at a quarter of the work.
+        x = keras.layers.MaxPooling2D(2, name=f"pooling_{number}")(x)
+        x = keras.layers.ReLU(name=f"relu_{number}")(x)
+    x = keras.layers.Flatten(name="flatten")(x)
+    for number, units in enumerate(settings.dense, start=1):
+        x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
+        if settings.dropout:
+            x = keras.layers.Dropout(settings.dropout, seed=0, name=f"dropout_{number}")(x)
+    return keras.Model(inputs, keras.layers.Dense(n_classes, name="classes")(x), name="galmorph")
+
+
+def initialise(model: keras.Model, chance: np.random.Generator) -> None:
+    """Give every kernel fresh Glorot-uniform values, every bias zero, and every dropout its seed."""
+    for layer in model.layers:
+        for variable in layer.trainable_variables:
+            if variable.name == "kernel":
+                seed = int(chance.integers(2**31))
+                variable.assign(keras.initializers.GlorotUniform(seed=seed)(variable.shape))
+            else:
+                variable.assign(tf.zeros(variable.shape))
+        if isinstance(layer, keras.layers.Dropout):
+            layer.seed_generator.state.assign(chance.integers(2**31, size=2).astype(np.uint32))
+
+
+def loss_function(name: str, n_classes: int) -> Callable[[Any, Any], Any]:
+    """Return the loss of each galaxy from class numbers (n,) and logits (n, K)."""
+    if name == "cross_entropy":
+        return lambda labels, logits: tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    return lambda labels, logits: tf.reduce_mean(
+        tf.square(tf.one_hot(labels, n_classes) - tf.nn.softmax(logits)), axis=-1
+    )
+
+
+def save_weights(
+    path: Path, settings: NetworkSettings, size: int, n_classes: int, weights: list[NDArray[np.float32]]
+) -> None:
+    """Write weights as a Keras .weights.h5 file, which is byte-stable where .keras is not."""
+    model = build_network(settings, size, n_classes)
+    model.set_weights(weights)
+    partial = path.with_name("partial." + path.name)
+    model.save_weights(partial)
+    partial.replace(path)

@@ -1,0 +1,50 @@
+"""The protocol's seeds, and its rule for the selected epoch.
+
+Every random choice of the study is drawn from a generator that is named by the protocol's seed, the phase, the run
+and a purpose, and by nothing else: not by the condition's name, not by the order of work. So two conditions that
+draw the same way draw the same galaxies, and any run can be repeated alone.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+PHASES = ("selected", "confirmed")
+
+
+def generator(seed: int, phase: str, run: int, purpose: str) -> np.random.Generator:
+    """Return the generator of one purpose in one run.
+
+    Parameters
+    ----------
+    seed
+        protocol.seed of params.yaml.
+    phase
+        "selected" or "confirmed".
+    run
+        From 1.
+    purpose
+        What is drawn: "order of spiral", "network", ...
+    """
+    digest = hashlib.sha256(purpose.encode()).digest()
+    return np.random.default_rng([seed, PHASES.index(phase), run, int.from_bytes(digest[:8], "big")])
+
+
+def selected_epoch(test_accuracy: ArrayLike) -> int:
+    """Return the epoch of the highest mean test accuracy; the earliest, where several tie.
+
+    Parameters
+    ----------
+    test_accuracy
+        (runs, epochs).
+
+    Returns
+    -------
+    Completed passes, from 1.
+    """
+    mean = np.asarray(test_accuracy, dtype=np.float64).mean(axis=0)
+    # Equal means may differ in their last bit, which must not decide between early and late.
+    return int(np.argmax(mean.round(10))) + 1

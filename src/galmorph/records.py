@@ -1,0 +1,164 @@
+"""What a run leaves on disk: the truth, of which MLflow is a view.
+
+A record is one .npz file: arrays, and a JSON text for the rest. It holds no time, host or path, so that the same run
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network's answers on one set of galaxies.
+
+    Attributes
+    ----------
+    rows
+        (n,) int64, rows of galaxies.parquet.
+    truth
+        (n,) uint8, class numbers in the order of the record's classes.
+    probabilities
+        (n, K) float32 after the last epoch; (0, K) in the selected phase, whose last epoch means nothing.
+    """
+
+    rows: NDArray[np.int64]
+    truth: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run.
+
+    Attributes
+    ----------
+    condition, phase, run
+        Which run it is.
+    classes
+        The condition's classes; class numbers below count from 0 in this order.
+    fingerprint
+        Of everything that decides the result of the run's campaign: parameters, data, code.
+    parameters
+        Settings by dotted name, for people.
+    data
+        md5 of each data file, as DVC has it.
+    softening
+        The constant of the scaling.
+    history
+        train_loss, train_accuracy, test_loss, test_accuracy, each (epochs,) float64.
+    predicted
+        (epochs, n_test) uint8, the class of each test galaxy after each epoch.
+    sets
+        "test", and in the confirmed phase the common evaluation sets.
+    """
+
+    condition: str
+    phase: str
+    run: int
+    classes: tuple[str, ...]
+    fingerprint: str
+    parameters: dict[str, Any]
+    data: dict[str, str]
+    softening: float
+    history: dict[str, NDArray[np.float64]]
+    predicted: NDArray[np.uint8]
+    sets: dict[str, Evaluation]
+
+    @property
+    def epochs(self) -> int:
+        """Number of completed passes."""
+        return len(self.predicted)
+
+
+HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening")
+
+
+def record_name(run: int) -> str:
+    """Return the file name of a run's record."""
+    return f"run-{run:03d}.npz"
+
+
+def weights_name(run: int) -> str:
+    """Return the file name of a run's weights."""
+    return f"run-{run:03d}.weights.h5"
+
+
+def save_record(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all."""
+    head = {"format": FORMAT} | {name: getattr(record, name) for name in HEAD}
+    arrays: dict[str, Any] = {"head": np.array(json.dumps(head, sort_keys=True))}
+    arrays |= {f"history/{name}": values for name, values in record.history.items()}
+    arrays["predicted"] = record.predicted
+    for name, evaluation in record.sets.items():
+        arrays |= {f"sets/{name}/{part}": getattr(evaluation, part) for part in ("rows", "truth", "probabilities")}
+    partial = path.with_name("partial." + path.name)
+    with partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+
+
+def load_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, torn, or no record of this format.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        head = json.loads(str(arrays.pop("head")))
+        if head.pop("format") != FORMAT:
+            raise ValueError("another format")
+        sets: dict[str, dict[str, Any]] = {}
+        history = {}
+        predicted = arrays.pop("predicted")
+        for name, values in arrays.items():
+            kind, *rest = name.split("/")
+            if kind == "history":
+                history[rest[0]] = values
+            else:
+                sets.setdefault(rest[0], {})[rest[1]] = values
+        head["classes"] = tuple(head["classes"])
+        return Record(
+            **head, history=history, predicted=predicted, sets={name: Evaluation(**part) for name, part in sets.items()}
+        )
+    except (OSError, ValueError, KeyError, TypeError, EOFError, IndexError, zipfile.BadZipFile) as error:
+        raise GalmorphError(
+            f"{path}: not a whole record ({error}); remove it and run dvc repro, or restore it with dvc checkout"
+        ) from None
+
+
+def load_phase(folder: Path, runs: int) -> list[Record]:
+    """Read the records of one phase of one condition, run 1 first.
+
+    Raises
+    ------
+    GalmorphError
+        If one is missing or torn, or if they are not all of one campaign.
+    """
+    records = [load_record(folder / record_name(run)) for run in range(1, runs + 1)]
+    for record in records:
+        if record.fingerprint != records[0].fingerprint:
+            raise GalmorphError(
+                f"{folder}: run {record.run} is of another campaign than run 1; run dvc repro, or restore the folder "
+                "with dvc checkout"
+            )
+    return records

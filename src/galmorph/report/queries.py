@@ -1,0 +1,72 @@
+"""The finished runs of the declared conditions, asked of MLflow by identity, never by recency."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+
+from galmorph.content import ConditionRecords, confusion_name, score_name
+from galmorph.errors import GalmorphError
+from galmorph.report.results import ConditionResults, PhaseResults
+from galmorph.tracking import Store
+
+CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "test_tss")
+REMEDY = "run galmorph sync, which rebuilds the store from the records"
+
+
+def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[Run]:
+    """Return the runs of one phase, run 1 first.
+
+    Raises
+    ------
+    GalmorphError
+        If the store holds anything but exactly one finished run for each record.
+    """
+    records = condition.phases[phase]
+    found = store.runs("run", condition=condition.name, phase=phase, fingerprint=records[0].fingerprint)
+    by_number = {int(run.data.tags["galmorph.run"]): run for run in found}
+    unfinished = [run.info.run_name for run in found if run.info.status != "FINISHED"]
+    if unfinished or len(found) != len(records) or set(by_number) != {record.run for record in records}:
+        raise GalmorphError(
+            f"condition {condition.name}, phase {phase}: the store holds {len(found) - len(unfinished)} finished runs, "
+            f"{len(records)} are declared; {REMEDY}"
+        )
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def phase_results(store: Store, condition: ConditionRecords, phase: str) -> PhaseResults:
+    """Collect the curves, scores and confusion matrices of one phase from the store."""
+    classes = condition.phases[phase][0].classes
+    histories, scores, confusions = [], {}, []
+    for number, run in enumerate(phase_runs(store, condition, phase), start=1):
+        curves = pd.DataFrame({name: pd.Series(store.history(run, name)) for name in CURVES}).sort_index()
+        curves.insert(0, "epoch", curves.index)
+        curves.insert(0, "run", number)
+        histories.append(curves)
+        metrics = run.data.metrics
+        confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
+        scores[number] = {
+            score_name(name): value
+            for name, value in metrics.items()
+            if name not in CURVES and not name.startswith("confusion/")
+        }
+    return PhaseResults(
+        history=pd.concat(histories, ignore_index=True),
+        scores=pd.DataFrame.from_dict(scores, orient="index").rename_axis("run"),
+        confusion=np.array(confusions).astype(np.int64),
+    )
+
+
+def load_results(store: Store, declared: list[ConditionRecords]) -> dict[str, ConditionResults]:
+    """Return the results of the declared conditions, in their order."""
+    return {
+        condition.name: ConditionResults(
+            name=condition.name,
+            classes=condition.phases["selected"][0].classes,
+            epoch=condition.epoch,
+            selected=phase_results(store, condition, "selected"),
+            confirmed=phase_results(store, condition, "confirmed"),
+        )
+        for condition in declared
+    }

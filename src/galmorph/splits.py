@@ -1,0 +1,157 @@
+"""Who trains and who is tested, in each run of a condition.
+
+In every run, and for all conditions alike, one seeded permutation of each class is made. The common evaluation sets
+take their galaxies from its front; each condition then takes what follows: first its training part, then its test
+part. No galaxy is in two of these within one run, and conditions share as many galaxies as they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.protocol import PHASES, generator
+from galmorph.settings import CLASS_NAMES, ConditionSettings, ProtocolSettings
+
+EVALUATION_CLASSES = ("spiral", "elliptical")
+COMMON_SETS = ("common_natural", "common_balanced")
+
+
+def apportion(total: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """Share `total` among the classes in proportion to `weights`, by largest remainder."""
+    whole = sum(weights.values())
+    exact = {name: total * weight / whole for name, weight in weights.items()}
+    shares = {name: int(value) for name, value in exact.items()}
+    by_remainder = sorted(exact, key=lambda name: shares[name] - exact[name])
+    for name in by_remainder[: total - sum(shares.values())]:
+        shares[name] += 1
+    return shares
+
+
+def evaluation_counts(available: Mapping[str, int], protocol: ProtocolSettings) -> dict[str, dict[str, int]]:
+    """Return how many galaxies of each class each common evaluation set has."""
+    judged = {name: available[name] for name in EVALUATION_CLASSES}
+    if not all(judged.values()):
+        missing = next(name for name, count in judged.items() if not count)
+        raise GalmorphError(f"the sample has no {missing} galaxy: the study is about spirals and ellipticals")
+    natural = apportion(protocol.evaluation.natural, judged)
+    return {
+        "common_natural": natural,
+        "common_balanced": dict.fromkeys(EVALUATION_CLASSES, protocol.evaluation.balanced // 2),
+    }
+
+
+def draw_counts(
+    available: Mapping[str, int], condition: ConditionSettings, protocol: ProtocolSettings, phase: str, run: int
+) -> tuple[dict[str, int], dict[str, int]]:
+    """Return how many galaxies of each class a condition draws, and how many of those train.
+
+    A natural draw is what drawing `size` galaxies blindly, and then splitting them blindly, gives: multivariate
+    hypergeometric counts. A balanced one has equal counts in both parts.
+    """
+    among = condition.drawn_among
+    train_size = int(protocol.train_fraction * condition.size + 0.5)
+    if condition.mix == "balanced":
+        each = condition.size // len(among)
+        return dict.fromkeys(among, each), dict.fromkeys(among, int(protocol.train_fraction * each + 0.5))
+    # Classes in their own order, so that the order in params.yaml does not change the draw.
+    order = [name for name in CLASS_NAMES if name in among]
+    chance = generator(protocol.seed, phase, run, f"natural draw of {condition.size} among {' '.join(order)}")
+    drawn = chance.multivariate_hypergeometric([available[name] for name in order], condition.size)
+    train = chance.multivariate_hypergeometric(drawn, train_size)
+    return dict(zip(order, drawn.tolist(), strict=True)), dict(zip(order, train.tolist(), strict=True))
+
+
+def split_run(
+    rows: Mapping[str, NDArray[np.int64]],
+    name: str,
+    condition: ConditionSettings,
+    protocol: ProtocolSettings,
+    phase: str,
+    run: int,
+) -> dict[str, dict[str, NDArray[np.int64]]]:
+    """Draw one run of one condition.
+
+    Parameters
+    ----------
+    rows
+        For each class, the rows of galaxies.parquet that hold it.
+    name
+        The condition's, for messages.
+
+    Returns
+    -------
+    part -> class -> rows.
+
+    Raises
+    ------
+    GalmorphError
+        If a class has too few galaxies, or a part would lack a class.
+    """
+    available = {label: len(members) for label, members in rows.items()}
+    order = {
+        label: generator(protocol.seed, phase, run, f"order of {label}").permutation(members)
+        for label, members in rows.items()
+    }
+    common = evaluation_counts(available, protocol)
+    reserved = {label: max(counts.get(label, 0) for counts in common.values()) for label in rows}
+
+    if condition.size > (whole := sum(available[label] for label in condition.drawn_among)):
+        raise GalmorphError(
+            f"conditions.{name}.size: asks for {condition.size} galaxies among {', '.join(condition.drawn_among)}, "
+            f"the sample has {whole}; lower it or enlarge the sample"
+        )
+    drawn, train = draw_counts(available, condition, protocol, phase, run)
+    parts: dict[str, dict[str, NDArray[np.int64]]] = {"train": {}, "test": {}}
+    for label in condition.classes:
+        start, middle, end = reserved[label], reserved[label] + train[label], reserved[label] + drawn[label]
+        if end > available[label]:
+            raise GalmorphError(
+                f"conditions.{name}.size: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
+                f"by protocol.evaluation, the sample has {available[label]}; lower one of the two or enlarge the sample"
+            )
+        parts["train"][label], parts["test"][label] = order[label][start:middle], order[label][middle:end]
+        for part in ("train", "test"):
+            if not parts[part][label].size:
+                raise GalmorphError(
+                    f"conditions.{name}.size: in run {run} of the {phase} phase the {part} part has no {label} "
+                    f"galaxy; raise it (it is {condition.size})"
+                )
+    # A condition that does not know both classes cannot be judged on the common sets.
+    if set(EVALUATION_CLASSES) <= set(condition.classes):
+        for part, counts in common.items():
+            parts[part] = {label: order[label][:count] for label, count in counts.items()}
+    return parts
+
+
+def split_condition(
+    galaxies: pd.DataFrame, name: str, condition: ConditionSettings, protocol: ProtocolSettings
+) -> pd.DataFrame:
+    """Draw all runs of both phases of a condition.
+
+    Parameters
+    ----------
+    galaxies
+        galaxies.parquet: columns objid and class; row i is image i.
+
+    Returns
+    -------
+    phase, run, row, objid, class, part; grouped by phase, run and part, classes in the condition's order.
+    """
+    labels = galaxies["class"].to_numpy(dtype=str)
+    rows: dict[str, NDArray[np.int64]] = {label: np.flatnonzero(labels == label) for label in CLASS_NAMES}
+    pieces = []
+    for phase in PHASES:
+        for run in range(1, protocol.runs + 1):
+            parts = split_run(rows, name, condition, protocol, phase, run)
+            for part, by_class in parts.items():
+                members = np.concatenate(list(by_class.values()))
+                pieces.append(pd.DataFrame({"phase": phase, "run": run, "row": members, "part": part}))
+    table = pd.concat(pieces, ignore_index=True)
+    table["objid"] = galaxies["objid"].to_numpy()[table["row"]]
+    table["class"] = labels[table["row"]]
+    return table[["phase", "run", "row", "objid", "class", "part"]]

@@ -1,0 +1,30 @@
+"""How a stage or a command starts: its log, its environment, and what a user sees of an error."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Callable
+
+from galmorph.errors import GalmorphError
+
+QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow greets every process with several lines
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "GIT_PYTHON_REFRESH": "quiet",
+}
+
+
+def launch(function: Callable[[], None]) -> None:
+    """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback."""
+    for name, value in QUIET.items():
+        os.environ.setdefault(name, value)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    logging.getLogger("galmorph").setLevel(logging.INFO)
+    try:
+        function()
+    except GalmorphError as error:
+        sys.exit(f"galmorph: {error}")
+    except KeyboardInterrupt:
+        sys.exit("galmorph: stopped; what had finished is kept, dvc repro goes on from there")

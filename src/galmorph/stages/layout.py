@@ -1,0 +1,73 @@
+"""Where the pipeline's files lie, relative to the project's root; only the stages and the command line know."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from galmorph.settings import Settings, load_settings
+
+PARAMS = Path("params.yaml")
+RAW = Path("data/raw")
+CUTOUTS = Path("data/cutouts")
+IMAGES = CUTOUTS / "images.npy"
+WIDE = CUTOUTS / "wide.npy"
+GALAXIES = CUTOUTS / "galaxies.parquet"
+REJECTED = CUTOUTS / "rejected.csv"
+SPLITS = Path("data/splits")
+MODELS = Path("models")
+REPORTS = Path("reports")
+SUMMARY = REPORTS / "tables" / "summary.md"
+PAGE = REPORTS / "report.html"
+PARTIAL = Path(".galmorph/partial")
+EPOCH = "epoch.json"
+
+
+def settings() -> Settings:
+    """Read params.yaml."""
+    return load_settings(PARAMS)
+
+
+def split_path(condition: str) -> Path:
+    """Return where the split of a condition lies."""
+    return SPLITS / f"{condition}.parquet"
+
+
+def records_folder(condition: str, phase: str) -> Path:
+    """Return where the records of one phase of a condition lie."""
+    return MODELS / condition / phase
+
+
+def store_root() -> Path:
+    """Return the checkout whose store is used.
+
+    In a temporary copy (`dvc exp run --temp` and `--queue`) DVC_ROOT names the checkout that it was made from, where
+    the store must lie to outlive the copy.
+    """
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+@contextmanager
+def fresh_folder(name: str) -> Iterator[Path]:
+    """Give an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
+
+    A stage moves what it made to its place with `replace` when all of it is whole.
+    """
+    folder = PARTIAL / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def replace(source: Path, destination: Path) -> None:
+    """Move a file or folder to its place, in the stead of what lies there."""
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if destination.is_dir():
+        shutil.rmtree(destination)
+    os.replace(source, destination)
