@@ -114,11 +114,11 @@ def frame_bytes(pixels: NDArray[np.float32], pointing: Pointing, exposure: Expos
     calibrated
         Whether the header tells SKY and FLUX20, as in half of the archive.
     """
-    counts = np.clip(np.rint(pixels + SOFT_BIAS), 0, 65535).astype(np.uint16)
+    counts = np.clip(np.rint(pixels) + np.float32(SOFT_BIAS), 0, 65535).astype(np.uint16)
     plain, packed = io.BytesIO(), io.BytesIO()
     fits.PrimaryHDU(counts, _header(pointing, exposure, calibrated)).writeto(plain)
     with gzip.GzipFile(filename="", mode="wb", compresslevel=GZIP_LEVEL, fileobj=packed, mtime=0) as stream:
-        stream.write(plain.getvalue())
+        stream.write(plain.getbuffer())
     return packed.getvalue()
 
 

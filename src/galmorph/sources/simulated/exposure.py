@@ -145,8 +145,11 @@ def expose(scene: NDArray[np.float32], exposure: Exposure, rng: np.random.Genera
     electrons, where a Poisson distribution's skewness is below 0.05, and it falls further in bright cores; Poisson
     deviates for three million pixels would cost as much as all else in a frame.
     """
-    noise = rng.standard_normal(scene.shape, dtype=np.float32)
-    sky = np.float32(exposure.sky)
+    level = scene + np.float32(exposure.sky)
     # A negative ring of the Fourier interpolation can undercut zero by a fraction of a DN, never the sky.
-    deviation = np.sqrt((scene + sky) / np.float32(exposure.gain) + np.float32(exposure.dark_variance))
-    return np.asarray(scene + sky + deviation * noise)
+    deviation = level / np.float32(exposure.gain)
+    deviation += np.float32(exposure.dark_variance)
+    np.sqrt(deviation, out=deviation)
+    deviation *= rng.standard_normal(scene.shape, dtype=np.float32)
+    level += deviation
+    return np.asarray(level)
