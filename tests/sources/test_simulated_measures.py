@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -16,6 +16,7 @@ def ellipse(ratio: float, axis: float, angle: float) -> NDArray[np.float32]:
     return np.asarray(u**2 + (v / ratio) ** 2 < axis**2, np.float32)
 
 
+@settings(deadline=None)
 @given(st.floats(0.3, 1.0), st.floats(15, 55), st.floats(0, np.pi))
 def test_isophote_of_an_ellipse_is_the_ellipse(ratio: float, axis: float, angle: float) -> None:
     measured_ratio, measured_axis = measures.isophote(ellipse(ratio, axis, angle), 0.5)

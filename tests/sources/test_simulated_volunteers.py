@@ -1,7 +1,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galmorph.galaxyzoo import COLUMNS
@@ -27,11 +27,12 @@ def spiral(chances: dict[str, float]) -> float:
     return chances["CW"] + chances["ACW"] + chances["EDGE"]
 
 
+@settings(deadline=None)
 @given(st.floats(0, 200), st.floats(1.2, 3))
 def test_spiral_votes_rise_with_what_is_seen_of_the_arms(visibility: float, factor: float) -> None:
     less, more = mean_chances(arm_visibility=visibility), mean_chances(arm_visibility=visibility * factor + 0.5)
-    assert spiral(more) >= spiral(less)
-    assert more["EL"] <= less["EL"]
+    assert spiral(more) >= spiral(less) - 1e-12
+    assert more["EL"] <= less["EL"] + 1e-12
 
 
 def test_strong_arms_convince_and_no_arms_do_not() -> None:
@@ -111,6 +112,7 @@ def test_numbers_of_votes_have_two_populations() -> None:
     assert np.mean(number < 43) == pytest.approx(0.69, abs=0.03)
 
 
+@settings(deadline=None)
 @given(st.floats(0.01, 0.9), st.floats(0.01, 1), st.floats(0.0, 0.3))
 def test_debiasing_keeps_the_sum_and_favours_spirals(elliptical: float, rest: float, redshift: float) -> None:
     cs = rest * (1 - elliptical)
