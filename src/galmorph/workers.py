@@ -80,7 +80,8 @@ def spread(
             n_workers=count,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            # Any free port: with None, the scheduler's web server still asks for 8787 and warns where it is taken.
+            dashboard_address="127.0.0.1:0",
             local_directory=scratch,
             silence_logs=logging.CRITICAL,
         ) as cluster,
