@@ -231,8 +231,11 @@ def _decompressed(path: Path) -> bytes:
 
 
 def _celestial(header: fits.Header, path: Path) -> WCS:
-    with _known_complaints_silenced():
-        wcs = WCS(header)
+    try:
+        with _known_complaints_silenced():
+            wcs = WCS(header)
+    except ValueError as error:
+        raise GalmorphError(f"{path}: the header's coordinates make no sense ({error}); fetch the file again") from None
     if not wcs.has_celestial or wcs.naxis != 2:
         raise GalmorphError(f"{path}: the header has no celestial coordinates; fetch the file again")
     return wcs
