@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.wcs import FITSFixedWarning
-from framemaker import SKY, dr7_bytes, header_cards, sky_image, write_dr7, write_dr8, write_tsfield
 from hypothesis import given
 from hypothesis import strategies as st
 
+from framemaker import SKY, dr7_bytes, header_cards, sky_image, write_dr7, write_dr8, write_tsfield
 from galmorph.errors import GalmorphError
 from galmorph.sdss import (
     FrameName,
