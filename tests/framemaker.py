@@ -5,16 +5,18 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from galmorph import cutouts
 from galmorph.sdss import FRAME_SHAPE, ObjectId, dr8_frame_path, frame_path, tsfield_path
 
 SKY = 150.0
@@ -174,3 +176,14 @@ def write_table2(path: Path, rows: Iterable[str]) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("\n".join([TABLE2_HEADER, *rows]) + "\n")
     return path
+
+
+def cut_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spare a test the start of a cluster; test_cutouts has one that compares one worker with two."""
+
+    def spread(
+        function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], *, label: str, unit: str
+    ) -> Iterator[tuple[int, Any]]:
+        return ((index, function(*job)) for index, job in enumerate(jobs))
+
+    monkeypatch.setattr(cutouts, "spread", spread)

@@ -71,7 +71,9 @@ def clipped_median(values: NDArray[np.float32]) -> tuple[float, float]:
     The clipping repeats until nothing more falls out, because a galaxy among the values pulls the first standard
     deviations up.
     """
-    kept = np.asarray(sigma_clip(values.astype(np.float64), sigma=3.0, maxiters=None, masked=False))
+    # With an axis named astropy takes its fast path, which marks what it clips with NaN.
+    clipped = sigma_clip(values.astype(np.float64).ravel(), sigma=3.0, maxiters=None, axis=0, masked=False)
+    kept = clipped[np.isfinite(clipped)]
     return float(np.median(kept)), float(np.std(kept))
 
 
