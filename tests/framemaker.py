@@ -179,7 +179,7 @@ def write_table2(path: Path, rows: Iterable[str]) -> Path:
 
 
 def cut_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare a test the start of a cluster; test_cutouts has one that compares one worker with two."""
+    """Spare a test the start of a cluster; test_cutouts has one that compares the two ways."""
 
     def spread(
         function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], *, label: str, unit: str

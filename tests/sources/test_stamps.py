@@ -40,7 +40,8 @@ def sample(rule: str = "first", size: int | None = None) -> SampleSettings:
 def galaxy(side: int, seed: int = 0) -> NDArray[np.float32]:
     yy, xx = np.mgrid[:side, :side] - (side - 1) / 2
     light = 500 * np.exp(-(xx**2 + yy**2) / (2 * (side / 12) ** 2))
-    return (light + np.random.default_rng(seed).normal(20, 2, (side, side))).astype(np.float32)
+    image: NDArray[np.float32] = (light + np.random.default_rng(seed).normal(20, 2, (side, side))).astype(np.float32)
+    return image
 
 
 def write(path: Path, image: NDArray[np.float32]) -> None:
@@ -109,7 +110,7 @@ def test_the_centre_untouched_and_its_wide_stamp(tmp_path: Path) -> None:
     np.testing.assert_array_equal(images[2], pictures["oblong.npy"][38:102, 13:77] - sky[2])
     wide = np.load(tmp_path / "set" / "wide.npy")
     np.testing.assert_array_equal(wide[0], pictures["even.npy"][6:134, 6:134] - sky[0])
-    assert table.loc[1, ["x", "y"]].tolist() == [50.0, 50.0]
+    assert (table["x"][1], table["y"][1]) == (50.0, 50.0)
     rejected = (tmp_path / "set" / "rejected.csv").read_text().splitlines()
     assert rejected[1] == '4,small.npy,"stamp too small: 63 x 63 pixels, cutouts.size is 64"'
 
