@@ -74,10 +74,11 @@ def test_by_position_the_frame_with_most_room(tmp_path: Path) -> None:
         (9, *sky_position(2100, 700)),  # on 84 only
         (10, *sky_position(1000, 1600)),  # on neither
         (11, (RA + 180) % 360, -20.0),  # the other side of the sky
+        (12, *sky_position(3, 3)),  # in a corner of 83
     ]
     assignment = assign_frames(galaxies(*rows), frames)
     fields = [frames[index].name.field if index >= 0 else None for index in assignment.frame]
-    assert fields == [83, 83, 84, 84, None, None]
+    assert fields == [83, 83, 84, 84, None, None, 83]
     assert not assignment.by_objid.any()
 
 

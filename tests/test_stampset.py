@@ -67,9 +67,9 @@ def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
 
 
 def test_same_bytes_whatever_the_order(tmp_path: Path) -> None:
-    results: Results = [stamp(0), Reject(1, "f", "r"), stamp(2, wide=False), stamp(3)]
-    write_stamp_set(tmp_path / "a", catalogue(4), results, SETTINGS)
-    write_stamp_set(tmp_path / "b", catalogue(4), results[::-1], SETTINGS)
+    results: Results = [stamp(0), Reject(1, "f", "r"), stamp(2, wide=False), stamp(3), Reject(4, "g", "s")]
+    write_stamp_set(tmp_path / "a", catalogue(5), results, SETTINGS)
+    write_stamp_set(tmp_path / "b", catalogue(5), results[::-1], SETTINGS)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
