@@ -183,7 +183,7 @@ def test_the_ten_real_frames(real_data: Path, tmp_path: Path) -> None:
     assert len(known) == 16
     folder = real_data / "frames_dr7_r"
     settings = LocalSettings(
-        frames=str(folder), catalogue=str(catalogue_of(known, tmp_path / "t.csv")), redshifts=None, band="r"
+        frames=str(real_data), catalogue=str(catalogue_of(known, tmp_path / "t.csv")), redshifts=None, band="r"
     )
     local.acquire(settings, sample("in_frames"), tmp_path / "raw")
     assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS) == (14, 2)
@@ -201,6 +201,9 @@ def test_the_ten_real_frames(real_data: Path, tmp_path: Path) -> None:
     swapped = table["frame"] == "fpC-003325-r5-0108.fit.gz"
     assert swapped.sum() == 3
 
+    # Of these fields one has its tsField at hand.
+    calibrated = table["frame"] == "fpC-005754-r3-0280.fit.gz"
+    np.testing.assert_allclose(table["psf_fwhm"], np.where(calibrated, 1.7659, np.nan), atol=1e-3)
     np.testing.assert_allclose(table["pixel_scale"], 0.396, atol=0.0002)
     assert table["noise"].between(5, 10).all()
     assert table["sky"].between(100, 400).all()
