@@ -196,7 +196,7 @@ def _cut_all(
     for index, rows in positions.groupby(assignment.frame):
         if int(index) < 0:  # type: ignore[call-overload]
             unsearched = len(assignment.unreadable)
-            detail = f": {unsearched} frames at hand cannot be searched, unreadable" if unsearched else ""
+            detail = f": {unsearched} of the frames at hand cannot be read, nor searched" if unsearched else ""
             yield from (Reject(row, "", FRAME_MISSING + detail) for row in rows.index.tolist())
             continue
         frame = frames[int(index)]  # type: ignore[call-overload]
@@ -211,7 +211,7 @@ def cut_survey(folder: Path, destination: Path, settings: CutoutSettings) -> tup
     Parameters
     ----------
     folder
-        What the sources simulated, sdss and local leave: frames of one band and tsField files, in the archive's
+        What the sources simulated and local leave: frames of one band and tsField files, in the archive's
         layout; the sample's rows of Table 2; redshifts.
     destination
         The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. x and y are the 0-based position
