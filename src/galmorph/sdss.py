@@ -231,8 +231,13 @@ def _decompressed(path: Path) -> bytes:
 
 
 def _celestial(header: fits.Header, path: Path) -> WCS:
-    with _known_complaints_silenced():
-        wcs = WCS(header)
+    try:
+        with _known_complaints_silenced():
+            # A singular matrix is only warned of.
+            warnings.filterwarnings("error", message="'celfix'", category=FITSFixedWarning)
+            wcs = WCS(header)
+    except (ValueError, FITSFixedWarning) as error:
+        raise GalmorphError(f"{path}: the header's coordinates make no sense ({error}); fetch the file again") from None
     if not wcs.has_celestial or wcs.naxis != 2:
         raise GalmorphError(f"{path}: the header has no celestial coordinates; fetch the file again")
     return wcs
@@ -240,9 +245,9 @@ def _celestial(header: fits.Header, path: Path) -> WCS:
 
 def _check_header(header: fits.Header, name: FrameName, path: Path, field: int | None) -> None:
     """Compare the header with the file name; `field` is that of the calibration table, where there is one."""
-    lag = _FRAME_LAG[name.band]
-    fields = {int(header["FRAME"]), int(header["FRAME"]) - lag} if field is None else {field}
     found = (int(header["RUN"]), int(header["CAMCOL"]), str(header["FILTER"]).strip())
+    lag = _FRAME_LAG.get(found[2], 0)
+    fields = {int(header["FRAME"]), int(header["FRAME"]) - lag} if field is None else {field}
     if found != (name.run, name.camcol, name.band) or name.field not in fields:
         raise GalmorphError(
             f"{path}: the header is that of run {found[0]}, camcol {found[1]}, band {found[2]}, "

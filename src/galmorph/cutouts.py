@@ -1,0 +1,237 @@
+"""A frame and positions -> stamps; a folder of frames and a sample -> a set of stamps."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.coordinates import SkyCoord
+from astropy.stats import sigma_clip
+from astropy.wcs.utils import proj_plane_pixel_area
+from numpy.typing import NDArray
+
+from galmorph.archive import FrameFile, assign_frames, find_frames, find_tsfields
+from galmorph.errors import GalmorphError
+from galmorph.galaxyzoo import join_redshifts, read_redshifts, read_table2
+from galmorph.sdss import Frame, read_frame, read_tsfield
+from galmorph.settings import CutoutSettings
+from galmorph.stampset import Reject, Stamp, write_stamp_set
+from galmorph.workers import spread
+
+TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
+REDSHIFTS_NAME = "redshifts.csv"
+
+# Why a galaxy is rejected; a detail may follow after a colon.
+TOO_NEAR_THE_EDGE = "too near the edge"
+OFF_THE_FRAME = "off the frame"
+FRAME_MISSING = "frame missing"
+FRAME_UNREADABLE = "frame unreadable"
+NON_FINITE_PIXELS = "non-finite pixels"
+TOO_LITTLE_SKY = "too little sky"
+
+# At the least a tenth of the pixels between the two squares: with the usual squares 1,920 of them, whose median is
+# uncertain by 0.03 of the noise of a pixel.
+_LEAST_SKY = 0.1
+
+
+def nearest_pixel(coordinate: float) -> int:
+    """Return the pixel that a 0-based coordinate lies in: whole coordinates are pixel centres, halves go up."""
+    return math.floor(coordinate + 0.5)
+
+
+def cut(image: NDArray[np.float32], x: float, y: float, size: int) -> NDArray[np.float32] | None:
+    """Cut a square out of a frame.
+
+    Parameters
+    ----------
+    image
+        (ny, nx) float32, (y, x).
+    x, y
+        0-based position; the pixel that it lies in comes to index size // 2 on both axes.
+    size
+        Side of the square, pixels.
+
+    Returns
+    -------
+    (size, size) float32 or None
+        A copy, so that the frame can be forgotten; None where the square hangs over an edge.
+    """
+    left, bottom = nearest_pixel(x) - size // 2, nearest_pixel(y) - size // 2
+    if left < 0 or bottom < 0 or left + size > image.shape[1] or bottom + size > image.shape[0]:
+        return None
+    return image[bottom : bottom + size, left : left + size].copy()
+
+
+def clipped_median(values: NDArray[np.float32]) -> tuple[float, float]:
+    """Return the median and the standard deviation of values, after clipping at 3 standard deviations.
+
+    The clipping repeats until nothing more falls out, because a galaxy among the values pulls the first standard
+    deviations up.
+    """
+    # With an axis named astropy takes its fast path, which marks what it clips with NaN.
+    clipped = sigma_clip(values.astype(np.float64).ravel(), sigma=3.0, maxiters=None, axis=0, masked=False)
+    kept = clipped[np.isfinite(clipped)]
+    return float(np.median(kept)), float(np.std(kept))
+
+
+def local_sky(image: NDArray[np.float32], x: float, y: float, inner: int, outer: int) -> tuple[float, float] | None:
+    """Measure the sky around a position.
+
+    Parameters
+    ----------
+    image
+        (ny, nx) float32, (y, x), DN.
+    x, y
+        0-based position.
+    inner, outer
+        Sides in pixels of two squares around it; what lies between them, on the frame and finite, is measured.
+
+    Returns
+    -------
+    (sky, noise) or None
+        Clipped median and standard deviation, DN. None where fewer than a tenth of the pixels are left. (The pixels
+        of DR7 are whole DN, and so is this median: it may be off by up to half a DN, a tenth of the noise.)
+    """
+    centre_x, centre_y = nearest_pixel(x), nearest_pixel(y)
+    left, bottom = max(centre_x - outer // 2, 0), max(centre_y - outer // 2, 0)
+    right, top = max(centre_x + outer // 2, 0), max(centre_y + outer // 2, 0)
+    area = image[bottom:top, left:right]
+    rows = np.arange(area.shape[0])[:, None] + bottom - centre_y
+    columns = np.arange(area.shape[1])[None, :] + left - centre_x
+    half = inner // 2
+    hole = (rows >= -half) & (rows < half) & (columns >= -half) & (columns < half)
+    values = area[~hole & np.isfinite(area)]
+    if values.size < _LEAST_SKY * (outer**2 - inner**2):
+        return None
+    return clipped_median(values)
+
+
+def frame_cutouts(
+    frame: Frame, galaxies: pd.DataFrame, settings: CutoutSettings, psf_fwhm: float = math.nan
+) -> list[Stamp | Reject]:
+    """Cut galaxies out of a frame. Nothing is opened here.
+
+    Parameters
+    ----------
+    frame
+        As `galmorph.sdss.read_frame` returns it.
+    galaxies
+        Columns ra, dec (degrees, ICRS); the index is the row in the sample.
+    settings
+        Sizes, and where the sky is measured.
+    psf_fwhm
+        Of this frame, arcsec.
+
+    Returns
+    -------
+    list of Stamp or Reject
+        One for each galaxy, in their order.
+    """
+    ny, nx = frame.image.shape
+    pixel_scale = math.sqrt(proj_plane_pixel_area(frame.wcs)) * 3600.0
+    # Through SkyCoord, because one frame in ten has declination as its first axis.
+    xs, ys = frame.wcs.world_to_pixel(SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg"))
+    results: list[Stamp | Reject] = []
+    for row, x, y in zip(galaxies.index.tolist(), xs.tolist(), ys.tolist(), strict=True):
+        # Asked so that NaN, which is what a position on the far side of the sky becomes, is off the frame too.
+        if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
+            results.append(Reject(row, frame.name, OFF_THE_FRAME))
+            continue
+        image = cut(frame.image, x, y, settings.size)
+        if image is None:
+            results.append(Reject(row, frame.name, TOO_NEAR_THE_EDGE))
+            continue
+        if not np.isfinite(image).all():
+            results.append(Reject(row, frame.name, NON_FINITE_PIXELS))
+            continue
+        measured = local_sky(frame.image, x, y, settings.sky_inner, settings.sky_outer)
+        if measured is None:
+            results.append(Reject(row, frame.name, TOO_LITTLE_SKY))
+            continue
+        sky, noise = measured
+        wide = cut(frame.image, x, y, settings.wide_size)
+        if wide is not None:
+            wide = wide - np.float32(sky) if np.isfinite(wide).all() else None
+        results.append(
+            Stamp(
+                row=row,
+                image=image - np.float32(sky),
+                wide=wide,
+                frame=frame.name,
+                x=x,
+                y=y,
+                psf_fwhm=psf_fwhm,
+                pixel_scale=pixel_scale,
+                sky=sky,
+                noise=noise,
+            )
+        )
+    return results
+
+
+def _open_and_cut(
+    path: Path, tsfield: Path | None, galaxies: pd.DataFrame, settings: CutoutSettings
+) -> list[Stamp | Reject]:
+    """Do the work of one frame, in a process of its own."""
+    try:
+        frame = read_frame(path)
+    except GalmorphError as error:
+        # Where the project lies is no business of rejected.csv.
+        reason = f"{FRAME_UNREADABLE}: {str(error).removeprefix(f'{path}: ')}"
+        return [Reject(row, path.name, reason) for row in galaxies.index.tolist()]
+    psf_fwhm = math.nan if tsfield is None else read_tsfield(tsfield, frame.band).psf_width
+    return frame_cutouts(frame, galaxies, settings, psf_fwhm)
+
+
+def _cut_all(
+    sample: pd.DataFrame, frames: list[FrameFile], tsfields: dict[tuple[int, int, int], Path], settings: CutoutSettings
+) -> Iterator[Stamp | Reject]:
+    """Yield the result of each galaxy; each frame is opened once, for all of its galaxies."""
+    assignment = assign_frames(sample, frames)
+    positions = sample[["ra", "dec"]]
+    jobs = []
+    for index, rows in positions.groupby(assignment.frame):
+        if int(index) < 0:  # type: ignore[call-overload]
+            unsearched = len(assignment.unreadable)
+            detail = f": {unsearched} of the frames at hand cannot be read, nor searched" if unsearched else ""
+            yield from (Reject(row, "", FRAME_MISSING + detail) for row in rows.index.tolist())
+            continue
+        frame = frames[int(index)]  # type: ignore[call-overload]
+        jobs.append((frame.path, tsfields.get(frame.place), rows, settings))
+    for _, results in spread(_open_and_cut, jobs, label="cutouts", unit="frame"):
+        yield from results
+
+
+def cut_survey(folder: Path, destination: Path, settings: CutoutSettings) -> tuple[int, int]:
+    """Cut the galaxies of a survey out of its frames.
+
+    Parameters
+    ----------
+    folder
+        What the sources simulated and local leave: frames of one band and tsField files, in the archive's
+        layout; the sample's rows of Table 2; redshifts.
+    destination
+        The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. x and y are the 0-based position
+        in the frame; psf_fwhm is the tsField's psf_width, NaN without one.
+    settings
+        Sizes, sky, and how many galaxies may be rejected.
+
+    Returns
+    -------
+    accepted, rejected
+
+    Raises
+    ------
+    GalmorphError
+        If a table or a tsField is wrong, the frames are of several bands, or too many galaxies are rejected.
+    """
+    catalogue = read_table2(folder / TABLE2_NAME)
+    sample, _ = join_redshifts(catalogue, read_redshifts(folder / REDSHIFTS_NAME))
+    frames = find_frames(folder)
+    bands = sorted({frame.name.band for frame in frames})
+    if len(bands) > 1:
+        raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; the study is of one: remove the others")
+    return write_stamp_set(destination, sample, _cut_all(sample, frames, find_tsfields(folder), settings), settings)

@@ -1,0 +1,141 @@
+"""Frames and catalogue that are already on disk, in the archive's layout or in a flat folder."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from galmorph.archive import FrameFile, assign_frames, find_frames, find_tsfields
+from galmorph.atomic import whole_folder
+from galmorph.cutouts import REDSHIFTS_NAME, TABLE2_NAME
+from galmorph.errors import GalmorphError
+from galmorph.galaxyzoo import choose_sample, join_redshifts, read_redshifts, read_table2
+from galmorph.sdss import ObjectId, dr8_frame_path, frame_path, parse_tsfield_name, tsfield_path
+from galmorph.settings import LocalSettings, SampleSettings
+from galmorph.sources.csvrows import copy_rows
+
+# A DR7 frame in a flat folder says nothing of its rerun; where nothing else does either, its folder is that of rerun 0.
+UNKNOWN_RERUN = 0
+
+log = logging.getLogger(__name__)
+
+
+def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> None:
+    """Bring a sample, and the frames that hold it, into the form in which every source leaves them.
+
+    Parameters
+    ----------
+    settings
+        Where the frames, Table 2 and the redshifts are, and the band.
+    sample
+        The rule. in_frames: the galaxies whose frame is at hand by their object id, else whose position lies in any
+        frame at hand (one too near its edge is among them, and rejected later). first, random: rows of the
+        catalogue, whether there is a frame for them or not (one without is rejected later).
+    folder
+        Is made, and replaced where it exists. It holds the frames that the sample needs, in the archive's layout
+        (`imaging/...` for DR7, `frames/301/...` for DR8+), the tsField files of the same fields,
+        GalaxyZoo1_DR_table2.csv (the sample's rows, as they were written) and redshifts.csv (objid, ra, dec,
+        redshift of the galaxies that have one).
+
+    Raises
+    ------
+    GalmorphError
+        If a folder or table is missing or wrong, no frame of the band is there, a frame that might hold a galaxy
+        cannot be read and no object id names it, or the sample is empty.
+    """
+    source = Path(settings.frames)
+    frames = find_frames(source, settings.band)
+    if not frames:
+        raise GalmorphError(
+            f"{source}: no frame of band {settings.band} (fpC-RRRRRR-{settings.band}C-FFFF.fit.gz or "
+            f"frame-{settings.band}-RRRRRR-C-FFFF.fits.bz2); put frames there, or correct local.frames or local.band"
+        )
+    table2 = Path(settings.catalogue)
+    catalogue = read_table2(table2)
+    searched = catalogue if sample.rule == "in_frames" else choose_sample(catalogue, sample)
+    assignment = assign_frames(searched, frames)
+    # An unreadable frame that an object id names is that galaxy's reject; of others nobody would ever hear.
+    named = set(assignment.frame[assignment.by_objid].tolist())
+    unnoticed = [frames[index].path for index in assignment.unreadable if index not in named]
+    if unnoticed:
+        raise GalmorphError(
+            f"{unnoticed[0]}: the header cannot be read, so that nobody can tell which galaxies the frame holds "
+            f"({len(unnoticed)} such frames); fetch it again or remove it"
+        )
+    frame_of = pd.Series(assignment.frame, index=searched.index)
+    chosen = searched
+    if sample.rule == "in_frames":
+        held = searched[assignment.frame >= 0]
+        if held.empty:
+            raise GalmorphError(
+                f"{source}: the sample is empty: none of its {len(frames)} frames holds a galaxy of {table2}; "
+                "put the frames of its galaxies there, or choose survey.sample.rule first"
+            )
+        chosen = choose_sample(held, sample)
+    needed = sorted(index for index in set(frame_of[chosen.index].tolist()) if index >= 0)
+    tsfields = find_tsfields(source)
+    with whole_folder(folder) as partial:
+        used = [frames[index] for index in needed]
+        reruns = _reruns(chosen["objid"].tolist(), tsfields)
+        _copy_all((frame.path, partial / _place(frame, reruns)) for frame in used)
+        _copy_all(_tsfield_copies(used, tsfields, partial))
+        copy_rows(table2, chosen.index.tolist(), len(catalogue), partial / TABLE2_NAME)
+        _redshifts(settings, chosen).to_csv(partial / REDSHIFTS_NAME, index=False, lineterminator="\n")
+    log.info("%d galaxies, %d of %d frames", len(chosen), len(used), len(frames))
+
+
+def _reruns(objids: list[int], tsfields: dict[tuple[int, int, int], Path]) -> dict[tuple[int, int, int], int]:
+    """Return the rerun of each field as object ids and tsField files know it."""
+    reruns = {}
+    for objid in objids:
+        try:
+            names = ObjectId.decode(objid)
+        except GalmorphError:
+            continue
+        reruns[names.run, names.camcol, names.field] = names.rerun
+    for place, path in tsfields.items():
+        if (name := parse_tsfield_name(path.name)) is not None:
+            reruns.setdefault(place, name[1])
+    return reruns
+
+
+def _place(frame: FrameFile, reruns: dict[tuple[int, int, int], int]) -> str:
+    run, camcol, field = frame.place
+    if frame.name.release == "dr8":
+        return dr8_frame_path(run, camcol, field, frame.name.band)
+    rerun = reruns.get(frame.place, UNKNOWN_RERUN) if frame.rerun is None else frame.rerun
+    return frame_path(run, rerun, camcol, field, frame.name.band)
+
+
+def _tsfield_copies(
+    frames: list[FrameFile], tsfields: dict[tuple[int, int, int], Path], folder: Path
+) -> Iterable[tuple[Path, Path]]:
+    for place in sorted({frame.place for frame in frames} & tsfields.keys()):
+        path = tsfields[place]
+        name = parse_tsfield_name(path.name)
+        if name is not None:
+            yield path, folder / tsfield_path(*name)
+
+
+def _copy_all(copies: Iterable[tuple[Path, Path]]) -> None:
+    for source, destination in copies:
+        if destination.exists():
+            raise GalmorphError(f"{source}: there are two such files below the folder of frames; remove one")
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, destination)
+
+
+def _redshifts(settings: LocalSettings, chosen: pd.DataFrame) -> pd.DataFrame:
+    columns = ["objid", "ra", "dec", "redshift"]
+    if settings.redshifts is None:
+        return pd.DataFrame(columns=columns)
+    joined, counts = join_redshifts(chosen, read_redshifts(Path(settings.redshifts)))
+    log.info(
+        "redshifts: %d by objid, %d by position, %d unknown", counts.by_objid, counts.by_position, counts.unmatched
+    )
+    return pd.DataFrame(joined[np.isfinite(joined["redshift"])], columns=columns)

@@ -1,0 +1,92 @@
+"""Reading one cutout, whatever it is kept in."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import warnings
+import zlib
+from pathlib import Path
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+UNREADABLE = "stamp unreadable"
+
+_FITS = (".fits", ".fit", ".fits.gz", ".fit.gz")
+_PICTURES = (".png", ".jpg", ".jpeg")
+ENDINGS = (*_FITS, ".npy", *_PICTURES)
+_CHANNELS = {"red": 0, "green": 1, "blue": 2}
+
+
+class UnusableStampError(Exception):
+    """Why one stamp cannot be used; it becomes the reason of a reject."""
+
+
+def read_picture(path: Path, colour: str) -> NDArray[np.float32]:
+    """Read one cutout.
+
+    Parameters
+    ----------
+    path
+        FITS (its first image), npy, PNG or JPEG.
+    colour
+        What is taken of a colour picture: red, green, blue, or mean. Grey is used as it is.
+
+    Returns
+    -------
+    (ny, nx) float32
+        Row 0 is the first row of the file.
+
+    Raises
+    ------
+    UnusableStampError
+        If it cannot be read as a two-dimensional image.
+    """
+    ending = path.name.lower()
+    try:
+        if ending.endswith(_FITS):
+            data = _read_fits(path)
+        elif ending.endswith(".npy"):
+            data = np.load(path, allow_pickle=False)
+        else:
+            data = _read_coloured(path, colour)
+    except (OSError, EOFError, ValueError, TypeError, LookupError, SyntaxError) as error:
+        raise UnusableStampError(f"{UNREADABLE}: {_without_place(error, path)}") from None
+    except (zlib.error, fits.VerifyError, UnidentifiedImageError, Image.DecompressionBombError, Warning) as error:
+        raise UnusableStampError(f"{UNREADABLE}: {_without_place(error, path)}") from None
+    if data is None or data.ndim != 2 or data.dtype.kind not in "iuf" or 0 in data.shape:
+        raise UnusableStampError(f"{UNREADABLE}: not a two-dimensional image of numbers")
+    return data.astype(np.float32)
+
+
+def _without_place(error: Exception, path: Path) -> str:
+    return str(error).replace(str(path), path.name).strip() or type(error).__name__
+
+
+def _read_fits(path: Path) -> NDArray[np.generic] | None:
+    content = path.read_bytes()
+    if path.name.lower().endswith(".gz"):
+        content = gzip.decompress(content)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("error", message=r".*truncated")
+        with fits.open(io.BytesIO(content), memmap=False) as hdus:
+            images = (hdu.data for hdu in hdus if hdu.is_image and hdu.header["NAXIS"] > 0)
+            found: NDArray[np.generic] | None = next(images, None)
+            return found
+
+
+def _read_coloured(path: Path, colour: str) -> NDArray[np.generic]:
+    with Image.open(path) as picture:
+        picture.load()
+        if picture.mode in ("L", "I", "F", "I;16", "I;16B", "I;16L"):
+            return np.asarray(picture)
+        if picture.mode in ("1", "LA", "La"):
+            return np.asarray(picture.convert("L"))
+        channels = np.asarray(picture.convert("RGB"), dtype=np.float32)
+    if colour == "mean":
+        mean: NDArray[np.float32] = channels.mean(axis=2)
+        return mean
+    return channels[:, :, _CHANNELS[colour]]
