@@ -1,0 +1,50 @@
+"""The sample on the sky: its redshifts, by class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from galmorph.report.figures import style
+from galmorph.settings import CLASS_NAMES
+
+
+@style.house()
+def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
+    """Draw the number of galaxies per redshift bin, by class.
+
+    Parameters
+    ----------
+    galaxies
+        galaxies.parquet; the columns `class` and `redshift` are read. A galaxy whose redshift is not finite is
+        counted in the corner of the figure.
+    bin_width
+        In redshift; the bins start at a multiple of it.
+    """
+    known = galaxies[np.isfinite(galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan))]
+    redshift = known["redshift"].to_numpy(dtype=float)
+    first = int(np.floor(redshift.min() / bin_width))
+    last = max(int(np.floor(redshift.max() / bin_width)) + 1, first + 1)
+    edges = np.arange(first, last + 1) * bin_width
+    # Bins by whole division, so that a redshift on an edge falls to the right of it whatever the rounding of edges.
+    places = np.floor(redshift / bin_width).astype(int) - first
+    figure = style.new_figure(5.2, 3.4)
+    axes = figure.add_subplot()
+    for name in CLASS_NAMES:
+        chosen = places[(known["class"] == name).to_numpy()]
+        if not len(chosen):
+            continue
+        counts = np.bincount(chosen, minlength=last - first)
+        look = {"color": style.CLASS_COLOURS[name], "linestyle": style.CLASS_LINES[name]}
+        axes.stairs(counts, edges, label=f"{name} ({len(chosen):,})", linewidth=1.5, zorder=3, **look)
+        axes.stairs(counts, edges, fill=True, color=style.CLASS_COLOURS[name], alpha=0.12, zorder=2)
+    without = len(galaxies) - len(known)
+    if without:
+        axes.plot([], [], " ", label=f"without redshift, not drawn ({without:,})")
+    axes.set_xlabel("redshift z")
+    axes.set_ylabel(f"galaxies per bin of {bin_width:g} in z")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.legend(loc="upper right")
+    return figure
