@@ -56,7 +56,7 @@ def make_settings() -> SettingsFactory:
 def _confusion(rng: np.random.Generator, runs: int, total: int, fractions: list[float]) -> NDArray[np.int64]:
     size = len(fractions)
     recall = np.full((size, size), 0.2 / max(size - 1, 1)) + np.eye(size) * (0.8 - 0.2 / max(size - 1, 1))
-    rows = [[rng.multinomial(int(round(total * f)), recall[i]) for i, f in enumerate(fractions)] for _ in range(runs)]
+    rows = [[rng.multinomial(round(total * f), recall[i]) for i, f in enumerate(fractions)] for _ in range(runs)]
     return np.array(rows, dtype=np.int64)
 
 
@@ -106,9 +106,10 @@ def make_results() -> ResultsFactory:
         for name, condition in settings.conditions.items():
             shares = {c: FRACTIONS[c] if condition.mix == "natural" else 1.0 for c in condition.classes}
             fractions = [share / sum(shares.values()) for share in shares.values()]
-            total = round(condition.size * (1 - settings.protocol.train_fraction))
+            drawn = sum(FRACTIONS[c] if condition.mix == "natural" else 1.0 for c in condition.drawn_among)
+            total = round(condition.size * (1 - settings.protocol.train_fraction) * sum(shares.values()) / drawn)
             history = _history(rng, runs, settings.training.epochs, 0.69 if len(fractions) == 3 else 0.93)
-            epoch = int(history.groupby("epoch")["test_accuracy"].mean().idxmax())
+            epoch = int(history.groupby("epoch")["test_accuracy"].mean().to_numpy().argmax()) + 1
             phases = []
             for phase in ("selected", "confirmed"):
                 confusion = _confusion(rng, runs, total, fractions)
@@ -149,7 +150,8 @@ def images(galaxies: pd.DataFrame) -> NDArray[np.float32]:
     y, x = np.mgrid[:64, :64] - 31.5
     radius = rng.uniform(2, 8, (len(galaxies), 1, 1))
     light = 400 * np.exp(-np.hypot(x, y * rng.uniform(0.9, 2, (len(galaxies), 1, 1))) / radius)
-    return (light + rng.normal(0, 5.5, light.shape)).astype(np.float32)
+    stamps: NDArray[np.float32] = (light + rng.normal(0, 5.5, light.shape)).astype(np.float32)
+    return stamps
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import page, plots, presented, tables, thesis, writers
+from galmorph.report import inputs, page, plots, presented, tables, thesis, writers
 from galmorph.report.figures import style
 from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.report.figures.curves import learning_curve
@@ -22,12 +22,10 @@ from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.sky import redshift_histogram
 from galmorph.report.findings import findings
 from galmorph.report.page import Picture, Section
-from galmorph.report.presented import Table
 from galmorph.report.results import ConditionResults
+from galmorph.report.table import Table
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
-
-_FIGURE_NOTE = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence."
 
 
 def build(
@@ -91,11 +89,15 @@ def build(
             tables=(book.table(presented.summary(ordered)),),
         ),
     ]
+    found = findings(ordered, settings)
+    for finding in found:
+        book.table(finding.table)
+    book.table(presented.comparisons(ordered, settings))
     plots.write(ordered, folder)
     html = page.render(
         settings=settings,
         galaxies=len(galaxies),
-        found=findings(ordered, settings),
+        found=found,
         sections=sections,
         provenance=provenance,
         figures=book.figures,
@@ -117,7 +119,7 @@ class _Book:
         return table
 
     def picture(self, figure: Figure, picture: Picture) -> Picture:
-        note = _FIGURE_NOTE if self._simulated and picture.results else None
+        note = page.SIMULATED_SHORT if self._simulated and picture.results else None
         style.save(figure, self.figures, picture.name, self._dpi, note)
         return picture
 
@@ -129,7 +131,7 @@ def _result_sections(book: _Book, results: Results, settings: Settings) -> list[
             "accuracy",
             "Accuracy and selected epochs",
             tables=(
-                book.table(presented.conditions(settings)),
+                book.table(inputs.conditions(settings)),
                 book.table(presented.table_4_1(results)),
                 book.table(presented.recalls(results)),
             ),
@@ -145,9 +147,6 @@ def _result_sections(book: _Book, results: Results, settings: Settings) -> list[
         sections.append(
             Section("section-4-3", "Imbalanced and balanced classes (section 4.3)", tables=(book.table(balance),))
         )
-    if settings.comparisons:
-        compared = book.table(presented.comparisons(results, settings))
-        sections.append(Section("comparisons", "Conditions side by side", tables=(compared,)))
     sections.append(
         Section(
             "conditions",
@@ -203,11 +202,11 @@ def _data_section(
 ) -> Section:
     """The sample: classes, redshifts, examples, filters, a cutout and a catalogue row."""
     absent, pictures = [], []
-    shown = [book.table(presented.class_counts(galaxies)), book.table(presented.filters())]
+    shown = [book.table(inputs.class_counts(galaxies)), book.table(inputs.filters())]
     if table2_row is None:
         absent.append("The row of Table 2 is left out: this survey has no catalogue of that form.")
     else:
-        shown.append(book.table(presented.table2_row(table2_row)))
+        shown.append(book.table(inputs.table2_row(table2_row)))
     if schematic is None:
         absent.append("The figure of how a cutout is made is left out: this survey has no frames.")
     else:

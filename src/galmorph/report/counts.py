@@ -1,4 +1,4 @@
-"""Tables of counts: confusion matrices, recalls, the classes of the sample, and the thesis's two tables of facts."""
+"""Confusion matrices and recalls over the runs: means and standard deviations (ddof = 1)."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from speclite import filters as speclite_filters
 
 from galmorph.report import thesis
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import PHASES, Results, phase_of, spread
-from galmorph.settings import CLASS_NAMES
 
 
 def confusion_cells(result: ConditionResults) -> pd.DataFrame:
@@ -76,61 +74,3 @@ def recalls(results: Results) -> pd.DataFrame:
                     }
                 )
     return pd.DataFrame(rows)
-
-
-def class_counts(galaxies: pd.DataFrame) -> pd.DataFrame:
-    """Return the classes of the sample beside the thesis's.
-
-    Parameters
-    ----------
-    galaxies
-        galaxies.parquet; its column `class` is read.
-
-    Returns
-    -------
-    pandas.DataFrame
-        class, galaxies, fraction, thesis_galaxies, thesis_fraction.
-    """
-    total = sum(thesis.CLASS_COUNTS.values())
-    rows = []
-    for name in CLASS_NAMES:
-        count = int((galaxies["class"] == name).sum())
-        printed = thesis.CLASS_COUNTS[name]
-        rows.append(
-            {
-                "class": name,
-                "galaxies": count,
-                "fraction": count / len(galaxies) if len(galaxies) else math.nan,
-                "thesis_galaxies": printed,
-                "thesis_fraction": printed / total,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def filter_table() -> pd.DataFrame:
-    """Return the SDSS filters: the thesis's figure 3.1, and the effective wavelength of the curves that are drawn.
-
-    Returns
-    -------
-    pandas.DataFrame
-        band, wavelength (mean, Angstrom), depth (magnitudes), effective_wavelength (Angstrom; of the reference
-        response of Doi et al. 2010, AJ 139, 1628, at airmass 1.3, weighted as speclite does).
-    """
-    rows = []
-    for row in thesis.FILTERS:
-        curve = speclite_filters.load_filter(f"sdss2010-{row.band}")
-        rows.append(
-            {
-                "band": row.band,
-                "wavelength": row.wavelength,
-                "depth": row.depth,
-                "effective_wavelength": float(curve.effective_wavelength.to_value("Angstrom")),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def table2_row(row: Mapping[str, object]) -> pd.DataFrame:
-    """Return a row of Galaxy Zoo 1's Table 2, one line per column, values as the catalogue writes them."""
-    return pd.DataFrame({"column": [str(key) for key in row], "value": [str(value) for value in row.values()]})

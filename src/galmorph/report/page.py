@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import resources
@@ -14,7 +15,7 @@ from markupsafe import Markup
 from ruamel.yaml import YAML
 
 from galmorph.report.findings import Finding
-from galmorph.report.presented import Table
+from galmorph.report.table import Table
 from galmorph.report.writers import is_numeric
 from galmorph.settings import Settings
 
@@ -22,6 +23,7 @@ SIMULATED = (
     "This survey is simulated and its difficulty is tuned towards the thesis's numbers: "
     "agreement with them is no evidence, and nothing here is a conclusion about the sky."
 )
+SIMULATED_SHORT = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence."
 # A vector picture stays sharp on any screen; a heavy one (pictures of the sky) goes in as pixels.
 _LARGEST_SVG = 120_000
 
@@ -68,7 +70,7 @@ class Section:
     @property
     def shows_results(self) -> bool:
         """Whether a simulated survey must be named here."""
-        return any(item.results for item in (*self.tables, *self.pictures))
+        return any(table.results for table in self.tables) or any(picture.results for picture in self.pictures)
 
 
 def embed(folder: Path, name: str) -> str:
@@ -77,6 +79,12 @@ def embed(folder: Path, name: str) -> str:
     if len(svg) <= _LARGEST_SVG:
         return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
     return "data:image/png;base64," + base64.b64encode((folder / f"{name}.png").read_bytes()).decode("ascii")
+
+
+def unbroken(text: str) -> str:
+    """Return text in which no line breaks within "0.688 ± 0.062", "± 2 std" or "± 1 σ"."""
+    text = re.sub(r"± (\d) (std|σ)", "±\u00a0\\1\u00a0\\2", text)
+    return re.sub(r"(?<=\d) ± |± ", lambda match: match[0].replace(" ", "\u00a0"), text)
 
 
 def as_yaml(settings: Settings) -> str:
@@ -129,14 +137,17 @@ def render(
     """
     package = resources.files("galmorph.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
     template = environment.from_string((package / "page.html").read_text(encoding="utf-8"))
     pictures = [picture for section in sections for picture in section.pictures]
-    tables = [table for section in sections for table in section.tables]
+    tables = [finding.table for finding in found]
+    tables += [table for section in sections for table in section.tables]
     text = template.render(
-        css=Markup((package / "page.css").read_text(encoding="utf-8")),  # noqa: S704
+        css=Markup((package / "page.css").read_text(encoding="utf-8")),
         survey=settings.survey.name,
         run_line=what_was_run(settings, galaxies),
         simulated=SIMULATED if settings.survey.source == "simulated" else None,
+        simulated_short=SIMULATED_SHORT,
         stamps=settings.survey.source == "stamps",
         found=found,
         sections=sections,

@@ -21,6 +21,7 @@ from galmorph.settings import Settings
 Phase = Literal["selected", "confirmed"]
 PHASES: tuple[Phase, ...] = ("selected", "confirmed")
 OWN_METRICS = ("accuracy", "tss", "baseline", "accuracy_restricted")
+COMMON_SETS = ("common_natural", "common_balanced")
 OWN_TEST_PART = "own test part"
 
 Results = Mapping[str, ConditionResults]
@@ -71,17 +72,14 @@ def metric_order(part: PhaseResults) -> list[str]:
     columns = [str(column) for column in part.scores.columns]
     own = [metric for metric in OWN_METRICS if metric in columns]
     others = sorted(column for column in columns if column not in own and "@" not in column)
-    common = [column for column in columns if "@" in column]
-    sets = sorted({column.split("@", 1)[1] for column in common})
-    ranked = sorted(
-        common,
-        key=lambda column: (
-            sets.index(column.split("@", 1)[1]),
-            OWN_METRICS.index(column.split("@")[0]) if column.split("@")[0] in OWN_METRICS else len(OWN_METRICS),
-            column,
-        ),
-    )
-    return own + others + ranked
+    return own + others + sorted((column for column in columns if "@" in column), key=_common_rank)
+
+
+def _common_rank(column: str) -> tuple[int, str, int, str]:
+    """Rank "tss@common_natural": by its set, then by its metric; what has no rank comes last, by name."""
+    metric, where = column.split("@", 1)
+    set_rank = COMMON_SETS.index(where) if where in COMMON_SETS else len(COMMON_SETS)
+    return set_rank, where, OWN_METRICS.index(metric) if metric in OWN_METRICS else len(OWN_METRICS), metric
 
 
 def summary(results: Results) -> pd.DataFrame:
@@ -130,7 +128,7 @@ def table_4_1(results: Results) -> pd.DataFrame:
     """
     rows = []
     for name, result in results.items():
-        known = thesis.CONDITIONS[name].accuracy if name in thesis.CONDITIONS else None
+        known = thesis.accuracy(name)
         row: dict[str, Any] = {"condition": name}
         for prefix, phase in (("", result.selected), ("confirmed_", result.confirmed)):
             mean, std, ste = spread(phase.scores["accuracy"])

@@ -67,12 +67,12 @@ CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
             confusion_figures=("4.8", "4.13"),
         ),
         BALANCED: ThesisCondition(
-            label="two classes, balanced",
+            label="balanced two classes",
             loss_figures=("4.11",),
             accuracy_figures=("4.12",),
             confusion_figures=("4.14",),
         ),
-        TWO_CLASS_SMALL: ThesisCondition(label="two classes, small (control)"),
+        TWO_CLASS_SMALL: ThesisCondition(label="two-class control"),
     }
 )
 
@@ -124,6 +124,11 @@ COUNTERPARTS: Mapping[str, str] = MappingProxyType(
 def label(condition: str) -> str:
     """Return what the report calls a condition: the study's words, or the condition's own name."""
     return CONDITIONS[condition].label if condition in CONDITIONS else condition
+
+
+def accuracy(condition: str) -> ThesisAccuracy | None:
+    """Return a condition's row of table 4.1, or None where the thesis has none."""
+    return CONDITIONS[condition].accuracy if condition in CONDITIONS else None
 
 
 def condition_counterpart(condition: str, shows: str) -> str | None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from galmorph.report.presented import Table
+from galmorph.report.table import Table
 
 # Backslash and braces are replaced in one pass with the rest, so that no replacement is escaped again.
 _LATEX = str.maketrans(

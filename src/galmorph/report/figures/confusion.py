@@ -49,5 +49,5 @@ def confusion_matrix(matrices: NDArray[np.int64], classes: Sequence[str], title:
     bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.03)
     bar.set_label("fraction of the true class")
     bar.outline.set_linewidth(0.5)
-    figure.suptitle(title, fontsize=10.5)
+    axes.set_title(title)
     return figure

@@ -51,14 +51,14 @@ def learning_curve(
         Above the axes.
     """
     curves = mean_curves(history)
-    figure = style.new_figure(style.HALF, 3.2)
+    figure = style.new_figure(style.HALF, 3.5)
     axes = figure.add_subplot()
-    _draw(axes, curves[f"train_{quantity}"], "training, mean ± 1 σ", style.TRAINING_COLOUR, "--")
-    _draw(axes, curves[f"test_{quantity}"], "test, mean ± 1 σ", style.TEST_COLOUR, "-")
+    _draw(axes, curves, f"train_{quantity}", "training, mean ± 1 σ", style.TRAINING_COLOUR, "--")
+    _draw(axes, curves, f"test_{quantity}", "test, mean ± 1 σ", style.TEST_COLOUR, "-")
     axes.axvline(selected_epoch, color=style.INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     axes.plot(
         [selected_epoch],
-        [curves[f"test_{quantity}"].loc[selected_epoch, "mean"]],
+        [curves[f"test_{quantity}", "mean"].loc[selected_epoch]],
         linestyle="none",
         marker="o",
         markersize=5,
@@ -76,13 +76,13 @@ def learning_curve(
     axes.set_xlim(0, last + max(1, 0.03 * (last - first)))
     if quantity == "loss":
         axes.set_ylim(bottom=0)
-    figure.suptitle(title, fontsize=10.5)
-    figure.legend(loc="outside upper center", ncols=2, handlelength=2.2, columnspacing=1.4)
+    axes.set_title(title)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handlelength=2.2, columnspacing=1.4)
     return figure
 
 
-def _draw(axes: Axes, curve: pd.DataFrame, label: str, colour: str, line: str) -> None:
-    epochs, mean, std = curve.index.to_numpy(), curve["mean"].to_numpy(), curve["std"].to_numpy()
+def _draw(axes: Axes, curves: pd.DataFrame, column: str, label: str, colour: str, line: str) -> None:
+    epochs, mean, std = curves.index.to_numpy(), curves[column, "mean"].to_numpy(), curves[column, "std"].to_numpy()
     single = len(epochs) == 1
     axes.plot(epochs, mean, line, color=colour, label=label, zorder=3, marker="s" if single else None, markersize=3)
     if not pd.isna(std).any():

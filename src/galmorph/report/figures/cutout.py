@@ -39,33 +39,44 @@ class Schematic:
     name: str
 
 
-def stretch(image: NDArray[np.generic], softening: float = 3.0, top: float = 99.7) -> NDArray[np.float64]:
-    """Return an image for display: asinh of the signal over its noise, scaled to 0..1.
+def stretch(
+    image: NDArray[np.generic], background: NDArray[np.generic] | None = None, top: float = 99.7
+) -> NDArray[np.float64]:
+    """Return an image for display: asinh of the signal over three times its noise, scaled to 0..1.
 
-    Sky is the median, noise the normalised median absolute deviation. For the eye only: flux is not kept.
+    For the eye only: flux is not kept.
 
     Parameters
     ----------
     image
         (ny, nx), any linear unit.
-    softening
-        In noise units: linear below, logarithmic above.
+    background
+        The pixels that give the sky (median) and the noise (normalised median absolute deviation), in any shape;
+        None: all of the image's.
     top
         Percentile that is drawn white.
     """
     values = np.asarray(image, dtype=np.float64)
-    sky = float(np.median(values))
-    noise = float(stats.median_abs_deviation(values, axis=None, scale="normal")) or 1.0
-    scaled = np.arcsinh((values - sky) / (softening * noise))
-    low, high = float(np.arcsinh(-2 / softening)), float(np.percentile(scaled, top))
+    reference = values if background is None else np.asarray(background, dtype=np.float64)
+    noise = float(stats.median_abs_deviation(reference, axis=None, scale="normal")) or 1.0
+    scaled = np.arcsinh((values - float(np.median(reference))) / (3 * noise))
+    low, high = float(np.arcsinh(-2 / 3)), float(np.percentile(scaled, top))
     return np.clip((scaled - low) / max(high - low, 1e-6), 0, 1)
+
+
+def border(stamp: NDArray[np.float32], width: int = 5) -> NDArray[np.float32]:
+    """Return the pixels of a stamp within `width` of an edge, flat: the galaxy lies in the middle."""
+    inside = np.zeros(stamp.shape, dtype=bool)
+    inside[width:-width, width:-width] = True
+    return stamp[~inside]
 
 
 def block_mean(image: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
     """Return the mean over blocks of factor x factor pixels; an incomplete block at the far edges is left out."""
     ny, nx = (side // factor for side in image.shape)
     values = np.asarray(image[: ny * factor, : nx * factor], dtype=np.float64)
-    return values.reshape(ny, factor, nx, factor).mean(axis=(1, 3))
+    means: NDArray[np.float64] = values.reshape(ny, factor, nx, factor).mean(axis=(1, 3))
+    return means
 
 
 @style.house()
@@ -86,7 +97,7 @@ def cutout_schematic(schematic: Schematic) -> Figure:
     left.set_xlabel("x (pixels)")
     left.set_ylabel("y (pixels)")
     left.set_title(f"frame, {nx} × {ny} pixels", fontsize=10)
-    right.imshow(stretch(schematic.stamp), cmap="gray", origin="lower", vmin=0, vmax=1)
+    right.imshow(stretch(schematic.stamp, border(schematic.stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
     right.set_xlabel("x (pixels)")
     right.set_title(f"cutout, {size} × {size} pixels", fontsize=10)
     for spine in right.spines.values():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from galmorph.report.figures import style
 from galmorph.settings import CLASS_NAMES
@@ -20,11 +21,11 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
         galaxies.parquet; the columns `class` and `redshift` are read. A galaxy whose redshift is not finite is
         counted in the corner of the figure.
     bin_width
-        In redshift; the bins start at a multiple of it.
+        In redshift; the bins start at a multiple of it, 0 or below.
     """
     known = galaxies[np.isfinite(galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan))]
     redshift = known["redshift"].to_numpy(dtype=float)
-    first = int(np.floor(redshift.min() / bin_width))
+    first = min(int(np.floor(redshift.min() / bin_width)), 0)
     last = max(int(np.floor(redshift.max() / bin_width)) + 1, first + 1)
     edges = np.arange(first, last + 1) * bin_width
     # Bins by whole division, so that a redshift on an edge falls to the right of it whatever the rounding of edges.
@@ -36,9 +37,9 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
         if not len(chosen):
             continue
         counts = np.bincount(chosen, minlength=last - first)
-        look = {"color": style.CLASS_COLOURS[name], "linestyle": style.CLASS_LINES[name]}
-        axes.stairs(counts, edges, label=f"{name} ({len(chosen):,})", linewidth=1.5, zorder=3, **look)
-        axes.stairs(counts, edges, fill=True, color=style.CLASS_COLOURS[name], alpha=0.12, zorder=2)
+        colour, line, label = style.CLASS_COLOURS[name], style.CLASS_LINES[name], f"{name} ({len(chosen):,})"
+        axes.stairs(counts, edges, label=label, linewidth=1.5, zorder=3, color=colour, linestyle=line)
+        axes.stairs(counts, edges, fill=True, color=colour, alpha=0.12, zorder=2)
     without = len(galaxies) - len(known)
     if without:
         axes.plot([], [], " ", label=f"without redshift, not drawn ({without:,})")
@@ -46,5 +47,6 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
     axes.set_ylabel(f"galaxies per bin of {bin_width:g} in z")
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.legend(loc="upper right")
     return figure

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import matplotlib
 from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
 
 # Widths in inches that suit a printed A4 thesis: half and full text width.
 HALF, FULL = 4.0, 6.8
@@ -60,9 +61,12 @@ def house() -> Iterator[None]:
         yield
 
 
-def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, sizes in inches, whose parts make room for one another."""
-    return Figure(figsize=(width, height), layout="constrained")
+def new_figure(width: float, height: float, gap: float | None = None) -> Figure:
+    """Return an empty figure whose parts make room for one another; sizes and the gap between parts in inches."""
+    engine = (
+        ConstrainedLayoutEngine() if gap is None else ConstrainedLayoutEngine(w_pad=gap, h_pad=gap, wspace=0, hspace=0)
+    )
+    return Figure(figsize=(width, height), layout=engine)
 
 
 @house()
@@ -85,9 +89,7 @@ def save(figure: Figure, folder: Path, name: str, dpi: int, note: str | None = N
     if note:
         figure.text(0.5, -0.015, note, ha="center", va="top", fontsize=7.5, style="italic", color=MUTED, wrap=True)
     # No date, no version: the bytes depend on the numbers alone.
-    figure.savefig(
-        folder / f"{name}.png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None}
-    )
+    figure.savefig(folder / f"{name}.png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
     figure.savefig(
         folder / f"{name}.svg",
         dpi=dpi,
