@@ -86,6 +86,10 @@ def build(
         Section(
             "every-number",
             "Every number",
+            paragraphs=(
+                "TSS is the True Skill Statistic, TP / (TP + FN) − FP / (TN + FP); with K classes, the mean recall "
+                "adjusted for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same.",
+            ),
             tables=(book.table(presented.summary(ordered)),),
         ),
     ]

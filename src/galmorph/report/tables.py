@@ -11,6 +11,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
+import numpy as np
 import pandas as pd
 
 from galmorph.errors import GalmorphError
@@ -57,12 +58,19 @@ def check(results: Results, settings: Settings) -> None:
                 raise GalmorphError(f"{where}: confusion matrices of shape {part.confusion.shape}, not one per run")
             if sorted(part.history["run"].unique()) != wanted:
                 raise GalmorphError(f"{where}: learning curves and scores are of different runs")
+            counted = np.trace(part.confusion, axis1=1, axis2=2) / part.confusion.sum(axis=(1, 2))
+            if wrong := np.flatnonzero(np.abs(counted - part.scores["accuracy"].to_numpy()) > 1e-6).tolist():
+                raise GalmorphError(
+                    f"{where}, run {wrong[0] + 1}: its accuracy is not that of its confusion matrix; run galmorph sync"
+                )
         if result.epoch not in set(result.selected.history["epoch"]):
             raise GalmorphError(f"condition {name}: the selected epoch {result.epoch} is not among those recorded")
 
 
 def spread(values: pd.Series[float]) -> tuple[float, float, float]:
-    """Return mean, standard deviation (ddof = 1) and standard error; all NaN where a value is missing."""
+    """Return mean, standard deviation (ddof = 1) and standard error; NaN where a value is missing or there is none."""
+    if values.empty:
+        return math.nan, math.nan, math.nan
     std = float(values.std(ddof=1, skipna=False))
     return float(values.mean(skipna=False)), std, std / math.sqrt(len(values))
 
@@ -154,6 +162,9 @@ def section_4_3(results: Results) -> pd.DataFrame:
         condition, drawn (imbalanced or balanced), phase, epoch, then accuracy, tss and baseline, each with two_std
         and two_ste.
     """
+    metrics = ("accuracy", "tss", "baseline")
+    columns = ["condition", "drawn", "phase", "epoch"]
+    columns += [f"{metric}{part}" for metric in metrics for part in ("", "_two_std", "_two_ste")]
     rows = []
     for name, drawn in ((thesis.TWO_CLASS, "imbalanced"), (thesis.BALANCED, "balanced")):
         if name not in results:
@@ -161,11 +172,11 @@ def section_4_3(results: Results) -> pd.DataFrame:
         for phase in PHASES:
             scores = phase_of(results[name], phase).scores
             row: dict[str, Any] = {"condition": name, "drawn": drawn, "phase": phase, "epoch": results[name].epoch}
-            for metric in ("accuracy", "tss", "baseline"):
+            for metric in metrics:
                 mean, std, ste = spread(scores[metric])
                 row |= {metric: mean, f"{metric}_two_std": 2 * std, f"{metric}_two_ste": 2 * ste}
             rows.append(row)
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
 
 
 def comparisons(results: Results, settings: Settings) -> pd.DataFrame:
@@ -212,6 +223,7 @@ def question_1(results: Results, settings: Settings) -> pd.DataFrame:
         condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
         two_std, two_ste.
     """
+    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
     rows = []
     for name, result in results.items():
         pair = [result.classes.index(c) for c in ("spiral", "elliptical") if c in result.classes]
@@ -234,4 +246,4 @@ def question_1(results: Results, settings: Settings) -> pd.DataFrame:
                 "two_ste": 2 * ste,
             }
         )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(rows, columns=columns)
