@@ -252,6 +252,7 @@ def test_two_conditions_and_one_run_make_a_report_with_dashes(small: Path) -> No
     assert "simulated survey" not in text.lower()
     assert "Does the imbalance of the classes harm classification?" in text
     assert "Do galaxies whose label is uncertain" not in text
+    assert "question_1.csv" not in names(small / "tables")
     assert "three_class.csv" not in names(small / "plots" / "accuracy")
     assert "EFIGI, where its stamps are used" in text
 

@@ -142,7 +142,7 @@ def _result_sections(book: _Book, results: Results, settings: Settings) -> list[
         )
     ]
     fair = presented.question_1(results, settings)
-    if len(fair.data):
+    if "accuracy_restricted" in set(fair.data["metric"]):
         sections.append(
             Section("question-1", "Uncertain labels, on the same task (section 4.2)", tables=(book.table(fair),))
         )

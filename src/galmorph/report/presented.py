@@ -145,9 +145,10 @@ def question_1(results: Results, settings: Settings) -> Table:
     )
     caption = (
         "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
-        "ellipticals of their test parts, their answer restricted to those two classes; the control is trained on as "
-        "many spirals and ellipticals as they are. Confirmed runs."
+        "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
     )
+    if thesis.TWO_CLASS_SMALL in results:
+        caption += " The control is trained on the spirals and ellipticals alone that a draw of three classes has."
     return Table("question_1", caption, data, shown)
 
 

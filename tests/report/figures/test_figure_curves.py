@@ -49,3 +49,4 @@ def test_one_run_has_lines_and_no_band(result: ConditionResults) -> None:
     assert mean_curves(one)["test_loss", "std"].isna().all()
     figure = learning_curve(one, "loss", selected_epoch=3, baseline=None, title="")
     assert not figure.axes[0].collections
+    assert {"training, one run", "test, one run"} <= {str(line.get_label()) for line in figure.axes[0].get_lines()}

@@ -33,7 +33,7 @@ def test_blocks_stand_side_by_side_and_shrink_with_their_maps(layers: list[Layer
 
 
 def test_a_figure_is_saved_the_same_whatever_the_users_style(layers: list[LayerDrawing], tmp_path: Path) -> None:
-    odd_style: dict[str, object] = {"font.size": 30.0, "savefig.facecolor": "red", "svg.hashsalt": None}
+    odd_style: dict[str, object] = {"font.size": 30.0, "font.weight": "bold", "savefig.facecolor": "red"}
     for name, changes in (("plain", {}), ("odd", odd_style)):
         with matplotlib.rc_context(changes):
             (tmp_path / name).mkdir()

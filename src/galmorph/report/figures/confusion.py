@@ -46,7 +46,7 @@ def confusion_matrix(matrices: NDArray[np.int64], classes: Sequence[str], title:
     axes.set_yticks(np.arange(len(classes) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.2)
     axes.tick_params(which="minor", length=0)
-    bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.03)
+    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.03)
     bar.set_label("fraction of the true class")
     bar.outline.set_linewidth(0.5)
     axes.set_title(title)

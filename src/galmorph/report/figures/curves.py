@@ -53,8 +53,9 @@ def learning_curve(
     curves = mean_curves(history)
     figure = style.new_figure(style.HALF, 3.5)
     axes = figure.add_subplot()
-    _draw(axes, curves, f"train_{quantity}", "training, mean ± 1 σ", style.TRAINING_COLOUR, "--")
-    _draw(axes, curves, f"test_{quantity}", "test, mean ± 1 σ", style.TEST_COLOUR, "-")
+    what = ", mean ± 1 σ" if history["run"].nunique() > 1 else ", one run"
+    _draw(axes, curves, f"train_{quantity}", f"training{what}", style.TRAINING_COLOUR, "--")
+    _draw(axes, curves, f"test_{quantity}", f"test{what}", style.TEST_COLOUR, "-")
     axes.axvline(selected_epoch, color=style.INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     axes.plot(
         [selected_epoch],

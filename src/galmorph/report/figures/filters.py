@@ -16,7 +16,7 @@ def throughput() -> Figure:
     The reference response of Doi et al. (2010, AJ 139, 1628): telescope, filter, detector and 1.3 airmasses of
     atmosphere, as the package speclite ships it (sdss2010).
     """
-    figure = style.new_figure(5.2, 3.2)
+    figure = style.new_figure(4.4, 3.1)
     axes = figure.add_subplot()
     for row in thesis.FILTERS:
         curve = speclite_filters.load_filter(f"sdss2010-{row.band}")

@@ -30,7 +30,7 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
     edges = np.arange(first, last + 1) * bin_width
     # Bins by whole division, so that a redshift on an edge falls to the right of it whatever the rounding of edges.
     places = np.floor(redshift / bin_width).astype(int) - first
-    figure = style.new_figure(5.2, 3.4)
+    figure = style.new_figure(4.4, 3.5)
     axes = figure.add_subplot()
     for name in CLASS_NAMES:
         chosen = places[(known["class"] == name).to_numpy()]
@@ -39,7 +39,6 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
         counts = np.bincount(chosen, minlength=last - first)
         colour, line, label = style.CLASS_COLOURS[name], style.CLASS_LINES[name], f"{name} ({len(chosen):,})"
         axes.stairs(counts, edges, label=label, linewidth=1.5, zorder=3, color=colour, linestyle=line)
-        axes.stairs(counts, edges, fill=True, color=colour, alpha=0.12, zorder=2)
     without = len(galaxies) - len(known)
     if without:
         axes.plot([], [], " ", label=f"without redshift, not drawn ({without:,})")
@@ -48,5 +47,5 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
-    axes.legend(loc="upper right")
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handlelength=2.2, columnspacing=1.4)
     return figure
