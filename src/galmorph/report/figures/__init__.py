@@ -1,0 +1,1 @@
+"""The figures: functions from numbers to matplotlib figures, in one house style."""

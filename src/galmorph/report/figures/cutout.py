@@ -1,0 +1,119 @@
+"""How a stamp is cut out of its frame: a schematic figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import ConnectionPatch, Rectangle
+from numpy.typing import NDArray
+from scipy import stats
+
+from galmorph.report.figures import style
+
+# A frame is drawn at about this many pixels a side; more would not be seen in print.
+_DRAWN = 700
+
+
+@dataclass(frozen=True)
+class Schematic:
+    """A galaxy in its frame, and its stamp.
+
+    Attributes
+    ----------
+    frame
+        (ny, nx), DN or any linear unit, (y, x); the sky may still be in it.
+    x, y
+        The galaxy's 0-based pixel position in the frame.
+    stamp
+        (size, size) float32, DN, (y, x), sky subtracted.
+    name
+        The frame's name.
+    """
+
+    frame: NDArray[np.generic]
+    x: float
+    y: float
+    stamp: NDArray[np.float32]
+    name: str
+
+
+def stretch(
+    image: NDArray[np.generic], background: NDArray[np.generic] | None = None, top: float = 99.7
+) -> NDArray[np.float64]:
+    """Return an image for display: asinh of the signal over three times its noise, scaled to 0..1.
+
+    For the eye only: flux is not kept.
+
+    Parameters
+    ----------
+    image
+        (ny, nx), any linear unit.
+    background
+        The pixels that give the sky (median) and the noise (normalised median absolute deviation), in any shape;
+        None: all of the image's.
+    top
+        Percentile that is drawn white.
+    """
+    values = np.asarray(image, dtype=np.float64)
+    reference = values if background is None else np.asarray(background, dtype=np.float64)
+    noise = float(stats.median_abs_deviation(reference, axis=None, scale="normal")) or 1.0
+    scaled = np.arcsinh((values - float(np.median(reference))) / (3 * noise))
+    low, high = float(np.arcsinh(-2 / 3)), float(np.percentile(scaled, top))
+    return np.clip((scaled - low) / max(high - low, 1e-6), 0, 1)
+
+
+def border(stamp: NDArray[np.float32], width: int = 5) -> NDArray[np.float32]:
+    """Return the pixels of a stamp within `width` of an edge, flat: the galaxy lies in the middle."""
+    inside = np.zeros(stamp.shape, dtype=bool)
+    inside[width:-width, width:-width] = True
+    return stamp[~inside]
+
+
+def block_mean(image: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
+    """Return the mean over blocks of factor x factor pixels; an incomplete block at the far edges is left out."""
+    ny, nx = (side // factor for side in image.shape)
+    values = np.asarray(image[: ny * factor, : nx * factor], dtype=np.float64)
+    means: NDArray[np.float64] = values.reshape(ny, factor, nx, factor).mean(axis=(1, 3))
+    return means
+
+
+@style.house()
+def cutout_schematic(schematic: Schematic) -> Figure:
+    """Draw the frame with a box around the galaxy, and the stamp beside it, enlarged."""
+    ny, nx = schematic.frame.shape
+    size = schematic.stamp.shape[0]
+    factor = max(1, max(ny, nx) // _DRAWN)
+    drawn = block_mean(schematic.frame, factor)
+    figure = style.new_figure(style.FULL, 3.2)
+    left, right = figure.subplots(1, 2, width_ratios=(nx / ny, 1.0))
+    extent = (-0.5, drawn.shape[1] * factor - 0.5, -0.5, drawn.shape[0] * factor - 0.5)
+    left.imshow(stretch(drawn, top=99.8), cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
+    corner = (schematic.x - size / 2, schematic.y - size / 2)
+    left.add_patch(Rectangle(corner, size, size, fill=False, edgecolor="#FFB000", linewidth=1.3))
+    left.set_xlim(-0.5, nx - 0.5)
+    left.set_ylim(-0.5, ny - 0.5)
+    left.set_xlabel("x (pixels)")
+    left.set_ylabel("y (pixels)")
+    left.set_title(f"frame, {nx} × {ny} pixels", fontsize=10)
+    right.imshow(stretch(schematic.stamp, border(schematic.stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+    right.set_xlabel("x (pixels)")
+    right.set_title(f"cutout, {size} × {size} pixels", fontsize=10)
+    for spine in right.spines.values():
+        spine.set_edgecolor("#E09000")
+        spine.set_linewidth(1.6)
+    for axes in (left, right):
+        axes.tick_params(direction="out", top=False, right=False)
+    for corner_y, stamp_y in ((schematic.y + size / 2, size - 0.5), (schematic.y - size / 2, -0.5)):
+        line = ConnectionPatch(
+            (schematic.x + size / 2, corner_y),
+            (-0.5, stamp_y),
+            left.transData,
+            right.transData,
+            color="#E09000",
+            linewidth=0.9,
+        )
+        line.set_in_layout(False)
+        figure.add_artist(line)
+    return figure

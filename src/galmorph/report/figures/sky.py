@@ -1,0 +1,51 @@
+"""The sample on the sky: its redshifts, by class."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from galmorph.report.figures import style
+from galmorph.settings import CLASS_NAMES
+
+
+@style.house()
+def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
+    """Draw the number of galaxies per redshift bin, by class.
+
+    Parameters
+    ----------
+    galaxies
+        galaxies.parquet; the columns `class` and `redshift` are read. A galaxy whose redshift is not finite is
+        counted in the corner of the figure.
+    bin_width
+        In redshift; the bins start at a multiple of it, 0 or below.
+    """
+    known = galaxies[np.isfinite(galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan))]
+    redshift = known["redshift"].to_numpy(dtype=float)
+    first = min(int(np.floor(redshift.min() / bin_width)), 0)
+    last = max(int(np.floor(redshift.max() / bin_width)) + 1, first + 1)
+    edges = np.arange(first, last + 1) * bin_width
+    # Bins by whole division, so that a redshift on an edge falls to the right of it whatever the rounding of edges.
+    places = np.floor(redshift / bin_width).astype(int) - first
+    figure = style.new_figure(4.4, 3.5)
+    axes = figure.add_subplot()
+    for name in CLASS_NAMES:
+        chosen = places[(known["class"] == name).to_numpy()]
+        if not len(chosen):
+            continue
+        counts = np.bincount(chosen, minlength=last - first)
+        colour, line, label = style.CLASS_COLOURS[name], style.CLASS_LINES[name], f"{name} ({len(chosen):,})"
+        axes.stairs(counts, edges, label=label, linewidth=1.5, zorder=3, color=colour, linestyle=line)
+    without = len(galaxies) - len(known)
+    if without:
+        axes.plot([], [], " ", label=f"without redshift, not drawn ({without:,})")
+    axes.set_xlabel("redshift z")
+    axes.set_ylabel(f"galaxies per bin of {bin_width:g} in z")
+    axes.set_xlim(edges[0], edges[-1])
+    axes.set_ylim(bottom=0)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.17), ncols=2, handlelength=2.2, columnspacing=1.4)
+    return figure

@@ -1,0 +1,161 @@
+"""The page: one HTML file that needs no network and no script."""
+
+from __future__ import annotations
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+from ruamel.yaml import YAML
+
+from galmorph.report.findings import Finding
+from galmorph.report.table import Table
+from galmorph.report.writers import is_numeric
+from galmorph.settings import Settings
+
+SIMULATED = (
+    "This survey is simulated and its difficulty is tuned towards the thesis's numbers: "
+    "agreement with them is no evidence, and nothing here is a conclusion about the sky."
+)
+SIMULATED_SHORT = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence."
+# A vector picture stays sharp on any screen; a heavy one (pictures of the sky) goes in as pixels.
+_LARGEST_SVG = 120_000
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A figure of the page.
+
+    Attributes
+    ----------
+    name
+        The file name without its ending, in the folder of figures.
+    caption
+        What it shows.
+    counterpart
+        What it corresponds to in the thesis, where there is something.
+    results
+        Whether it shows results of training.
+    wide
+        Whether it takes the page's whole width.
+    """
+
+    name: str
+    caption: str
+    counterpart: str | None = None
+    results: bool = False
+    wide: bool = False
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the page: a title, paragraphs, then tables and figures.
+
+    `part_of` names the section above it, for a subsection.
+    """
+
+    anchor: str
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    tables: tuple[Table, ...] = ()
+    pictures: tuple[Picture, ...] = ()
+    part_of: str | None = None
+
+    @property
+    def shows_results(self) -> bool:
+        """Whether a simulated survey must be named here."""
+        return any(table.results for table in self.tables) or any(picture.results for picture in self.pictures)
+
+
+def embed(folder: Path, name: str) -> str:
+    """Return a saved figure as a data address: its SVG, or its PNG where the SVG is heavy."""
+    svg = (folder / f"{name}.svg").read_bytes()
+    if len(svg) <= _LARGEST_SVG:
+        return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
+    return "data:image/png;base64," + base64.b64encode((folder / f"{name}.png").read_bytes()).decode("ascii")
+
+
+def unbroken(text: str) -> str:
+    """Return text in which no line breaks within "0.688 ± 0.062", "± 2 std" or "± 1 σ"."""
+    text = re.sub(r"± (\d) (std|σ)", "±\u00a0\\1\u00a0\\2", text)
+    return re.sub(r"(?<=\d) ± |± ", lambda match: match[0].replace(" ", "\u00a0"), text)
+
+
+def as_yaml(settings: Settings) -> str:
+    """Return the parameters as YAML, in the order of params.yaml, without its comments."""
+    yaml = YAML()
+    yaml.width = 100
+    stream = io.StringIO()
+    yaml.dump(settings.model_dump(mode="json"), stream)
+    return stream.getvalue()
+
+
+def what_was_run(settings: Settings, galaxies: int) -> str:
+    """Return one line on the size of the study."""
+    protocol, sizes = settings.protocol, sorted({condition.size for condition in settings.conditions.values()})
+    drawn = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
+    conditions, runs = len(settings.conditions), protocol.runs
+    return (
+        f"{galaxies:,} galaxies; {conditions} condition{'s' if conditions > 1 else ''}; in each, {runs} "
+        f"run{'s' if runs > 1 else ''} of {settings.training.epochs} epochs and {runs} fresh "
+        f"one{'s' if runs > 1 else ''} to the selected epoch; draws of {drawn} galaxies, "
+        f"{100 * protocol.train_fraction:g} % of them for training."
+    )
+
+
+def render(
+    *,
+    settings: Settings,
+    galaxies: int,
+    found: Sequence[Finding],
+    sections: Sequence[Section],
+    provenance: Mapping[str, str],
+    figures: Path,
+) -> str:
+    """Return the page.
+
+    Parameters
+    ----------
+    settings
+        Of the study.
+    galaxies
+        Number of galaxies in the sample.
+    found
+        The questions and what the numbers say.
+    sections
+        In order.
+    provenance
+        What was used, and its md5 or version.
+    figures
+        The folder of saved figures, which are embedded.
+    """
+    package = resources.files("galmorph.report")
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["unbroken"] = unbroken
+    template = environment.from_string((package / "page.html").read_text(encoding="utf-8"))
+    pictures = [picture for section in sections for picture in section.pictures]
+    tables = [finding.table for finding in found]
+    tables += [table for section in sections for table in section.tables]
+    text = template.render(
+        css=Markup((package / "page.css").read_text(encoding="utf-8")),
+        survey=settings.survey.name,
+        run_line=what_was_run(settings, galaxies),
+        simulated=SIMULATED if settings.survey.source == "simulated" else None,
+        simulated_short=SIMULATED_SHORT,
+        stamps=settings.survey.source == "stamps",
+        found=found,
+        sections=sections,
+        table_number={table.name: place for place, table in enumerate(tables, start=1)},
+        numeric={table.name: [is_numeric(table.shown[column]) for column in table.shown.columns] for table in tables},
+        figure_number={picture.name: place for place, picture in enumerate(pictures, start=1)},
+        uri={picture.name: embed(figures, picture.name) for picture in pictures},
+        provenance=provenance,
+        parameters=as_yaml(settings),
+    )
+    return text.rstrip("\n") + "\n"

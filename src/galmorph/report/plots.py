@@ -1,0 +1,69 @@
+"""What `dvc metrics show` and `dvc plots show` read.
+
+Each folder of plots holds one CSV per condition with the same columns, because DVC takes a folder as one entry of
+dvc.yaml: a condition that is added needs no new line there.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from galmorph.report import tables
+from galmorph.report.figures.curves import Quantity, mean_curves
+from galmorph.report.results import ConditionResults
+from galmorph.report.tables import Results
+
+QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy")
+
+
+def metrics(results: Results) -> dict[str, Any]:
+    """Return condition -> epoch, and condition -> phase -> metric -> mean and std, rounded to 6 digits.
+
+    What cannot be computed (the spread of a single run) is left out: JSON has no word for it.
+    """
+    nested: dict[str, Any] = {name: {"epoch": result.epoch} for name, result in results.items()}
+    for row in tables.summary(results).to_dict("records"):
+        numbers = {key: round(row[key], 6) for key in ("mean", "std") if math.isfinite(row[key])}
+        nested[row["condition"]].setdefault(row["phase"], {})[row["metric"]] = numbers
+    return nested
+
+
+def curve(result: ConditionResults, quantity: Quantity) -> pd.DataFrame:
+    """Return a condition's mean learning curve: epoch, train, test, train_std, test_std (selected phase)."""
+    curves = mean_curves(result.selected.history)
+    columns = {"train": "mean", "test": "mean", "train_std": "std", "test_std": "std"}
+    table = pd.DataFrame({name: curves[f"{name.split('_')[0]}_{quantity}", part] for name, part in columns.items()})
+    return table.reset_index(names="epoch")
+
+
+def confusion_items(result: ConditionResults) -> pd.DataFrame:
+    """Return actual and predicted class, one row per test galaxy of all confirmed runs, sorted by class.
+
+    DVC's confusion template counts rows.
+    """
+    total = result.confirmed.confusion.sum(axis=0)
+    actual, predicted = (np.repeat(places.ravel(), total.ravel()) for places in np.indices(total.shape))
+    classes = np.array(result.classes, dtype=object)
+    return pd.DataFrame({"actual": classes[actual], "predicted": classes[predicted]})
+
+
+def write(results: Results, folder: Path) -> None:
+    """Write metrics.json, plots/loss/CONDITION.csv, plots/accuracy/CONDITION.csv and plots/confusion/CONDITION.csv."""
+    text = json.dumps(metrics(results), indent=2, allow_nan=False) + "\n"
+    (folder / "metrics.json").write_text(text, encoding="utf-8", newline="\n")
+    for kind in (*QUANTITIES, "confusion"):
+        (folder / "plots" / kind).mkdir(parents=True, exist_ok=True)
+    for name, result in results.items():
+        for quantity in QUANTITIES:
+            _write_csv(curve(result, quantity), folder / "plots" / quantity / f"{name}.csv")
+        _write_csv(confusion_items(result), folder / "plots" / "confusion" / f"{name}.csv")
+
+
+def _write_csv(data: pd.DataFrame, path: Path) -> None:
+    path.write_text(data.to_csv(index=False, lineterminator="\n"), encoding="utf-8", newline="\n")

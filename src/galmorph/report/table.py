@@ -1,0 +1,77 @@
+"""A table of the report, and how a number is written in it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import pandas as pd
+
+from galmorph.report import thesis
+
+MISSING = "—"
+METRICS = {"accuracy": "accuracy", "tss": "TSS", "baseline": "baseline", "accuracy_restricted": "accuracy, restricted"}
+SETS = {"common_natural": "common set, natural mix", "common_balanced": "common set, balanced"}
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of the report.
+
+    Attributes
+    ----------
+    name
+        The file name without its ending.
+    caption
+        What it shows, as a sentence or more; the thesis's number for it, where it has one, is added by `counterpart`.
+    data
+        Full precision, one column per quantity.
+    shown
+        Text, with headings for a reader.
+    results
+        Whether it shows results of training, so that a simulated survey must be named beside it.
+    """
+
+    name: str
+    caption: str
+    data: pd.DataFrame
+    shown: pd.DataFrame
+    results: bool = True
+
+    @property
+    def counterpart(self) -> str | None:
+        """What it corresponds to in the thesis."""
+        return thesis.COUNTERPARTS.get(self.name)
+
+
+def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
+    """Return a number with a true minus sign, or a dash where there is none; a rounded zero has no sign."""
+    if math.isnan(value):
+        return MISSING
+    text = f"{value:{'+' if signed else ''}.{decimals}f}"
+    if float(text) == 0:
+        text = text.lstrip("+-")
+    return text.replace("-", "−")
+
+
+def plus_minus(value: float, spread: float, decimals: int = 3) -> str:
+    """Return value ± spread; a dash for what is missing."""
+    return MISSING if math.isnan(value) else f"{number(value, decimals)} ± {number(spread, decimals)}"
+
+
+def metric_label(metric: str) -> str:
+    """Return a metric's name for a reader: "TSS, common set, balanced" for "tss@common_balanced"."""
+    base, _, where = metric.partition("@")
+    text = METRICS.get(base, base)
+    return f"{text}, {SETS.get(where, where)}" if where else text
+
+
+def whole(value: float) -> str:
+    """Return a whole number with its thousands marked, or a dash."""
+    return MISSING if pd.isna(value) else f"{value:,.0f}"
+
+
+def pairs(values: Iterable[float], spreads: Iterable[float]) -> list[str]:
+    """Return `plus_minus` of two columns."""
+    return [plus_minus(value, spread) for value, spread in zip(values, spreads, strict=True)]

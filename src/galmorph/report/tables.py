@@ -1,0 +1,249 @@
+"""The numbers of the report: from the runs of the conditions to tables of means and spreads.
+
+Pure functions; every number is at full precision. Standard deviations have ddof = 1, and the standard error is
+std / sqrt(runs); with a single run both are NaN. A metric that is missing in one run is missing in the mean: nothing
+is averaged over fewer runs than are printed.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from galmorph.errors import GalmorphError
+from galmorph.report import thesis
+from galmorph.report.results import ConditionResults, PhaseResults
+from galmorph.settings import Settings
+
+Phase = Literal["selected", "confirmed"]
+PHASES: tuple[Phase, ...] = ("selected", "confirmed")
+OWN_METRICS = ("accuracy", "tss", "baseline", "accuracy_restricted")
+COMMON_SETS = ("common_natural", "common_balanced")
+OWN_TEST_PART = "own test part"
+
+Results = Mapping[str, ConditionResults]
+
+
+def phase_of(result: ConditionResults, phase: Phase) -> PhaseResults:
+    """Return one phase of a condition."""
+    return result.selected if phase == "selected" else result.confirmed
+
+
+def check(results: Results, settings: Settings) -> None:
+    """Refuse results that are not exactly the declared conditions, classes and numbers of runs.
+
+    Raises
+    ------
+    GalmorphError
+        Naming the condition, and what is wrong with it.
+    """
+    if missing := [name for name in settings.conditions if name not in results]:
+        raise GalmorphError(f"condition {missing[0]}: declared in params.yaml, but it has no results; run dvc repro")
+    if unknown := [name for name in results if name not in settings.conditions]:
+        raise GalmorphError(f"condition {unknown[0]}: has results, but params.yaml does not declare it")
+    for name, result in results.items():
+        if result.classes != settings.conditions[name].classes:
+            raise GalmorphError(f"condition {name}: results for {result.classes}; params.yaml has other classes")
+        for phase in PHASES:
+            part = phase_of(result, phase)
+            where = f"condition {name}, {phase} phase"
+            wanted = list(range(1, settings.protocol.runs + 1))
+            if list(part.scores.index) != wanted:
+                raise GalmorphError(f"{where}: the runs are not 1 to {len(wanted)}; run dvc repro, then galmorph sync")
+            if part.confusion.shape != (len(wanted), len(result.classes), len(result.classes)):
+                raise GalmorphError(f"{where}: confusion matrices of shape {part.confusion.shape}, not one per run")
+            if sorted(part.history["run"].unique()) != wanted:
+                raise GalmorphError(f"{where}: learning curves and scores are of different runs")
+            counted = np.trace(part.confusion, axis1=1, axis2=2) / part.confusion.sum(axis=(1, 2))
+            if wrong := np.flatnonzero(np.abs(counted - part.scores["accuracy"].to_numpy()) > 1e-6).tolist():
+                raise GalmorphError(
+                    f"{where}, run {wrong[0] + 1}: its accuracy is not that of its confusion matrix; run galmorph sync"
+                )
+        if result.epoch not in set(result.selected.history["epoch"]):
+            raise GalmorphError(f"condition {name}: the selected epoch {result.epoch} is not among those recorded")
+
+
+def spread(values: pd.Series[float]) -> tuple[float, float, float]:
+    """Return mean, standard deviation (ddof = 1) and standard error; NaN where a value is missing or there is none."""
+    if values.empty:
+        return math.nan, math.nan, math.nan
+    std = float(values.std(ddof=1, skipna=False))
+    return float(values.mean(skipna=False)), std, std / math.sqrt(len(values))
+
+
+def metric_order(part: PhaseResults) -> list[str]:
+    """Return the metrics of a phase: those of the run's own test part, then those of the common sets."""
+    columns = [str(column) for column in part.scores.columns]
+    own = [metric for metric in OWN_METRICS if metric in columns]
+    others = sorted(column for column in columns if column not in own and "@" not in column)
+    return own + others + sorted((column for column in columns if "@" in column), key=_common_rank)
+
+
+def _common_rank(column: str) -> tuple[int, str, int, str]:
+    """Rank "tss@common_natural": by its set, then by its metric; what has no rank comes last, by name."""
+    metric, where = column.split("@", 1)
+    set_rank = COMMON_SETS.index(where) if where in COMMON_SETS else len(COMMON_SETS)
+    return set_rank, where, OWN_METRICS.index(metric) if metric in OWN_METRICS else len(OWN_METRICS), metric
+
+
+def summary(results: Results) -> pd.DataFrame:
+    """Return one row per condition, metric and phase.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, metric, phase, epoch, runs, mean, std, ste: conditions in the order given, metrics in
+        `metric_order`, selected before confirmed.
+    """
+    rows: list[dict[str, Any]] = []
+    for name, result in results.items():
+        metrics = list(dict.fromkeys(metric_order(result.selected) + metric_order(result.confirmed)))
+        metrics.sort(key=lambda metric: "@" in metric)
+        for metric in metrics:
+            for phase in PHASES:
+                scores = phase_of(result, phase).scores
+                if metric not in scores:
+                    continue
+                mean, std, ste = spread(scores[metric])
+                rows.append(
+                    {
+                        "condition": name,
+                        "metric": metric,
+                        "phase": phase,
+                        "epoch": result.epoch,
+                        "runs": len(scores),
+                        "mean": mean,
+                        "std": std,
+                        "ste": ste,
+                    }
+                )
+    return pd.DataFrame(rows, columns=["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"])
+
+
+def table_4_1(results: Results) -> pd.DataFrame:
+    """Return the accuracy of each condition as the thesis's table 4.1 has it, beside the thesis's own numbers.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition; accuracy, two_std, two_ste at the selected epoch; epoch; baseline, the mean accuracy of always
+        answering the commonest class; confirmed_accuracy, confirmed_two_std, confirmed_two_ste of the fresh runs;
+        thesis_accuracy, thesis_two_std, thesis_two_ste, thesis_epoch (missing where the thesis has none).
+    """
+    rows = []
+    for name, result in results.items():
+        known = thesis.accuracy(name)
+        row: dict[str, Any] = {"condition": name}
+        for prefix, phase in (("", result.selected), ("confirmed_", result.confirmed)):
+            mean, std, ste = spread(phase.scores["accuracy"])
+            row |= {f"{prefix}accuracy": mean, f"{prefix}two_std": 2 * std, f"{prefix}two_ste": 2 * ste}
+            if phase is result.selected:
+                row |= {"epoch": result.epoch, "baseline": spread(phase.scores["baseline"])[0]}
+        row |= {
+            "thesis_accuracy": known.mean if known else math.nan,
+            "thesis_two_std": known.two_std if known else math.nan,
+            "thesis_two_ste": known.two_ste if known else math.nan,
+            "thesis_epoch": known.epoch if known else None,
+        }
+        rows.append(row)
+    return pd.DataFrame(rows).astype({"thesis_epoch": "Int64"})
+
+
+def section_4_3(results: Results) -> pd.DataFrame:
+    """Return accuracy and TSS of the imbalanced (two_class) and the balanced condition, those that are declared.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, drawn (imbalanced or balanced), phase, epoch, then accuracy, tss and baseline, each with two_std
+        and two_ste.
+    """
+    metrics = ("accuracy", "tss", "baseline")
+    columns = ["condition", "drawn", "phase", "epoch"]
+    columns += [f"{metric}{part}" for metric in metrics for part in ("", "_two_std", "_two_ste")]
+    rows = []
+    for name, drawn in ((thesis.TWO_CLASS, "imbalanced"), (thesis.BALANCED, "balanced")):
+        if name not in results:
+            continue
+        for phase in PHASES:
+            scores = phase_of(results[name], phase).scores
+            row: dict[str, Any] = {"condition": name, "drawn": drawn, "phase": phase, "epoch": results[name].epoch}
+            for metric in metrics:
+                mean, std, ste = spread(scores[metric])
+                row |= {metric: mean, f"{metric}_two_std": 2 * std, f"{metric}_two_ste": 2 * ste}
+            rows.append(row)
+    return pd.DataFrame(rows, columns=columns)
+
+
+def comparisons(results: Results, settings: Settings) -> pd.DataFrame:
+    """Return each declared comparison, on the conditions' own test parts and on the common evaluation sets.
+
+    Only the common sets hold the same galaxies for both conditions. No interval is given for the difference here.
+
+    Returns
+    -------
+    pandas.DataFrame
+        comparison, metric, evaluated_on, phase, first, second, first_mean, first_std, second_mean, second_std,
+        difference (second_mean - first_mean).
+    """
+    columns = ["comparison", "metric", "evaluated_on", "phase", "first", "second"]
+    columns += ["first_mean", "first_std", "second_mean", "second_std", "difference"]
+    rows: list[dict[str, Any]] = []
+    for name, comparison in settings.comparisons.items():
+        first, second = comparison.conditions
+        for metric in comparison.metrics:
+            for phase in PHASES:
+                scores = [phase_of(results[condition], phase).scores for condition in (first, second)]
+                shared = [column for column in metric_order(phase_of(results[first], phase)) if column in scores[1]]
+                for column in shared:
+                    if column.split("@")[0] != metric:
+                        continue
+                    (first_mean, first_std, _), (second_mean, second_std, _) = (spread(s[column]) for s in scores)
+                    evaluated_on = column.split("@", 1)[1] if "@" in column else OWN_TEST_PART
+                    numbers = (first_mean, first_std, second_mean, second_std, second_mean - first_mean)
+                    values = (name, metric, evaluated_on, phase, first, second, *numbers)
+                    rows.append(dict(zip(columns, values, strict=True)))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def question_1(results: Results, settings: Settings) -> pd.DataFrame:
+    """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
+
+    A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
+    its test parts (accuracy_restricted); a condition of spirals and ellipticals that came in their natural mix is
+    taken as it is. Confirmed phase.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
+        two_std, two_ste.
+    """
+    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
+    rows = []
+    for name, result in results.items():
+        pair = [result.classes.index(c) for c in ("spiral", "elliptical") if c in result.classes]
+        if len(pair) < 2 or settings.conditions[name].mix == "balanced":
+            continue
+        metric = "accuracy" if len(result.classes) == 2 else "accuracy_restricted"
+        scores = result.confirmed.scores
+        if metric not in scores:
+            raise GalmorphError(f"condition {name}: its confirmed runs have no {metric}; run galmorph sync")
+        mean, std, ste = spread(scores[metric])
+        rows.append(
+            {
+                "condition": name,
+                "metric": metric,
+                "epoch": result.epoch,
+                "runs": len(scores),
+                "galaxies": float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean()),
+                "mean": mean,
+                "two_std": 2 * std,
+                "two_ste": 2 * ste,
+            }
+        )
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,149 @@
+"""The numbers that the thesis prints, as data, so that ours can be set beside them.
+
+A condition, class or metric that the thesis does not know has no entry: ours then stands alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+
+@dataclass(frozen=True)
+class ThesisAccuracy:
+    """A row of the thesis's table 4.1: accuracy at the selected epoch over 30 runs."""
+
+    mean: float
+    two_std: float
+    two_ste: float
+    epoch: int
+
+
+@dataclass(frozen=True)
+class ThesisCondition:
+    """What the thesis says of one condition.
+
+    Attributes
+    ----------
+    label
+        What the report calls the condition.
+    accuracy
+        Its row of table 4.1, where it has one.
+    recall
+        Class to fraction predicted right, as rounded in the text of section 4.2.
+    loss_figures, accuracy_figures, confusion_figures
+        Numbers of the thesis's figures that show the same thing. The two-class condition is shown twice there, in
+        section 4.2 and, as the imbalanced one, in section 4.3.
+    """
+
+    label: str
+    accuracy: ThesisAccuracy | None = None
+    recall: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+    loss_figures: tuple[str, ...] = ()
+    accuracy_figures: tuple[str, ...] = ()
+    confusion_figures: tuple[str, ...] = ()
+
+
+THREE_CLASS, TWO_CLASS, BALANCED, TWO_CLASS_SMALL = "three_class", "two_class", "balanced", "two_class_small"
+
+# The control two_class_small is ours; it is here for its label only.
+CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
+    {
+        THREE_CLASS: ThesisCondition(
+            label="three classes",
+            accuracy=ThesisAccuracy(mean=0.688, two_std=0.062, two_ste=0.011, epoch=148),
+            recall=MappingProxyType({"spiral": 0.60, "elliptical": 0.20, "uncertain": 0.75}),
+            loss_figures=("4.3",),
+            accuracy_figures=("4.4",),
+            confusion_figures=("4.7",),
+        ),
+        TWO_CLASS: ThesisCondition(
+            label="two classes",
+            accuracy=ThesisAccuracy(mean=0.931, two_std=0.034, two_ste=0.006, epoch=158),
+            recall=MappingProxyType({"spiral": 0.90, "elliptical": 0.80}),
+            loss_figures=("4.5", "4.9"),
+            accuracy_figures=("4.6", "4.10"),
+            confusion_figures=("4.8", "4.13"),
+        ),
+        BALANCED: ThesisCondition(
+            label="balanced two classes",
+            loss_figures=("4.11",),
+            accuracy_figures=("4.12",),
+            confusion_figures=("4.14",),
+        ),
+        TWO_CLASS_SMALL: ThesisCondition(label="two-class control"),
+    }
+)
+
+# Section 3: the sample of "15,000" galaxies; the printed counts add up to 14,929.
+CLASS_COUNTS: Mapping[str, int] = MappingProxyType({"spiral": 4058, "elliptical": 1561, "uncertain": 9310})
+
+
+@dataclass(frozen=True)
+class Filter:
+    """A row of the thesis's figure 3.1: an SDSS filter.
+
+    Attributes
+    ----------
+    band
+        Its letter.
+    wavelength
+        Mean wavelength in Angstrom.
+    depth
+        Limiting magnitude.
+    """
+
+    band: str
+    wavelength: int
+    depth: float
+
+
+FILTERS: tuple[Filter, ...] = (
+    Filter("u", 3551, 22.0),
+    Filter("g", 4686, 22.2),
+    Filter("r", 6165, 22.2),
+    Filter("i", 7481, 21.3),
+    Filter("z", 8931, 20.5),
+)
+
+# What each of our other tables and figures, by file name, corresponds to in the thesis.
+COUNTERPARTS: Mapping[str, str] = MappingProxyType(
+    {
+        "filters": "figure 3.1",
+        "throughput": "figure 3.2",
+        "table2_row": "figure 3.4",
+        "redshifts": "figure 4.1",
+        "network": "figure 4.2",
+        "table_4_1": "table 4.1",
+        "section_4_3": "the table of section 4.3, which is missing in the draft",
+    }
+)
+
+
+def label(condition: str) -> str:
+    """Return what the report calls a condition: the study's words, or the condition's own name."""
+    return CONDITIONS[condition].label if condition in CONDITIONS else condition
+
+
+def accuracy(condition: str) -> ThesisAccuracy | None:
+    """Return a condition's row of table 4.1, or None where the thesis has none."""
+    return CONDITIONS[condition].accuracy if condition in CONDITIONS else None
+
+
+def condition_counterpart(condition: str, shows: str) -> str | None:
+    """Return the thesis's figures that show a condition's "loss", "accuracy" or "confusion", in words.
+
+    None where the thesis has no such figure.
+    """
+    if condition not in CONDITIONS:
+        return None
+    known = CONDITIONS[condition]
+    numbers = {
+        "loss": known.loss_figures,
+        "accuracy": known.accuracy_figures,
+        "confusion": known.confusion_figures,
+    }[shows]
+    if not numbers:
+        return None
+    return ("figures " if len(numbers) > 1 else "figure ") + " and ".join(numbers)
