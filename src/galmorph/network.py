@@ -58,6 +58,29 @@ def initialise(model: keras.Model, chance: np.random.Generator) -> None:
             layer.seed_generator.state.assign(chance.integers(2**31, size=2).astype(np.uint32))
 
 
+def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[tuple[str, str, tuple[int, ...], str]]:
+    """Return name, kind, output shape and a word on each layer of the built network, for a drawing of it."""
+    layers: list[tuple[str, str, tuple[int, ...], str]] = []
+    for layer in build_network(settings, size, n_classes).layers:
+        shape = tuple(layer.output.shape[1:])
+        kernel = " × ".join(map(str, getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))))
+        match layer:
+            case keras.layers.InputLayer():
+                layers.append((layer.name, "input", shape, "scaled pixels"))
+            case keras.layers.Conv2D():
+                layers.append((layer.name, "convolution", shape, f"{kernel}, {settings.padding}"))
+            case keras.layers.MaxPooling2D():
+                layers.append((layer.name, "pooling", shape, f"max {kernel}, ReLU"))
+            case keras.layers.Flatten():
+                layers.append((layer.name, "flatten", shape, ""))
+            case keras.layers.Dropout():
+                layers.append((layer.name, "dropout", shape, f"{layer.rate:g}"))
+            case keras.layers.Dense():
+                kind, word = ("output", "softmax") if layer.name == "classes" else ("dense", "ReLU")
+                layers.append((layer.name, kind, shape, word))
+    return layers
+
+
 def loss_function(name: str, n_classes: int) -> Callable[[Any, Any], Any]:
     """Return the loss of each galaxy from class numbers (n,) and logits (n, K)."""
     if name == "cross_entropy":
