@@ -6,6 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+# Examples are bounded by number, not by time: these machines are shared.
+settings.register_profile("galmorph", deadline=None)
+settings.load_profile("galmorph")
 
 
 @pytest.fixture(scope="session")

@@ -103,7 +103,7 @@ def test_missing_file(tmp_path: Path):
 def test_settings_are_frozen():
     settings = settings_with({})
     with pytest.raises(ValueError, match="frozen"):
-        settings.training.epochs = 3  # type: ignore[misc]
+        settings.training.epochs = 3
 
 
 def test_changes_leave_the_original_alone():

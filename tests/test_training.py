@@ -1,3 +1,5 @@
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -106,7 +108,7 @@ def test_scaling_constant_comes_from_the_training_part_alone():
     network, training = small()
     part, test = discs_and_points(60, 1), discs_and_points(31, 2)
     bright = Sample(test.images * 100, test.labels)
-    settings = {"network": network, "training": training, "n_classes": 2, "epochs": 1}
+    settings: Any = {"network": network, "training": training, "n_classes": 2, "epochs": 1}
     one = train(part, test, {}, **settings, chance=generator(1, "selected", 1, "network"))
     two = train(part, bright, {}, **settings, chance=generator(1, "selected", 1, "network"))
     assert one.softening == two.softening == softening(part.images, "asinh")

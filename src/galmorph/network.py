@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -12,6 +12,10 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from galmorph.settings import NetworkSettings
+
+# Name, kind, output shape, and a word on it.
+Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense", "output"]
+Layer = tuple[str, Kind, tuple[int, ...], str]
 
 
 def build_network(settings: NetworkSettings, size: int, n_classes: int) -> keras.Model:
@@ -58,9 +62,9 @@ def initialise(model: keras.Model, chance: np.random.Generator) -> None:
             layer.seed_generator.state.assign(chance.integers(2**31, size=2).astype(np.uint32))
 
 
-def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[tuple[str, str, tuple[int, ...], str]]:
-    """Return name, kind, output shape and a word on each layer of the built network, for a drawing of it."""
-    layers: list[tuple[str, str, tuple[int, ...], str]] = []
+def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[Layer]:
+    """Describe each layer of the built network, for a drawing of it."""
+    layers: list[Layer] = []
     for layer in build_network(settings, size, n_classes).layers:
         shape = tuple(layer.output.shape[1:])
         kernel = " × ".join(map(str, getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))))
@@ -76,8 +80,8 @@ def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[tuple
             case keras.layers.Dropout():
                 layers.append((layer.name, "dropout", shape, f"{layer.rate:g}"))
             case keras.layers.Dense():
-                kind, word = ("output", "softmax") if layer.name == "classes" else ("dense", "ReLU")
-                layers.append((layer.name, kind, shape, word))
+                last = layer.name == "classes"
+                layers.append((layer.name, "output" if last else "dense", shape, "softmax" if last else "ReLU"))
     return layers
 
 

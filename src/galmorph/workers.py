@@ -69,12 +69,16 @@ def spread(
     """
     if not jobs:
         return
+    import dask
     from distributed import Client, LocalCluster, as_completed
 
     count = min(worker_count(), len(jobs))
     # A job's error reaches the caller as its exception; what dask says of its own comings and goings does not help.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # A busy machine may take longer to start a process than dask's own limit allows.
+    patient = {"distributed.comm.timeouts.connect": "120s"}
     with (
+        dask.config.set(patient),
         tempfile.TemporaryDirectory(prefix="galmorph-") as scratch,
         LocalCluster(
             n_workers=count,

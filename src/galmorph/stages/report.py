@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 
 from galmorph import __version__
+from galmorph.archive import find_frames
 from galmorph.campaign import file_md5
-from galmorph.cutouts import find_frames
-from galmorph.galaxyzoo import TABLE2_NAME
+from galmorph.cutouts import TABLE2_NAME
 from galmorph.quiet import import_tensorflow
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic

@@ -1,0 +1,245 @@
+"""A tiny survey through `dvc repro`, in a project of its own."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from mlflow import MlflowClient
+from ruamel.yaml import YAML
+
+from parameters import ROOT, SMALL_NETWORK, changed, committed
+
+TINY: dict[str, Any] = {
+    "simulated.galaxies": 300,
+    "protocol.runs": 2,
+    "protocol.evaluation.natural": 6,
+    "protocol.evaluation.balanced": 4,
+    "network": SMALL_NETWORK,
+    "training.epochs": 3,
+    "report.png_dpi": 50,
+}
+CONDITIONS = ("three_class", "balanced")
+PARTS = ("src", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore", "data/external/README.md", "models/README.md")
+
+
+class Project:
+    """A copy of the project in a folder of its own, with its environment's commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        for part in PARTS:
+            source, target = ROOT / part, folder / part
+            target.parent.mkdir(parents=True, exist_ok=True)
+            if source.is_dir():
+                shutil.copytree(source, target, ignore=shutil.ignore_patterns("__pycache__"))
+            else:
+                shutil.copy(source, target)
+        data = changed(committed(), TINY)
+        data["conditions"] = {name: data["conditions"][name] | {"size": 40} for name in CONDITIONS}
+        data["comparisons"] = {"test": {"conditions": list(CONDITIONS), "metrics": ["accuracy"]}}
+        self.params = data
+        self.write_params()
+        self.run("git", "init", "--quiet")
+        self.run("git", "add", ".")
+        self.run("git", "-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "-m", "start")
+
+    def write_params(self, changes: dict[str, Any] | None = None) -> None:
+        self.params = changed(self.params, changes or {})
+        text = io.StringIO()
+        YAML().dump(self.params, text)
+        (self.folder / "params.yaml").write_text(text.getvalue(), encoding="utf-8")
+
+    def run(self, *command: str, code: int = 0) -> str:
+        """Run a command in the project; returns what it printed."""
+        environment = {
+            k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
+        }
+        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
+        environment["PYTHONPATH"] = "src"
+        done = subprocess.run(
+            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        )
+        assert done.returncode == code, done.stdout
+        return done.stdout
+
+    def repro(self) -> list[str]:
+        """Run `dvc repro`; returns the stages that ran."""
+        printed = self.run("dvc", "repro")
+        return [line.split("'")[1] for line in printed.splitlines() if line.startswith("Running stage")]
+
+    def galmorph(self, *arguments: str, code: int = 0) -> str:
+        return self.run(sys.executable, "-m", "galmorph.cli", *arguments, code=code)
+
+    def tables(self) -> dict[str, bytes]:
+        return {path.name: path.read_bytes() for path in sorted((self.folder / "reports/tables").iterdir())}
+
+    def lock(self) -> Any:
+        return YAML(typ="safe").load((self.folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory):
+    project = Project(tmp_path_factory.mktemp("galmorph project"))
+    stages = project.repro()
+    per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm") for name in CONDITIONS}
+    assert set(stages) == {"acquire", "cutouts", "report"} | per_condition
+    return project
+
+
+def test_accepted_and_rejected_are_the_requested(project):
+    requested = pd.read_csv(project.folder / "data/raw/GalaxyZoo1_DR_table2.csv")
+    galaxies = pd.read_parquet(project.folder / "data/cutouts/galaxies.parquet")
+    rejected = pd.read_csv(project.folder / "data/cutouts/rejected.csv")
+    assert len(requested) == 300
+    assert sorted([*galaxies["objid"], *rejected["objid"]]) == sorted(requested["OBJID"])
+    images = np.load(project.folder / "data/cutouts/images.npy", mmap_mode="r")
+    assert images.shape == (len(galaxies), 64, 64)
+    wide = np.load(project.folder / "data/cutouts/wide.npy", mmap_mode="r")
+    assert wide.shape == (galaxies["has_wide"].sum(), 128, 128)
+    first = galaxies.index[galaxies["has_wide"]][0]
+    np.testing.assert_array_equal(images[first], wide[0][32:96, 32:96])
+
+
+def test_the_manifest_names_every_raw_file(project):
+    raw = project.folder / "data/raw"
+    manifest = pd.read_csv(raw / "manifest.csv")
+    files = {path.relative_to(raw).as_posix() for path in raw.rglob("*") if path.is_file()} - {"manifest.csv"}
+    assert set(manifest["path"]) == files
+
+
+def test_nothing_changed_nothing_runs_and_quickly(project):
+    started = time.monotonic()
+    assert project.repro() == []
+    # Measured under 2 s; the bound leaves room for a busy machine.
+    assert time.monotonic() - started < 30
+
+
+def test_summary_agrees_with_the_records(project):
+    summary = pd.read_csv(project.folder / "reports/tables/summary.csv")
+    assert list(summary.columns) == ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"]
+    for name in CONDITIONS:
+        epoch = json.loads((project.folder / f"models/{name}/selected/epoch.json").read_text())["epoch"]
+        curves = []
+        for phase in ("selected", "confirmed"):
+            values = []
+            for run in (1, 2):
+                # Independent of the project's own reader.
+                with np.load(project.folder / f"models/{name}/{phase}/run-{run:03d}.npz") as record:
+                    answers, truth = record["predicted"], record["sets/test/truth"]
+                values.append(np.mean(answers[epoch - 1] == truth))
+                if phase == "selected":
+                    curves.append((answers == truth).mean(axis=1))
+                else:
+                    assert len(answers) == epoch
+            row = summary.query("condition == @name and metric == 'accuracy' and phase == @phase").iloc[0]
+            assert row["epoch"] == epoch
+            assert row["runs"] == 2
+            assert row["mean"] == pytest.approx(np.mean(values))
+            assert row["std"] == pytest.approx(np.std(values, ddof=1))
+            assert row["ste"] == pytest.approx(np.std(values, ddof=1) / np.sqrt(2))
+        assert epoch == np.mean(curves, axis=0).argmax() + 1
+
+
+def test_the_store_holds_every_run_with_the_md5_that_dvc_has(project):
+    client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
+    experiment = client.get_experiment_by_name("simulated")
+    runs = client.search_runs([experiment.experiment_id], "tags.`galmorph.kind` = 'run'")
+    assert len(runs) == 2 * 2 * len(CONDITIONS)
+    lock = project.lock()
+    images = {out["path"]: out["md5"] for out in lock["cutouts"]["outs"]}["data/cutouts/images.npy"]
+    for run in runs:
+        condition = run.data.tags["galmorph.condition"]
+        assert run.info.status == "FINISHED"
+        assert run.data.tags["galmorph.images_md5"] == images
+        assert run.data.tags["galmorph.split_md5"] == lock[f"splits@{condition}"]["outs"][0]["md5"]
+    assert len(runs[0].data.tags["mlflow.source.git.commit"]) >= 40
+
+
+def test_dvcs_own_views_work(project):
+    assert "balanced" in project.run("dvc", "metrics", "show")
+    assert project.run("dvc", "plots", "show").strip().endswith("index.html")
+    project.write_params({"training.learning_rate": 0.001})
+    difference = project.run("dvc", "params", "diff")
+    assert "training.learning_rate" in difference
+    assert "0.001" in difference
+    project.write_params({"training.learning_rate": committed()["training"]["learning_rate"]})
+
+
+def test_the_report_is_whole(project):
+    reports = project.folder / "reports"
+    page = (reports / "report.html").read_text(encoding="utf-8")
+    assert "simulated" in page
+    assert 'http-equiv="refresh"' not in page
+    assert {path.suffix for path in (reports / "figures").iterdir()} == {".png", ".svg"}
+    assert {path.suffix for path in (reports / "tables").iterdir()} == {".csv", ".md", ".tex"}
+
+
+def test_a_lost_store_is_rebuilt_and_gives_the_same_tables(project):
+    before = project.tables()
+    (project.folder / "mlflow.db").unlink()
+    assert project.repro() == []
+    assert "added" in project.galmorph("sync")
+    project.run("dvc", "repro", "--single-item", "--force", "report")
+    assert project.tables() == before
+
+
+def test_a_report_setting_retrains_nothing(project):
+    project.write_params({"report.examples": 3})
+    assert project.repro() == ["report"]
+    project.write_params({"report.examples": committed()["report"]["examples"]})
+    assert project.repro() == []
+
+
+def test_changing_one_condition_reruns_that_condition_only(project):
+    before = project.tables()
+    project.write_params({"conditions.balanced.size": 36})
+    assert project.repro() == ["splits@balanced", "train@balanced", "confirm@balanced", "report"]
+    assert project.tables() != before
+    project.galmorph("sync")
+    # Changed back: DVC restores the records without training, and the store follows them.
+    project.write_params({"conditions.balanced.size": 40})
+    assert project.repro() == []
+    assert "of earlier parameters" in project.galmorph("sync")
+    project.run("dvc", "repro", "--single-item", "--force", "report")
+    assert project.tables() == before
+
+
+def test_a_mistyped_key_stops_before_any_work(project):
+    project.write_params({"training.epoch": 3})
+    printed = project.galmorph("check", code=1)
+    assert "params.yaml: training.epoch: unknown key (did you mean epochs?)" in printed
+    assert "Traceback" not in printed
+    del project.params["training"]["epoch"]
+    project.write_params()
+    assert "2 conditions" in project.galmorph("check")
+
+
+def test_too_many_galaxies_of_a_class_stop_and_leave_the_last_whole_split(project):
+    split = (project.folder / "data/splits/balanced.parquet").read_bytes()
+    project.write_params({"conditions.balanced.size": 240})
+    printed = project.run("dvc", "repro", code=1)
+    assert "conditions.balanced.size: needs 120 elliptical galaxies" in printed
+    assert "Traceback" not in printed
+    assert not (project.folder / "data/splits/balanced.parquet").exists()
+    assert not list((project.folder / ".galmorph/partial").iterdir())
+    project.write_params({"conditions.balanced.size": 40})
+    assert project.repro() == []
+    assert (project.folder / "data/splits/balanced.parquet").read_bytes() == split
+
+
+def test_summary_is_printed_with_the_places_to_look(project):
+    printed = project.galmorph("summary")
+    assert "balanced" in printed
+    assert "reports/report.html" in printed
+    assert "make ui" in printed
