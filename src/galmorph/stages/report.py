@@ -27,14 +27,12 @@ from galmorph.stages.store import open_store
 log = logging.getLogger("galmorph.report")
 
 
-def frame_schematic(galaxies: pd.DataFrame) -> Schematic | None:
+def frame_schematic(chosen: Settings, galaxies: pd.DataFrame) -> Schematic | None:
     """Return the frame of the most voted-for spiral, with that galaxy; None for a survey without frames."""
-    framed = galaxies[galaxies["frame"] != ""]
-    if framed.empty:
+    if chosen.survey.source == "stamps":
         return None
-    spirals = framed[framed["class"] == "spiral"]
-    # Long in its stamp and far from doubt: a galaxy that a reader recognises.
-    best = (spirals if len(spirals) else framed).sort_values(["p_cs", "nvote"], ascending=False).index[0]
+    spirals = galaxies[galaxies["class"] == "spiral"]
+    best = spirals.sort_values(["p_cs", "nvote"], ascending=False, kind="stable").index[0]
     galaxy = galaxies.loc[best]
     (path,) = (frame.path for frame in find_frames(RAW) if frame.path.name == galaxy["frame"])
     stamp = np.load(IMAGES, mmap_mode="r")[best]
@@ -80,7 +78,7 @@ def main() -> None:
             chosen,
             galaxies,
             np.load(IMAGES, mmap_mode="r"),
-            schematic=frame_schematic(galaxies),
+            schematic=frame_schematic(chosen, galaxies),
             table2_row=first_table2_row(),
             layers=layer_drawings(chosen),
             provenance=provenance,
