@@ -151,6 +151,27 @@ def test_summary_agrees_with_the_records(project):
         assert epoch == np.mean(curves, axis=0).argmax() + 1
 
 
+def test_curves_and_confusions_agree_with_the_records(project):
+    for name in CONDITIONS:
+        selected, confirmed = [], []
+        for run in (1, 2):
+            with np.load(project.folder / f"models/{name}/selected/run-{run:03d}.npz") as record:
+                selected.append((record["predicted"] == record["sets/test/truth"]).mean(axis=1))
+            with np.load(project.folder / f"models/{name}/confirmed/run-{run:03d}.npz") as record:
+                classes = json.loads(str(record["head"]))["classes"]
+                pairs = zip(record["sets/test/truth"], record["predicted"][-1], strict=True)
+                confirmed += [(classes[true], classes[guess]) for true, guess in pairs]
+        curve = pd.read_csv(project.folder / f"reports/plots/accuracy/{name}.csv")
+        np.testing.assert_allclose(curve["test"], np.mean(selected, axis=0), atol=1e-6)
+        np.testing.assert_allclose(curve["test_std"], np.std(selected, axis=0, ddof=1), atol=1e-6)
+        items = pd.read_csv(project.folder / f"reports/plots/confusion/{name}.csv")
+        assert sorted(zip(items["actual"], items["predicted"], strict=True)) == sorted(confirmed)
+        cells = pd.read_csv(project.folder / f"reports/tables/confusion_{name}.csv")
+        for _, cell in cells[cells["phase"] == "confirmed"].iterrows():
+            counted = confirmed.count((cell["actual"], cell["predicted"]))
+            assert cell["mean"] == pytest.approx(counted / 2)
+
+
 def test_the_store_holds_every_run_with_the_md5_that_dvc_has(project):
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("simulated")
