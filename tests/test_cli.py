@@ -6,6 +6,7 @@ from galmorph import cli
 from galmorph.errors import GalmorphError
 from galmorph.stages import layout
 from galmorph.stages.launch import launch
+from parameters import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +23,7 @@ def test_check_outside_a_project_says_where_to_go(tmp_path, monkeypatch):
 
 
 def test_summary_before_any_report_says_how_to_make_one(tmp_path, monkeypatch):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GalmorphError, match="run dvc repro"):
         cli.summary()

@@ -32,12 +32,23 @@ def sync() -> None:
 
 
 def summary() -> None:
-    """Print the summary table of the last report, and where the rest of it is."""
+    """Print the summary of the last report, and where the rest of it is."""
+    import pandas as pd
+
+    from galmorph.report.terminal import short_summary
+
+    chosen = layout.settings()
     try:
-        table = layout.SUMMARY.read_text(encoding="utf-8")
+        table = pd.read_csv(layout.SUMMARY)
     except FileNotFoundError:
         raise GalmorphError(f"{layout.SUMMARY}: no such file; run dvc repro, which makes it") from None
-    sys.stdout.write(f"\n{table}\nReport: {layout.PAGE}\nEvery run: make ui, then open http://127.0.0.1:5000\n")
+    simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
+    sys.stdout.write(
+        f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs. The first accuracy is at the epoch that "
+        "was selected on the\nsame test parts; the confirmed one is of fresh runs. "
+        f"Baseline: always answering the commonest class.\n{simulated if chosen.survey.source == 'simulated' else ''}\n"
+        f"Report: {layout.PAGE}\nEvery run: make ui, then open http://127.0.0.1:5000\n"
+    )
 
 
 COMMANDS = {"check": check, "sync": sync, "summary": summary}
