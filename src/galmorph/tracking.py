@@ -27,6 +27,14 @@ from galmorph.records import Record
 
 MAX_METRICS = 1000  # that one call to log_batch takes
 EARLIER = " (earlier)"
+EXPERIMENT_TAGS = {
+    # So that the UI opens its pages for training, not those for language models.
+    "mlflow.experimentKind": "custom_model_development",
+    "mlflow.note.content": (
+        "One parent run for each condition, with the mean curves of its runs; unfold it to see the runs, named "
+        "CONDITION PHASE NUMBER. To compare conditions, tick their parents and choose Compare."
+    ),
+}
 
 
 @dataclass
@@ -97,7 +105,8 @@ class Store:
         experiment = self.client.get_experiment_by_name(name)
         if experiment is None:
             location = artifacts.resolve().as_uri() if self.uri.startswith("sqlite:") else None
-            experiment = self.client.get_experiment(self.client.create_experiment(name, artifact_location=location))
+            made = self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
+            experiment = self.client.get_experiment(made)
         elif experiment.lifecycle_stage == "deleted":
             self.client.restore_experiment(experiment.experiment_id)
         return experiment

@@ -1,0 +1,41 @@
+"""What the documents promise."""
+
+import re
+import subprocess
+
+import pandas as pd
+import pytest
+
+from galmorph.campaign import DECISIVE_MODULES
+from parameters import ROOT
+
+PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+    (ROOT / "docs").glob("*.md")
+)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_within_the_project_lead_somewhere(page):
+    for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
+        if not target.startswith("http"):
+            assert (page.parent / target).exists(), target
+
+
+def test_every_module_has_its_line_in_the_architecture():
+    text = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    modules = {path.stem for path in (ROOT / "src/galmorph").glob("*.py")} - {"__init__"}
+    assert not {module for module in modules if f"`{module}`" not in text}
+    assert ", ".join(DECISIVE_MODULES) in text
+
+
+@pytest.mark.real
+def test_the_label_file_of_efigi_is_made_as_the_page_says(real_data, tmp_path):
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    (awk .*)$", text, flags=re.MULTILINE)
+    folder = tmp_path / "data/external"
+    folder.mkdir(parents=True)
+    (folder / "efigi").symlink_to(real_data / "efigi")
+    subprocess.run(["sh", "-c", line], cwd=tmp_path, check=True)
+    labels = pd.read_csv(folder / "efigi.csv")
+    assert labels["class"].value_counts().to_dict() == {"spiral": 3119, "elliptical": 826}
+    assert all((folder / "efigi" / name).exists() for name in labels["stamp"])
