@@ -18,8 +18,8 @@ CHANGES = {
     "protocol.runs": 3,
     "protocol.evaluation.natural": 6,
     "protocol.evaluation.balanced": 6,
-    "conditions.three_class.size": 40,
-    "conditions.two_class.size": 40,
+    "conditions.three_class.draw": 40,
+    "conditions.two_class.draw": 40,
 }
 
 
@@ -114,7 +114,7 @@ def test_records_of_another_campaign_are_not_taken(made, finished, tmp_path, cap
         {"training.learning_rate": 0.1},
         {"network.dense": [9]},
         {"protocol.seed": 5},
-        {"conditions.three_class.size": 44},
+        {"conditions.three_class.draw": 44},
     ],
 )
 def test_each_setting_is_in_the_fingerprint(made, change):

@@ -31,7 +31,7 @@ from galmorph.sdss import Frame
 from galmorph.settings import CutoutSettings
 from galmorph.stampset import Reject, Stamp
 
-SETTINGS = CutoutSettings(size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.05)
+SETTINGS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.05)
 LENIENT = SETTINGS.model_copy(update={"max_rejected_fraction": 0.9})
 RAMP = np.arange(300 * 400, dtype=np.float32).reshape(300, 400)
 

@@ -23,7 +23,7 @@ FIRST = (
 
 
 def sample(rule: str, size: int | None = None, seed: int = 1) -> SampleSettings:
-    return SampleSettings.model_validate({"rule": rule, "size": size, "seed": seed})
+    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": seed})
 
 
 def test_table2_types_and_values(tmp_path: Path) -> None:
@@ -191,7 +191,7 @@ def test_sample_rules(catalogue: pd.DataFrame) -> None:
 
 def test_more_than_there_are(catalogue: pd.DataFrame) -> None:
     for rule in ("first", "random"):
-        with pytest.raises(GalmorphError, match=r"survey\.sample\.size: 7 galaxies requested, 6 to choose from"):
+        with pytest.raises(GalmorphError, match=r"survey\.sample\.galaxies: 7 requested, 6 to choose from"):
             choose_sample(catalogue, sample(rule, 7))
     with pytest.raises(GalmorphError, match="sample is empty"):
         choose_sample(catalogue.iloc[:0], sample("first"))

@@ -4,7 +4,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from galmorph.errors import GalmorphError
-from galmorph.settings import load_settings, parse_settings
+from galmorph.settings import BLIND_KEYS, load_settings, parse_settings
 from parameters import ROOT, changed, committed, settings_with
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
@@ -33,7 +33,7 @@ def test_there_are_presets():
     [
         ("training.learning_rat", 0.1, "training.learning_rat: unknown key (did you mean learning_rate?)"),
         ("colour", 1, "colour: unknown key"),
-        ("conditions.balanced.sise", 1, "conditions.balanced.sise: unknown key (did you mean size?)"),
+        ("conditions.balanced.drow", 1, "conditions.balanced.drow: unknown key (did you mean draw?)"),
         ("training.epochs", "many", "training.epochs: input should be a valid integer"),
         ("training.epochs", True, "training.epochs"),
         ("training.epochs", 0, "training.epochs: input should be greater than or equal to 1, not 0"),
@@ -46,14 +46,14 @@ def test_there_are_presets():
             ["spiral", "uncertain"],
             "conditions.two_class: classes has ['elliptical']",
         ),
-        ("conditions.balanced.size", 201, "conditions.balanced: a balanced draw of 201 does not divide by 2"),
+        ("conditions.balanced.draw", 201, "conditions.balanced: a balanced draw of 201 does not divide by 2"),
         ("comparisons.class_balance.conditions", ["two_class", "three"], "three is not among conditions"),
         ("network.kernels", [3, 3], "network: 3 filters, 2 kernels"),
         ("network.kernels", [11, 11, 11], "network.kernels: nothing is left of a stamp of 64 pixels"),
         ("training.keep_weights", 31, "training.keep_weights: more than protocol.runs"),
         ("survey.source", "sdss2", "survey.source"),
         ("survey.sample.rule", "in_frames", "survey.sample.rule: in_frames goes with survey.source local"),
-        ("cutouts.wide_size", 64, "cutouts: wide_size must be larger than size"),
+        ("cutouts.wide_size", 64, "cutouts: wide_size must be larger than stamp_size"),
         ("survey.name", "../elsewhere", "survey.name"),
         ("conditions", {"Two": committed()["conditions"]["two_class"]}, "conditions.Two"),
         ("conditions", {}, "conditions"),
@@ -63,6 +63,12 @@ def test_each_mistake_stops_with_its_key(name, value, words):
     with pytest.raises(GalmorphError) as error:
         settings_with({name: value})
     assert words in str(error.value)
+
+
+def test_no_key_has_a_name_that_dvc_does_not_see():
+    assert not {name for name in keys(committed()) if name.split(".")[-1] in BLIND_KEYS}
+    with pytest.raises(GalmorphError, match=r"conditions\.size: hides its changes from DVC"):
+        settings_with({"conditions.size": committed()["conditions"]["two_class"]})
 
 
 def test_missing_key_is_named():

@@ -100,7 +100,7 @@ def test_phases_and_runs_draw_afresh():
 
 def test_a_condition_without_ellipticals_has_no_common_sets():
     condition = ConditionSettings(
-        classes=("spiral", "uncertain"), drawn_among=("spiral", "uncertain"), mix="natural", size=100
+        classes=("spiral", "uncertain"), drawn_among=("spiral", "uncertain"), mix="natural", draw=100
     )
     table = split_condition(galaxies(), "other", condition, small().protocol)
     assert set(table["part"]) == {"train", "test"}
@@ -108,20 +108,20 @@ def test_a_condition_without_ellipticals_has_no_common_sets():
 
 def test_too_few_of_a_class():
     few = galaxies({"spiral": 400, "elliptical": 110, "uncertain": 900})
-    with pytest.raises(GalmorphError, match=r"conditions\.balanced\.size: needs 100 elliptical .* has 110"):
+    with pytest.raises(GalmorphError, match=r"conditions\.balanced\.draw: needs 100 elliptical .* has 110"):
         split("balanced", small(), few)
 
 
 def test_too_few_altogether():
     few = galaxies({"spiral": 90, "elliptical": 60, "uncertain": 10})
-    with pytest.raises(GalmorphError, match=r"conditions\.two_class\.size: asks for 200 .* has 150"):
+    with pytest.raises(GalmorphError, match=r"conditions\.two_class\.draw: asks for 200 .* has 150"):
         split("two_class", small(), few)
 
 
 def test_a_part_without_a_class_is_refused():
     rare = galaxies({"spiral": 1000, "elliptical": 18, "uncertain": 10})
     settings = small(**{"protocol.runs": 30, "protocol.evaluation.balanced": 2, "protocol.evaluation.natural": 2})
-    with pytest.raises(GalmorphError, match=r"conditions\.two_class\.size: in run \d+ .* no elliptical"):
+    with pytest.raises(GalmorphError, match=r"conditions\.two_class\.draw: in run \d+ .* no elliptical"):
         split("two_class", settings, rare)
 
 

@@ -14,7 +14,7 @@ from galmorph.stampset import CATALOGUE_COLUMNS, MEASURED_COLUMNS, Reject, Stamp
 
 Results = list[Stamp | Reject]
 
-SETTINGS = CutoutSettings(size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
+SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
 
 
 def catalogue(count: int) -> pd.DataFrame:

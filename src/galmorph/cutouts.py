@@ -140,7 +140,7 @@ def frame_cutouts(
         if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
             results.append(Reject(row, frame.name, OFF_THE_FRAME))
             continue
-        image = cut(frame.image, x, y, settings.size)
+        image = cut(frame.image, x, y, settings.stamp_size)
         if image is None:
             results.append(Reject(row, frame.name, TOO_NEAR_THE_EDGE))
             continue

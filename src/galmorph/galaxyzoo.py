@@ -243,10 +243,10 @@ def choose_sample(catalogue: pd.DataFrame, settings: SampleSettings) -> pd.DataF
     GalmorphError
         If more are requested than there are, or there are none.
     """
-    size = len(catalogue) if settings.size is None else settings.size
+    size = len(catalogue) if settings.galaxies is None else settings.galaxies
     if size > len(catalogue):
         raise GalmorphError(
-            f"survey.sample.size: {size} galaxies requested, {len(catalogue)} to choose from; lower it, or null for all"
+            f"survey.sample.galaxies: {size} requested, {len(catalogue)} to choose from; lower it, or null for all"
         )
     if size == 0:
         raise GalmorphError("the sample is empty: no galaxy to choose from; look at survey.sample and the catalogue")

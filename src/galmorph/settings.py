@@ -22,8 +22,19 @@ from galmorph.errors import GalmorphError
 ClassName = Literal["spiral", "elliptical", "uncertain"]
 CLASS_NAMES: tuple[ClassName, ...] = ("spiral", "elliptical", "uncertain")
 
+# Keys that DVC's run cache leaves out when it compares parameters, as if they were sizes of files: a stage whose
+# parameter of such a name changed would be restored with the results of the old value.
+BLIND_KEYS = ("size", "nfiles")
+
+
+def _seen_by_dvc(name: str) -> str:
+    if name in BLIND_KEYS:
+        raise ValueError("hides its changes from DVC; choose another name")
+    return name
+
+
 # Names become folder names, MLflow run names and DVC stage names.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_seen_by_dvc)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -48,7 +59,7 @@ class SampleSettings(Block):
     """Which rows of the catalogue are requested."""
 
     rule: Literal["first", "random", "in_frames"]
-    size: Count | None
+    galaxies: Count | None
     seed: Seed
 
 
@@ -93,7 +104,7 @@ class StampsSettings(Block):
 class CutoutSettings(Block):
     """From frames to stamps."""
 
-    size: Annotated[int, Field(ge=16, le=256, multiple_of=2)]
+    stamp_size: Annotated[int, Field(ge=16, le=256, multiple_of=2)]
     wide_size: Annotated[int, Field(ge=16, le=512, multiple_of=2)]
     sky_inner: Annotated[int, Field(ge=16, multiple_of=2)]
     sky_outer: Annotated[int, Field(ge=24, le=1024, multiple_of=2)]
@@ -101,10 +112,10 @@ class CutoutSettings(Block):
 
     @model_validator(mode="after")
     def _nested(self) -> Self:
-        if self.wide_size <= self.size:
-            raise ValueError("wide_size must be larger than size")
-        if self.sky_inner < self.size:
-            raise ValueError("sky_inner must not be smaller than size: the sky is measured around the stamp")
+        if self.wide_size <= self.stamp_size:
+            raise ValueError("wide_size must be larger than stamp_size")
+        if self.sky_inner < self.stamp_size:
+            raise ValueError("sky_inner must not be smaller than stamp_size: the sky is measured around the stamp")
         if self.sky_outer < self.sky_inner + 8:
             raise ValueError("sky_outer must exceed sky_inner by 8 pixels or more")
         return self
@@ -129,20 +140,20 @@ class ProtocolSettings(Block):
 class ConditionSettings(Block):
     """One condition of the study.
 
-    A draw takes `size` galaxies from the classes `drawn_among` and keeps those of `classes`.
+    A run draws `draw` galaxies from the classes `drawn_among` and keeps those of `classes`.
     """
 
     classes: Classes
     drawn_among: Classes
     mix: Literal["natural", "balanced"]
-    size: Annotated[int, Field(ge=4)]
+    draw: Annotated[int, Field(ge=4)]
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if missing := set(self.classes) - set(self.drawn_among):
             raise ValueError(f"classes has {sorted(missing)}, which drawn_among lacks")
-        if self.mix == "balanced" and self.size % len(self.drawn_among):
-            raise ValueError(f"a balanced draw of {self.size} does not divide by {len(self.drawn_among)} classes")
+        if self.mix == "balanced" and self.draw % len(self.drawn_among):
+            raise ValueError(f"a balanced draw of {self.draw} does not divide by {len(self.drawn_among)} classes")
         return self
 
 
@@ -216,14 +227,14 @@ class Settings(Block):
             if unknown := [c for c in comparison.conditions if c not in self.conditions]:
                 raise ValueError(f"comparisons.{name}.conditions: {unknown[0]} is not among conditions")
         for name, condition in self.conditions.items():
-            train = math.floor(self.protocol.train_fraction * condition.size + 0.5)
-            if not 0 < train < condition.size:
-                raise ValueError(f"conditions.{name}.size: {condition.size} leaves an empty part")
+            train = math.floor(self.protocol.train_fraction * condition.draw + 0.5)
+            if not 0 < train < condition.draw:
+                raise ValueError(f"conditions.{name}.draw: {condition.draw} leaves an empty part")
         if self.training.keep_weights > self.protocol.runs:
             raise ValueError("training.keep_weights: more than protocol.runs")
-        if self.network.smallest_side(self.cutouts.size) < 1:
+        if self.network.smallest_side(self.cutouts.stamp_size) < 1:
             raise ValueError(
-                f"network.kernels: nothing is left of a stamp of {self.cutouts.size} pixels (cutouts.size)"
+                f"network.kernels: nothing is left of a stamp of {self.cutouts.stamp_size} pixels (cutouts.stamp_size)"
             )
         if self.survey.sample.rule == "in_frames" and self.survey.source != "local":
             raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
@@ -232,7 +243,7 @@ class Settings(Block):
 
 def _describe(error: Any, data: Any) -> str:
     """One line for one pydantic complaint: the key, what is wrong, what is allowed."""
-    location = [str(part) for part in error["loc"]]
+    location = [str(part) for part in error["loc"] if part != "[key]"]
     key = ".".join(location)
     if error["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])

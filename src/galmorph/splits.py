@@ -50,18 +50,18 @@ def draw_counts(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many galaxies of each class a condition draws, and how many of those train.
 
-    A natural draw is what drawing `size` galaxies blindly, and then splitting them blindly, gives: multivariate
+    A natural draw is what drawing `draw` galaxies blindly, and then splitting them blindly, gives: multivariate
     hypergeometric counts. A balanced one has equal counts in both parts.
     """
     among = condition.drawn_among
-    train_size = int(protocol.train_fraction * condition.size + 0.5)
+    train_size = int(protocol.train_fraction * condition.draw + 0.5)
     if condition.mix == "balanced":
-        each = condition.size // len(among)
+        each = condition.draw // len(among)
         return dict.fromkeys(among, each), dict.fromkeys(among, int(protocol.train_fraction * each + 0.5))
     # Classes in their own order, so that the order in params.yaml does not change the draw.
     order = [name for name in CLASS_NAMES if name in among]
-    chance = generator(protocol.seed, phase, run, f"natural draw of {condition.size} among {' '.join(order)}")
-    drawn = chance.multivariate_hypergeometric([available[name] for name in order], condition.size)
+    chance = generator(protocol.seed, phase, run, f"natural draw of {condition.draw} among {' '.join(order)}")
+    drawn = chance.multivariate_hypergeometric([available[name] for name in order], condition.draw)
     train = chance.multivariate_hypergeometric(drawn, train_size)
     return dict(zip(order, drawn.tolist(), strict=True)), dict(zip(order, train.tolist(), strict=True))
 
@@ -100,9 +100,9 @@ def split_run(
     common = evaluation_counts(available, protocol)
     reserved = {label: max(counts.get(label, 0) for counts in common.values()) for label in rows}
 
-    if condition.size > (whole := sum(available[label] for label in condition.drawn_among)):
+    if condition.draw > (whole := sum(available[label] for label in condition.drawn_among)):
         raise GalmorphError(
-            f"conditions.{name}.size: asks for {condition.size} galaxies among {', '.join(condition.drawn_among)}, "
+            f"conditions.{name}.draw: asks for {condition.draw} galaxies among {', '.join(condition.drawn_among)}, "
             f"the sample has {whole}; lower it or enlarge the sample"
         )
     drawn, train = draw_counts(available, condition, protocol, phase, run)
@@ -111,15 +111,15 @@ def split_run(
         start, middle, end = reserved[label], reserved[label] + train[label], reserved[label] + drawn[label]
         if end > available[label]:
             raise GalmorphError(
-                f"conditions.{name}.size: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
+                f"conditions.{name}.draw: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
                 f"by protocol.evaluation, the sample has {available[label]}; lower one of the two or enlarge the sample"
             )
         parts["train"][label], parts["test"][label] = order[label][start:middle], order[label][middle:end]
         for part in ("train", "test"):
             if not parts[part][label].size:
                 raise GalmorphError(
-                    f"conditions.{name}.size: in run {run} of the {phase} phase the {part} part has no {label} "
-                    f"galaxy; raise it (it is {condition.size})"
+                    f"conditions.{name}.draw: in run {run} of the {phase} phase the {part} part has no {label} "
+                    f"galaxy; raise it (it is {condition.draw})"
                 )
     # A condition that does not know both classes cannot be judged on the common sets.
     if set(EVALUATION_CLASSES) <= set(condition.classes):

@@ -118,7 +118,7 @@ def write_stamp_set(
         # The number of accepted stamps is known only at the end; until then they lie at their row of the sample.
         scratch = folder / "scratch.npy"
         wide_scratch = folder / "scratch_wide.npy"
-        side, wide_side = settings.size, settings.wide_size
+        side, wide_side = settings.stamp_size, settings.wide_size
         images = _open(scratch, requested, side)
         wides = _open(wide_scratch, requested, wide_side)
         has_wide = np.zeros(requested, dtype=bool)

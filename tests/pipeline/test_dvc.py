@@ -46,7 +46,7 @@ class Project:
             else:
                 shutil.copy(source, target)
         data = changed(committed(), TINY)
-        data["conditions"] = {name: data["conditions"][name] | {"size": size} for name, size in CONDITIONS.items()}
+        data["conditions"] = {name: data["conditions"][name] | {"draw": draw} for name, draw in CONDITIONS.items()}
         data["comparisons"] = {"test": {"conditions": list(CONDITIONS), "metrics": ["accuracy"]}}
         self.params = data
         self.write_params()
@@ -224,12 +224,12 @@ def test_a_report_setting_retrains_nothing(project):
 
 def test_changing_one_condition_reruns_that_condition_only(project):
     before = project.tables()
-    project.write_params({"conditions.balanced.size": 36})
+    project.write_params({"conditions.balanced.draw": 36})
     assert project.repro() == ["splits@balanced", "train@balanced", "confirm@balanced", "report"]
     assert project.tables() != before
     project.galmorph("sync")
     # Changed back: DVC restores the records without training, and the store follows them.
-    project.write_params({"conditions.balanced.size": 40})
+    project.write_params({"conditions.balanced.draw": 40})
     assert project.repro() == []
     assert "of earlier parameters" in project.galmorph("sync")
     project.run("dvc", "repro", "--single-item", "--force", "report")
@@ -248,13 +248,13 @@ def test_a_mistyped_key_stops_before_any_work(project):
 
 def test_too_many_galaxies_of_a_class_stop_and_leave_the_last_whole_split(project):
     split = (project.folder / "data/splits/balanced.parquet").read_bytes()
-    project.write_params({"conditions.balanced.size": 240})
+    project.write_params({"conditions.balanced.draw": 240})
     printed = project.run("dvc", "repro", code=1)
-    assert "conditions.balanced.size: needs 120 elliptical galaxies" in printed
+    assert "conditions.balanced.draw: needs 120 elliptical galaxies" in printed
     assert "Traceback" not in printed
     assert not (project.folder / "data/splits/balanced.parquet").exists()
     assert not list((project.folder / ".galmorph/partial").iterdir())
-    project.write_params({"conditions.balanced.size": 40})
+    project.write_params({"conditions.balanced.draw": 40})
     assert project.repro() == []
     assert (project.folder / "data/splits/balanced.parquet").read_bytes() == split
 

@@ -107,7 +107,7 @@ def make_results() -> ResultsFactory:
             shares = {c: FRACTIONS[c] if condition.mix == "natural" else 1.0 for c in condition.classes}
             fractions = [share / sum(shares.values()) for share in shares.values()]
             drawn = sum(FRACTIONS[c] if condition.mix == "natural" else 1.0 for c in condition.drawn_among)
-            total = round(condition.size * (1 - settings.protocol.train_fraction) * sum(shares.values()) / drawn)
+            total = round(condition.draw * (1 - settings.protocol.train_fraction) * sum(shares.values()) / drawn)
             history = _history(rng, runs, settings.training.epochs, 0.69 if len(fractions) == 3 else 0.93)
             epoch = int(history.groupby("epoch")["test_accuracy"].mean().to_numpy().argmax()) + 1
             phases = []

@@ -27,7 +27,7 @@ from galmorph.errors import GalmorphError
 from galmorph.settings import CutoutSettings, LocalSettings, SampleSettings
 from galmorph.sources import local
 
-CUTOUTS = CutoutSettings(size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
+CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,7 @@ def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def sample(rule: str, size: int | None = None) -> SampleSettings:
-    return SampleSettings.model_validate({"rule": rule, "size": size, "seed": 1})
+    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": 1})
 
 
 def files(folder: Path) -> list[str]:

@@ -17,7 +17,7 @@ from galmorph.settings import CutoutSettings, SampleSettings, StampsSettings
 from galmorph.sources import stamps
 from galmorph.sources.pictures import UnusableStampError, read_picture
 
-CUTOUTS = CutoutSettings(size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.8)
+CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.8)
 
 
 def stamps_settings(root: Path, **changes: object) -> StampsSettings:
@@ -34,7 +34,7 @@ def stamps_settings(root: Path, **changes: object) -> StampsSettings:
 
 
 def sample(rule: str = "first", size: int | None = None) -> SampleSettings:
-    return SampleSettings.model_validate({"rule": rule, "size": size, "seed": 3})
+    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": 3})
 
 
 def galaxy(side: int, seed: int = 0) -> NDArray[np.float32]:
@@ -112,7 +112,7 @@ def test_the_centre_untouched_and_its_wide_stamp(tmp_path: Path) -> None:
     np.testing.assert_array_equal(wide[0], pictures["even.npy"][6:134, 6:134] - sky[0])
     assert (table["x"][1], table["y"][1]) == (50.0, 50.0)
     rejected = (tmp_path / "set" / "rejected.csv").read_text().splitlines()
-    assert rejected[1] == '4,small.npy,"stamp too small: 63 x 63 pixels, cutouts.size is 64"'
+    assert rejected[1] == '4,small.npy,"stamp too small: 63 x 63 pixels, cutouts.stamp_size is 64"'
 
 
 @given(side=st.integers(20, 200), size=st.sampled_from([16, 64]))

@@ -79,7 +79,7 @@ def conditions(settings: Settings) -> Table:
             "classes": ", ".join(condition.classes),
             "drawn_among": ", ".join(condition.drawn_among),
             "mix": condition.mix,
-            "size": condition.size,
+            "draw": condition.draw,
         }
         for name, condition in settings.conditions.items()
     ]
@@ -91,7 +91,7 @@ def conditions(settings: Settings) -> Table:
             "Classes": data["classes"],
             "Drawn among": data["drawn_among"],
             "Mix": data["mix"],
-            "Galaxies drawn": data["size"].map(whole),
+            "Galaxies drawn": data["draw"].map(whole),
         }
     )
     caption = (

@@ -98,7 +98,7 @@ def as_yaml(settings: Settings) -> str:
 
 def what_was_run(settings: Settings, galaxies: int) -> str:
     """Return one line on the size of the study."""
-    protocol, sizes = settings.protocol, sorted({condition.size for condition in settings.conditions.values()})
+    protocol, sizes = settings.protocol, sorted({condition.draw for condition in settings.conditions.values()})
     drawn = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
     conditions, runs = len(settings.conditions), protocol.runs
     return (

@@ -132,7 +132,7 @@ def cut_stamps(folder: Path, destination: Path, settings: StampsSettings, cutout
         The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. frame is the stamp's file name,
         x and y its centre. There is a wide stamp where settings.field is centre and the stamp is large enough.
     settings
-        How a stamp becomes `cutouts.size` pixels, and the resolution where the labels do not say it.
+        How a stamp becomes `cutouts.stamp_size` pixels, and the resolution where the labels do not say it.
     cutouts
         Sizes, and how many stamps may be rejected. The sky is not measured between its squares but on the border of
         each stamp.
@@ -188,7 +188,7 @@ def make_stamp(
         If it is too small, not square, or not finite.
     """
     ny, nx = picture.shape
-    size = cutouts.size
+    size = cutouts.stamp_size
     wide = None
     if settings.field == "whole":
         if nx != ny:
@@ -199,7 +199,7 @@ def make_stamp(
     else:
         middle = cut(picture, nx // 2, ny // 2, size)
         if middle is None:
-            raise UnusableStampError(f"{TOO_SMALL}: {nx} x {ny} pixels, cutouts.size is {size}")
+            raise UnusableStampError(f"{TOO_SMALL}: {nx} x {ny} pixels, cutouts.stamp_size is {size}")
         image, measured = middle, picture
         wide = cut(picture, nx // 2, ny // 2, cutouts.wide_size)
     if not np.isfinite(measured).all():

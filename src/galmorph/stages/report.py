@@ -54,7 +54,7 @@ def layer_drawings(chosen: Settings) -> list[LayerDrawing]:
     from galmorph.network import describe
 
     first = next(iter(chosen.conditions.values()))
-    layers = describe(chosen.network, chosen.cutouts.size, len(first.classes))
+    layers = describe(chosen.network, chosen.cutouts.stamp_size, len(first.classes))
     return [LayerDrawing(*layer) for layer in layers]
 
 
