@@ -248,9 +248,9 @@ def test_a_mistyped_key_stops_before_any_work(project):
 
 def test_too_many_galaxies_of_a_class_stop_and_leave_the_last_whole_split(project):
     split = (project.folder / "data/splits/balanced.parquet").read_bytes()
-    project.write_params({"conditions.balanced.draw": 240})
-    printed = project.run("dvc", "repro", code=1)
-    assert "conditions.balanced.draw: needs 120 elliptical galaxies" in printed
+    project.write_params({"conditions.balanced.draw": 80})
+    printed = project.run("dvc", "repro", code=255)
+    assert "conditions.balanced.draw: needs 40 elliptical galaxies" in printed
     assert "Traceback" not in printed
     assert not (project.folder / "data/splits/balanced.parquet").exists()
     assert not list((project.folder / ".galmorph/partial").iterdir())
