@@ -49,7 +49,7 @@ $(READY): requirements.lock pyproject.toml scripts/find-python
 	@touch $@
 
 lock: $(READY)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --extra dev --no-header \
+	uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev --no-header \
 		--quiet --upgrade pyproject.toml --output-file requirements.lock
 
 clean:
