@@ -24,8 +24,11 @@ reproduce: $(READY)
 
 ui: $(READY)
 	galmorph sync
-	@echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"
-	mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT)
+	@case "$$MLFLOW_TRACKING_URI" in \
+	http*) echo "The store is a server: open $$MLFLOW_TRACKING_URI" ;; \
+	*) echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"; \
+	   exec mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT) ;; \
+	esac
 
 lint: $(READY)
 	ruff check .
