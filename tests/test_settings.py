@@ -53,6 +53,8 @@ def test_there_are_presets():
         ("training.keep_weights", 31, "training.keep_weights: more than protocol.runs"),
         ("survey.source", "sdss2", "survey.source"),
         ("survey.sample.rule", "in_frames", "survey.sample.rule: in_frames goes with survey.source local"),
+        ("survey.sample.galaxies", 100, "survey.sample: the simulated survey is all sample"),
+        ("survey.sample.rule", "random", "survey.sample: the simulated survey is all sample"),
         ("cutouts.wide_size", 64, "cutouts: wide_size must be larger than stamp_size"),
         ("survey.name", "../elsewhere", "survey.name"),
         ("conditions", {"Two": committed()["conditions"]["two_class"]}, "conditions.Two"),

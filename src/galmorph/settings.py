@@ -238,6 +238,14 @@ class Settings(Block):
             )
         if self.survey.sample.rule == "in_frames" and self.survey.source != "local":
             raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
+        if self.survey.source == "simulated" and (self.survey.sample.rule, self.survey.sample.galaxies) != (
+            "first",
+            None,
+        ):
+            raise ValueError(
+                "survey.sample: the simulated survey is all sample; leave rule first and galaxies null, and set "
+                "simulated.galaxies"
+            )
         return self
 
 
