@@ -100,7 +100,7 @@ def test_in_frames_takes_the_first_of_those_held(survey: LocalSettings, tmp_path
     original = Path(survey.catalogue).read_text().splitlines()
     assert (tmp_path / "raw" / "GalaxyZoo1_DR_table2.csv").read_text().splitlines() == [original[0], *original[2:4]]
     assert len(files(tmp_path / "raw")) == 5
-    with pytest.raises(GalmorphError, match="5 galaxies requested, 4 to choose from"):
+    with pytest.raises(GalmorphError, match="5 requested, 4 to choose from"):
         local.acquire(survey, sample("in_frames", 5), tmp_path / "raw")
 
 
