@@ -7,7 +7,7 @@ import logging
 from galmorph.cutouts import cut_survey
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import CUTOUTS, RAW, fresh_folder, replace, settings
+from galmorph.stages.layout import CUTOUTS, RAW, REJECTED, fresh_folder, replace, settings
 
 log = logging.getLogger("galmorph.cutouts")
 
@@ -21,7 +21,7 @@ def main() -> None:
             accepted, rejected = cut_stamps(RAW, made, chosen.stamps, chosen.cutouts)
         else:
             accepted, rejected = cut_survey(RAW, made, chosen.cutouts)
-        log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, CUTOUTS / "rejected.csv")
+        log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
         replace(made, CUTOUTS)
 
 

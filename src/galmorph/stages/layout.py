@@ -14,7 +14,6 @@ PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 CUTOUTS = Path("data/cutouts")
 IMAGES = CUTOUTS / "images.npy"
-WIDE = CUTOUTS / "wide.npy"
 GALAXIES = CUTOUTS / "galaxies.parquet"
 REJECTED = CUTOUTS / "rejected.csv"
 SPLITS = Path("data/splits")
