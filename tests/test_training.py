@@ -11,19 +11,18 @@ from parameters import SMALL_NETWORK, settings_with
 
 import_tensorflow()
 
-import keras  # noqa: E402
 import tensorflow as tf  # noqa: E402
 
-from galmorph.network import build_network, initialise, loss_function, save_weights  # noqa: E402
-from galmorph.scaling import scaled, softening  # noqa: E402
-from galmorph.training import HISTORY, Engine, Sample, single_thread, train  # noqa: E402
+from galmorph.engine import Engine, engine, prepare_device  # noqa: E402
+from galmorph.scaling import softening  # noqa: E402
+from galmorph.training import HISTORY, Sample, train  # noqa: E402
 
 SIZE = 16
 
 
 @pytest.fixture(autouse=True, scope="module")
 def _one_thread():
-    single_thread()
+    prepare_device()
 
 
 def small(**changes) -> tuple[NetworkSettings, TrainingSettings]:
@@ -78,8 +77,6 @@ def test_a_used_engine_gives_what_a_fresh_one_gives(dropout):
     changes = {"network.dropout": dropout}
     first = run(seed=5, **changes)
     run(seed=6, **changes)
-    from galmorph.training import engine
-
     engine.cache_clear()
     again = run(seed=5, **changes)
     for one, two in zip(first.weights, again.weights, strict=True):
@@ -130,82 +127,3 @@ def test_weights_survive_the_next_run():
     run(seed=2)
     for one, two in zip(first.weights, before, strict=True):
         np.testing.assert_array_equal(one, two)
-
-
-@pytest.mark.parametrize(("steps", "tolerance"), [(1, 1e-6), (5, 1e-5)])
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-def test_the_engine_computes_what_plain_keras_computes(steps, tolerance, optimiser):
-    batch = 8
-    network, training = small(**{"training.learning_rate": 1e-4, "training.optimiser": optimiser})
-    part = discs_and_points(steps * batch, 3)
-    images = scaled(part.images, "asinh", 3.0)
-    engine = Engine(network, training, SIZE, 2)
-    engine.reset(np.random.default_rng(4))
-    start = [values.copy() for values in engine.model.get_weights()]
-    loss, accuracy = engine.train_epoch(images, part.labels, np.arange(steps * batch))
-
-    plain = build_network(network, SIZE, 2)
-    plain.set_weights(start)
-    peer = keras.optimizers.Adam(1e-4) if optimiser == "adam" else keras.optimizers.SGD(1e-4, momentum=0.9)
-    plain.compile(peer, keras.losses.SparseCategoricalCrossentropy(from_logits=True), metrics=["accuracy"])
-    fitted = plain.fit(images, part.labels, batch_size=batch, epochs=1, shuffle=False, verbose=0).history
-    moved = max(np.abs(one - two).max() for one, two in zip(start, plain.get_weights(), strict=True))
-    assert moved > 10 * tolerance or optimiser == "sgd"
-    for one, two in zip(engine.model.get_weights(), plain.get_weights(), strict=True):
-        np.testing.assert_allclose(one, two, rtol=0, atol=tolerance)
-    assert float(loss) == pytest.approx(fitted["loss"][0], rel=1e-5)
-    assert float(accuracy) == pytest.approx(fitted["accuracy"][0])
-
-
-def test_thesis_network_has_its_layers():
-    settings = settings_with({})
-    model = build_network(settings.network, 64, 3)
-    shapes = {layer.name: layer.output.shape[1:] for layer in model.layers}
-    assert shapes["pooling_3"] == (6, 6, 128)
-    assert shapes["flatten"] == (4608,)
-    assert shapes["dense_1"] == shapes["dense_2"] == (1024,)
-    assert shapes["classes"] == (3,)
-    # Convolutions 320 + 18,496 + 32,896, dense 4,719,616 + 1,049,600, classes 3,075.
-    assert model.count_params() == 5_824_003
-
-
-def test_relu_after_pooling_is_relu_before_it():
-    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype(np.float32)
-    pool = keras.layers.MaxPooling2D(2)
-    np.testing.assert_array_equal(tf.nn.relu(pool(x)), pool(tf.nn.relu(x)))
-
-
-def test_initial_weights_are_glorot_uniform_and_seeded():
-    network, _ = small()
-    model = build_network(network, SIZE, 2)
-    initialise(model, np.random.default_rng(1))
-    first = model.get_weights()
-    initialise(model, np.random.default_rng(1))
-    for one, two in zip(first, model.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-    kernel = first[2]  # 3 x 3 x 4 -> 4
-    limit = np.sqrt(6 / (9 * 4 + 9 * 4))
-    assert 0.8 * limit < np.abs(kernel).max() <= limit
-    assert not first[1].any()
-
-
-def test_losses_by_hand():
-    logits = np.array([[2.0, 0.0, 1.0]], np.float32)
-    p = np.exp(logits[0]) / np.exp(logits[0]).sum()
-    assert float(loss_function("cross_entropy", 3)(np.array([2]), logits)[0]) == pytest.approx(-np.log(p[2]), rel=1e-6)
-    squares = ((p - [0, 0, 1]) ** 2).mean()
-    assert float(loss_function("mean_squared_error", 3)(np.array([2]), logits)[0]) == pytest.approx(squares, rel=1e-6)
-
-
-def test_weights_on_disk_are_byte_stable_and_load_back(tmp_path):
-    network, _ = small()
-    model = build_network(network, SIZE, 2)
-    initialise(model, np.random.default_rng(1))
-    for name in ("a.weights.h5", "b.weights.h5"):
-        save_weights(tmp_path / name, network, SIZE, 2, model.get_weights())
-    assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
-    other = build_network(network, SIZE, 2)
-    other.load_weights(tmp_path / "a.weights.h5")
-    for one, two in zip(model.get_weights(), other.get_weights(), strict=True):
-        np.testing.assert_array_equal(one, two)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.weights.h5", "b.weights.h5"]

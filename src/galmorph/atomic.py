@@ -1,11 +1,44 @@
-"""Folders that appear whole or not at all."""
+"""Files and folders that appear whole or not at all."""
 
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from galmorph.errors import GalmorphError
+
+PARTIAL = "partial."
+
+
+@contextmanager
+def whole_file(destination: Path) -> Iterator[Path]:
+    """Give a path to write; where the block ends well it replaces `destination`, else nothing is left of it.
+
+    Parameters
+    ----------
+    destination
+        What is to be made. The path given lies beside it and ends in its name; no two calls give the same one, so
+        that two processes may make the same file.
+
+    Raises
+    ------
+    GalmorphError
+        If the file cannot be written: a full disk, a missing permission.
+    """
+    partial = destination.with_name(f"{PARTIAL}{uuid.uuid4().hex}.{destination.name}")
+    try:
+        yield partial
+        partial.replace(destination)
+    except OSError as error:
+        raise GalmorphError(
+            f"{destination}: cannot be written ({error.strerror or error}); make room on the disk, or the folder "
+            "writable, and repeat the command: what had finished is kept"
+        ) from None
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from galmorph.errors import GalmorphError
-from galmorph.protocol import generator
+from galmorph.protocol import generator, network_purpose
 from galmorph.quiet import import_tensorflow
 from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
@@ -24,7 +24,7 @@ from galmorph.workers import spread
 log = logging.getLogger(__name__)
 
 # The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
-DECISIVE_MODULES = ("network", "protocol", "records", "scaling", "training")
+DECISIVE_MODULES = ("engine", "network", "protocol", "records", "scaling", "training")
 
 
 @functools.cache
@@ -133,7 +133,9 @@ def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, run: int
             training=campaign.training,
             n_classes=len(numbers),
             epochs=campaign.epochs,
-            chance=generator(campaign.protocol.seed, campaign.phase, run, "network"),
+            chance=generator(
+                campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
+            ),
         )
     except GalmorphError as error:
         raise GalmorphError(f"condition {campaign.name}, phase {campaign.phase}, run {run}: {error}") from None

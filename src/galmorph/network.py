@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from galmorph.atomic import whole_file
 from galmorph.settings import NetworkSettings
 
 # Name, kind, output shape, and a word on it.
@@ -18,8 +19,8 @@ Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense",
 Layer = tuple[str, Kind, tuple[int, ...], str]
 
 
-def build_network(settings: NetworkSettings, size: int, n_classes: int) -> keras.Model:
-    """Build the network: convolutions, each followed by 2 x 2 max-pooling, then dense layers, then the class output.
+def build_network(settings: NetworkSettings, size: int, n_classes: int, precision: str = "float32") -> keras.Model:
+    """Build the network in plain Keras: convolutions, each followed by 2 x 2 max-pooling, dense layers, the output.
 
     Parameters
     ----------
@@ -29,6 +30,9 @@ def build_network(settings: NetworkSettings, size: int, n_classes: int) -> keras
         Side of a stamp in pixels.
     n_classes
         K.
+    precision
+        The Keras dtype policy: float32, or mixed_bfloat16, which multiplies in bfloat16 and keeps weights and logits
+        in float32.
 
     Returns
     -------
@@ -37,15 +41,15 @@ def build_network(settings: NetworkSettings, size: int, n_classes: int) -> keras
     inputs = keras.Input((size, size, 1), name="stamp")
     x = inputs
     for number, (filters, kernel) in enumerate(zip(settings.filters, settings.kernels, strict=True), start=1):
-        x = keras.layers.Conv2D(filters, kernel, padding=settings.padding, name=f"convolution_{number}")(x)
-        # ReLU after the pooling is the same function, because both are monotonic, at a quarter of the work.
-        x = keras.layers.MaxPooling2D(2, name=f"pooling_{number}")(x)
-        x = keras.layers.ReLU(name=f"relu_{number}")(x)
-    x = keras.layers.Flatten(name="flatten")(x)
+        x = keras.layers.Conv2D(
+            filters, kernel, padding=settings.padding, activation="relu", dtype=precision, name=f"convolution_{number}"
+        )(x)
+        x = keras.layers.MaxPooling2D(2, dtype=precision, name=f"pooling_{number}")(x)
+    x = keras.layers.Flatten(dtype=precision, name="flatten")(x)
     for number, units in enumerate(settings.dense, start=1):
-        x = keras.layers.Dense(units, activation="relu", name=f"dense_{number}")(x)
+        x = keras.layers.Dense(units, activation="relu", dtype=precision, name=f"dense_{number}")(x)
         if settings.dropout:
-            x = keras.layers.Dropout(settings.dropout, seed=0, name=f"dropout_{number}")(x)
+            x = keras.layers.Dropout(settings.dropout, seed=0, dtype=precision, name=f"dropout_{number}")(x)
     return keras.Model(inputs, keras.layers.Dense(n_classes, name="classes")(x), name="galmorph")
 
 
@@ -72,9 +76,9 @@ def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[Layer
             case keras.layers.InputLayer():
                 layers.append((layer.name, "input", shape, "scaled pixels"))
             case keras.layers.Conv2D():
-                layers.append((layer.name, "convolution", shape, f"{kernel}, {settings.padding}"))
+                layers.append((layer.name, "convolution", shape, f"{kernel}, {settings.padding}, ReLU"))
             case keras.layers.MaxPooling2D():
-                layers.append((layer.name, "pooling", shape, f"max {kernel}, ReLU"))
+                layers.append((layer.name, "pooling", shape, f"max {kernel}"))
             case keras.layers.Flatten():
                 layers.append((layer.name, "flatten", shape, ""))
             case keras.layers.Dropout():
@@ -100,6 +104,5 @@ def save_weights(
     """Write weights as a Keras .weights.h5 file, which is byte-stable where .keras is not."""
     model = build_network(settings, size, n_classes)
     model.set_weights(weights)
-    partial = path.with_name("partial." + path.name)
-    model.save_weights(partial)
-    partial.replace(path)
+    with whole_file(path) as partial:
+        model.save_weights(partial)

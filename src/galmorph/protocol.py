@@ -1,13 +1,19 @@
 """The protocol's seeds, and its rule for the selected epoch.
 
 Every random choice of the study is drawn from a generator that is named by the protocol's seed, the phase, the run
-and a purpose, and by nothing else: not by the condition's name, not by the order of work. So two conditions that
-draw the same way draw the same galaxies, and any run can be repeated alone.
+and a purpose, and by nothing else: not by the condition's name, not by the order of work. Any run can be repeated
+alone. The galaxies of a run are chosen by one permutation of each class for all conditions, so that conditions share
+what they can; the network's initial weights and the order of its training galaxies have a generator that is named by
+the condition's draw as well, so that conditions which draw differently are independent in that, and one that is
+merely renamed gives the same bytes.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -27,10 +33,21 @@ def generator(seed: int, phase: str, run: int, purpose: str) -> np.random.Genera
     run
         From 1.
     purpose
-        What is drawn: "order of spiral", "network", ...
+        What is drawn: "order of spiral", or from `network_purpose`.
     """
     digest = hashlib.sha256(purpose.encode()).digest()
     return np.random.default_rng([seed, PHASES.index(phase), run, int.from_bytes(digest[:8], "big")])
+
+
+def network_purpose(draw: Mapping[str, Any]) -> str:
+    """Return the purpose of the generator that initialises and trains a network.
+
+    Parameters
+    ----------
+    draw
+        A condition's block of params.yaml: classes, drawn_among, mix, draw.
+    """
+    return f"network of {json.dumps(draw, sort_keys=True)}"
 
 
 def selected_epoch(test_accuracy: ArrayLike) -> int:

@@ -1,4 +1,4 @@
-"""TensorFlow without its greeting: lines about its build, written past every setting, in each process."""
+"""TensorFlow as the project uses it: with oneDNN's kernels, and without its greeting in each process."""
 
 from __future__ import annotations
 
@@ -11,6 +11,9 @@ def import_tensorflow() -> None:
     """Import TensorFlow for the first time in this process, silently unless it fails."""
     if "tensorflow" in sys.modules:
         return
+    # oneDNN is off by default on processors without AVX-512 VNNI, where its kernels are just as much faster; and a
+    # default that depends on the processor is none for bytes that should not.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     sys.stderr.flush()
     # The lines come from compiled code, which writes to the file descriptor and not to sys.stderr.
     kept = os.dup(2)

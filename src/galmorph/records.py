@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
 
 FORMAT = 1
@@ -98,19 +99,23 @@ def weights_name(run: int) -> str:
 
 
 def save_record(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all."""
+    """Write a record, whole or not at all.
+
+    Raises
+    ------
+    GalmorphError
+        If it cannot be written.
+    """
     head = {"format": FORMAT} | {name: getattr(record, name) for name in HEAD}
     arrays: dict[str, Any] = {"head": np.array(json.dumps(head, sort_keys=True))}
     arrays |= {f"history/{name}": values for name, values in record.history.items()}
     arrays["predicted"] = record.predicted
     for name, evaluation in record.sets.items():
         arrays |= {f"sets/{name}/{part}": getattr(evaluation, part) for part in ("rows", "truth", "probabilities")}
-    partial = path.with_name("partial." + path.name)
-    with partial.open("wb") as file:
+    with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
         file.flush()
         os.fsync(file.fileno())
-    partial.replace(path)
 
 
 def load_record(path: Path) -> Record:

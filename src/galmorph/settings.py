@@ -194,6 +194,7 @@ class TrainingSettings(Block):
     optimiser: Literal["adam", "sgd"]
     learning_rate: Annotated[float, Field(gt=0, le=10)]
     loss: Literal["cross_entropy", "mean_squared_error"]
+    precision: Literal["float32", "mixed_bfloat16"]
     scaling: Literal["asinh", "linear", "extremes"]
     keep_weights: Annotated[int, Field(ge=0)]
 

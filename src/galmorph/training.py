@@ -1,13 +1,8 @@
-"""One run, from arrays to curves and predictions: no MLflow, no DVC, no files.
-
-What is computed is what `keras.Model.fit` with `keras.optimizers` computes; how differs: a whole epoch is one call
-into TensorFlow, and the optimiser's update is one fused operation for each variable.
-"""
+"""One run, from arrays to curves and predictions: no MLflow, no DVC, no files."""
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,14 +10,10 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from galmorph.engine import engine, prepare_device
 from galmorph.errors import GalmorphError
-from galmorph.network import build_network, initialise, loss_function
 from galmorph.scaling import Images, scaled, softening
 from galmorph.settings import NetworkSettings, TrainingSettings
-
-# keras.optimizers.Adam's defaults; the momentum is the usual one.
-BETA_1, BETA_2, EPSILON, MOMENTUM = 0.9, 0.999, 1e-7, 0.9
-EVALUATION_BATCH = 128
 
 HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -61,99 +52,6 @@ class Outcome:
     softening: float
 
 
-@functools.cache
-def single_thread() -> None:
-    """Give TensorFlow one thread and deterministic operations in this process; must come before its first use.
-
-    Runs go side by side in processes of one thread each, which is faster than one run on several threads, and makes
-    the result independent of the machine's load.
-    """
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-    tf.config.experimental.enable_op_determinism()
-
-
-class Engine:
-    """A network with its optimiser, compiled once and used for run after run."""
-
-    def __init__(self, network: NetworkSettings, training: TrainingSettings, size: int, n_classes: int) -> None:
-        self.model = build_network(network, size, n_classes)
-        self.settings = training
-        self.loss = loss_function(training.loss, n_classes)
-        self.variables = [variable.value for variable in self.model.trainable_variables]
-        slots = 2 if training.optimiser == "adam" else 1
-        self.slots = [[tf.Variable(tf.zeros_like(v)) for v in self.variables] for _ in range(slots)]
-        self.powers = [tf.Variable(1.0), tf.Variable(1.0)]
-        stamps = tf.TensorSpec([None, size, size, 1], tf.float32)
-        numbers = tf.TensorSpec([None], tf.int32)
-        self.train_epoch = tf.function(self._train_epoch, input_signature=[stamps, numbers, numbers])
-        self.forward = tf.function(self._forward, input_signature=[stamps])
-
-    def reset(self, chance: np.random.Generator) -> None:
-        """Start afresh: new weights, an optimiser without memory."""
-        initialise(self.model, chance)
-        for slot in self.slots:
-            for variable in slot:
-                variable.assign(tf.zeros_like(variable))
-        self.powers[0].assign(BETA_1)
-        self.powers[1].assign(BETA_2)
-
-    def _update(self, gradients: list[Any]) -> None:
-        rate = self.settings.learning_rate
-        if self.settings.optimiser == "sgd":
-            for variable, velocity, gradient in zip(self.variables, self.slots[0], gradients, strict=True):
-                tf.raw_ops.ResourceApplyKerasMomentum(
-                    var=variable.handle, accum=velocity.handle, lr=rate, grad=gradient, momentum=MOMENTUM
-                )
-            return
-        for variable, first, second, gradient in zip(self.variables, *self.slots, gradients, strict=True):
-            tf.raw_ops.ResourceApplyAdam(
-                var=variable.handle,
-                m=first.handle,
-                v=second.handle,
-                beta1_power=self.powers[0],
-                beta2_power=self.powers[1],
-                lr=rate,
-                beta1=BETA_1,
-                beta2=BETA_2,
-                epsilon=EPSILON,
-                grad=gradient,
-            )
-        self.powers[0].assign(self.powers[0] * BETA_1)
-        self.powers[1].assign(self.powers[1] * BETA_2)
-
-    def _train_epoch(self, images: Any, labels: Any, order: Any) -> tuple[Any, Any]:
-        count = tf.size(order)
-        loss_sum, correct = tf.constant(0.0), tf.constant(0)
-        for start in tf.range(0, count, self.settings.batch_size):
-            batch = order[start : start + self.settings.batch_size]
-            x, y = tf.gather(images, batch), tf.gather(labels, batch)
-            with tf.GradientTape() as tape:
-                logits = self.model(x, training=True)
-                losses = self.loss(y, logits)
-                mean = tf.reduce_mean(losses)
-            self._update(tape.gradient(mean, self.variables))
-            loss_sum += tf.reduce_sum(losses)
-            correct += tf.math.count_nonzero(tf.argmax(logits, axis=-1, output_type=tf.int32) == y, dtype=tf.int32)
-        return loss_sum / tf.cast(count, tf.float32), correct / count
-
-    def _forward(self, images: Any) -> Any:
-        return self.model(images, training=False)
-
-    def logits(self, images: Any) -> Any:
-        """Return the logits (n, K) of scaled images (n, size, size, 1)."""
-        pieces = [
-            self.forward(images[start : start + EVALUATION_BATCH]) for start in range(0, len(images), EVALUATION_BATCH)
-        ]
-        return tf.concat(pieces, axis=0)
-
-
-@functools.lru_cache(maxsize=1)
-def engine(network: NetworkSettings, training: TrainingSettings, size: int, n_classes: int) -> Engine:
-    """Return the engine of these settings; compiling one takes seconds, and a worker's next run has the same."""
-    return Engine(network, training, size, n_classes)
-
-
 def train(
     train: Sample,
     test: Sample,
@@ -164,6 +62,7 @@ def train(
     n_classes: int,
     epochs: int,
     chance: np.random.Generator,
+    on_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Outcome:
     """Train one network and test it after every epoch.
 
@@ -181,19 +80,21 @@ def train(
         Completed passes over the training part.
     chance
         The run's generator: initial weights, then the order of each epoch.
+    on_epoch
+        Called with the number of completed passes, after each.
 
     Raises
     ------
     GalmorphError
         If the loss stops being a number, with its epoch.
     """
-    single_thread()
+    prepare_device()
     machine = engine(network, training, train.images.shape[-1], n_classes)
     machine.reset(chance)
     s = softening(train.images, training.scaling)
 
     def prepared(images: Images) -> Any:
-        return tf.constant(scaled(images, training.scaling, s))
+        return tf.constant(scaled(images, training.scaling, s)[:, : machine.side, : machine.side])
 
     train_images, train_labels = prepared(train.images), tf.constant(train.labels, tf.int32)
     test_images, test_labels = prepared(test.images), tf.constant(test.labels, tf.int32)
@@ -213,6 +114,7 @@ def train(
                 f"the training loss is {history['train_loss'][epoch]} in epoch {epoch + 1}: lower "
                 f"training.learning_rate (it is {training.learning_rate}) or change training.scaling"
             )
+        on_epoch(epoch + 1)
     probabilities = {
         name: np.array(tf.nn.softmax(machine.logits(prepared(images)))) for name, images in evaluation.items()
     }
