@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
+
+from parameters import ROOT
 
 # Examples are bounded by number, not by time: these machines are shared.
 settings.register_profile("galmorph", deadline=None)
@@ -20,3 +28,42 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} with real data; GALMORPH_REAL_DATA names one")
     return folder
+
+
+@dataclass
+class Scheduler:
+    """A Dask scheduler and its workers, processes of their own."""
+
+    address: str
+    workers: list[subprocess.Popen[bytes]]
+
+
+@pytest.fixture
+def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
+    """Start a scheduler and two workers as a user of a cluster does, on loopback, in a folder of their own."""
+    (tmp_path / "cluster").mkdir()
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"}
+    dask = [sys.executable, "-m", "dask"]
+    file = tmp_path / "cluster" / "scheduler.json"
+    with ExitStack() as stack, (tmp_path / "cluster" / "log").open("wb") as log:
+
+        def start(*command: str) -> subprocess.Popen[bytes]:
+            process = subprocess.Popen(
+                [*dask, *command], cwd=tmp_path / "cluster", env=environment, stdout=log, stderr=subprocess.STDOUT
+            )
+            stack.callback(process.wait)
+            stack.callback(process.terminate)
+            return process
+
+        start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
+        worker = ("worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
+        workers = [start(*worker) for _ in range(2)]
+        from distributed import Client
+
+        deadline = time.monotonic() + 60
+        while not file.exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        with Client(scheduler_file=str(file), timeout="60s") as client:
+            client.wait_for_workers(2, timeout=60)
+            address = client.scheduler.address
+        yield Scheduler(address, workers)

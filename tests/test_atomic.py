@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from galmorph.atomic import whole_folder
+from galmorph.atomic import whole_file, whole_folder
+from galmorph.errors import GalmorphError
 
 
 def test_replaces_what_was_there(tmp_path: Path) -> None:
@@ -35,3 +36,29 @@ def test_leaves_nothing_half_written(tmp_path: Path) -> None:
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_two_processes_may_make_the_same_file(tmp_path: Path) -> None:
+    with whole_file(tmp_path / "a.txt") as one, whole_file(tmp_path / "a.txt") as two:
+        one.write_text("same")
+        two.write_text("same")
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    with (
+        pytest.raises(GalmorphError, match=r"gone/a\.txt: cannot be written \(No such file or directory\)"),
+        whole_file(tmp_path / "gone" / "a.txt") as partial,
+    ):
+        partial.write_text("half")
+
+
+def test_a_file_that_was_stopped_leaves_nothing(tmp_path: Path) -> None:
+    def stop() -> None:
+        with whole_file(tmp_path / "a.txt") as partial:
+            partial.write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        stop()
+    assert list(tmp_path.iterdir()) == []

@@ -1,10 +1,23 @@
 import dataclasses
+import logging
+import pickle
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.campaign import DECISIVE_MODULES, Campaign, file_md5, finished_runs, run_campaign, run_one
+from galmorph.campaign import (
+    DECISIVE_MODULES,
+    Campaign,
+    code_hash,
+    file_md5,
+    finished_runs,
+    logged,
+    run_campaign,
+    run_one,
+)
 from galmorph.errors import GalmorphError
 from galmorph.records import load_record, record_name, save_record, weights_name
 from galmorph.splits import split_condition
@@ -52,9 +65,12 @@ def made(tmp_path_factory):
 @pytest.fixture(scope="module")
 def finished(made, tmp_path_factory):
     """The whole campaign, run once in worker processes."""
-    folder = tmp_path_factory.mktemp("finished")
+    folder = tmp_path_factory.mktemp("finished") / "records"
     seen = []
-    run_campaign(made, folder, lambda path: seen.append(load_record(path).run))
+    logging.getLogger("galmorph").setLevel(logging.DEBUG)
+    with logged(folder.parent / "logs" / "a.log"):
+        run_campaign(made, folder, lambda path: seen.append(load_record(path).run))
+    logging.getLogger("galmorph").setLevel(logging.NOTSET)
     assert sorted(seen) == [1, 2, 3]
     return folder
 
@@ -82,7 +98,7 @@ def test_a_record_answers_for_the_galaxies_of_its_split(made, finished):
 
 def test_same_bytes_in_another_process_in_another_order(made, finished, tmp_path):
     for run in (3, 1):
-        run_one(made, made.data, made.fingerprint, run, tmp_path)
+        run_one(made, made.data, made.fingerprint, code_hash(), run, tmp_path)
         assert (tmp_path / record_name(run)).read_bytes() == (finished / record_name(run)).read_bytes()
     assert (tmp_path / weights_name(1)).read_bytes() == (finished / weights_name(1)).read_bytes()
 
@@ -145,6 +161,110 @@ def test_data_phase_and_epochs_are_in_the_fingerprint(made, tmp_path):
 def test_missing_data_is_named(made, tmp_path):
     with pytest.raises(GalmorphError, match=r"gone\.npy: no such file; run dvc repro"):
         _ = dataclasses.replace(made, images=tmp_path / "gone.npy").fingerprint
+
+
+@pytest.mark.parametrize("workers", [1, 4])
+def test_same_bytes_for_any_number_of_workers(made, finished, tmp_path, monkeypatch, workers):
+    monkeypatch.setenv("GALMORPH_WORKERS", str(workers))
+    run_campaign(made, tmp_path, lambda path: None)
+    for path in finished.iterdir():
+        assert (tmp_path / path.name).read_bytes() == path.read_bytes()
+
+
+def test_same_bytes_from_the_workers_of_a_scheduler(made, finished, tmp_path, monkeypatch, scheduler):
+    monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
+    run_campaign(made, tmp_path / "records", lambda path: None)
+    for path in finished.iterdir():
+        assert (tmp_path / "records" / path.name).read_bytes() == path.read_bytes()
+
+
+KILLED = """
+import pickle, sys
+from pathlib import Path
+from galmorph.campaign import run_campaign
+if __name__ == "__main__":
+    campaign = pickle.loads(Path(sys.argv[1]).read_bytes())
+    run_campaign(campaign, Path(sys.argv[2]), lambda path: print(path.name, flush=True))
+"""
+
+
+def test_killed_at_any_moment_it_loses_the_runs_under_way_and_no_others(made, finished, tmp_path, monkeypatch):
+    (tmp_path / "campaign").write_bytes(pickle.dumps(made))
+    (tmp_path / "script.py").write_text(KILLED)
+    folder = tmp_path / "records"
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    monkeypatch.setenv("GALMORPH_WORKERS", "1")
+    command = [sys.executable, tmp_path / "script.py", tmp_path / "campaign", folder]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
+        assert process.stdout is not None
+        first = process.stdout.readline().strip()
+        process.kill()
+    assert (folder / first).read_bytes() == (finished / first).read_bytes()
+    # A worker that outlives its master for a moment may still finish what it has.
+    (folder / f"partial.0.{record_name(3)}").write_bytes(b"half")
+    new = []
+    run_campaign(made, folder, lambda path: new.append(path.name))
+    assert first not in new
+    assert {path.name for path in folder.iterdir()} == {path.name for path in finished.iterdir()}
+    for path in finished.iterdir():
+        assert (folder / path.name).read_bytes() == path.read_bytes()
+
+
+def test_a_renamed_condition_gives_the_same_network(made, finished, tmp_path):
+    renamed = dataclasses.replace(made, name="another")
+    run_one(renamed, made.data, made.fingerprint, code_hash(), 2, tmp_path)
+    one, two = load_record(tmp_path / record_name(2)), load_record(finished / record_name(2))
+    np.testing.assert_array_equal(one.history["train_loss"], two.history["train_loss"])
+
+
+def test_a_worker_with_other_code_refuses(made, tmp_path):
+    with pytest.raises(GalmorphError, match=r"has other code than this project: its modules engine, .*same commit"):
+        run_one(made, made.data, made.fingerprint, "other", 1, tmp_path)
+
+
+@pytest.fixture
+def diverging(made):
+    """The campaign with a learning rate that no network stands."""
+    return dataclasses.replace(
+        made, training=made.training.model_copy(update={"learning_rate": 1e30, "optimiser": "sgd"})
+    )
+
+
+def test_a_loss_that_is_no_number_stops_the_campaign_and_says_which_run(diverging, tmp_path, caplog):
+    failed = []
+    with pytest.raises(
+        GalmorphError, match=r"run \d: the training loss is nan in epoch \d: lower training.learning_rate"
+    ):
+        run_campaign(diverging, tmp_path, lambda path: None, lambda run, reason: failed.append((run, reason)))
+    ((run, reason),) = failed
+    assert f"run {run}: the training loss is nan in epoch" in reason
+    assert f"run {run} failed" in caplog.text
+
+
+def test_the_other_runs_are_finished_first_where_the_environment_says_so(diverging, tmp_path, monkeypatch):
+    monkeypatch.setenv("GALMORPH_KEEP_GOING", "1")
+    failed = []
+    with pytest.raises(GalmorphError, match=r"[123] of 3 runs failed; the others are kept"):
+        run_campaign(diverging, tmp_path, lambda path: None, lambda run, reason: failed.append(run))
+    kept = {load_record(path).run for path in tmp_path.glob("run-*.npz")}
+    assert failed
+    assert kept | set(failed) == {1, 2, 3}
+    assert not kept & set(failed)
+
+
+def test_the_log_file_tells_what_happened(finished):
+    text = (finished.parent / "logs" / "a.log").read_text()
+    assert "three_class, confirmed: 3 runs of 2 epochs, 0 of them finished before" in text
+    for run in (1, 2, 3):
+        assert f"run {run} finished, test accuracy" in text
+    assert "all 3 runs are finished" in text
+
+
+def test_the_log_file_has_the_traceback_of_what_stopped_the_campaign(tmp_path, caplog):
+    caplog.set_level(logging.DEBUG, logger="galmorph")
+    with pytest.raises(ZeroDivisionError), logged(tmp_path / "a.log"):
+        _ = 1 / 0
+    assert "Traceback" in (tmp_path / "a.log").read_text()
 
 
 def test_an_error_in_a_worker_names_its_run(made, tmp_path):

@@ -1,4 +1,5 @@
 import dataclasses
+import errno
 from typing import Any
 
 import numpy as np
@@ -72,3 +73,18 @@ def test_a_phase_of_two_campaigns_is_refused(tmp_path):
     save_record(tmp_path / record_name(2), made_record(run=2, fingerprint="another"))
     with pytest.raises(GalmorphError, match="run 2 is of another campaign"):
         load_phase(tmp_path, 2)
+
+
+def test_a_full_disk_leaves_the_earlier_record_and_nothing_half_written(tmp_path, monkeypatch):
+    save_record(tmp_path / "r.npz", made_record())
+    before = (tmp_path / "r.npz").read_bytes()
+
+    def full(file, **arrays):
+        file.write(b"half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(np, "savez_compressed", full)
+    with pytest.raises(GalmorphError, match=r"r\.npz: cannot be written \(No space left on device\); make room"):
+        save_record(tmp_path / "r.npz", made_record(run=2))
+    assert [path.name for path in tmp_path.iterdir()] == ["r.npz"]
+    assert (tmp_path / "r.npz").read_bytes() == before

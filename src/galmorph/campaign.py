@@ -6,7 +6,11 @@ import functools
 import hashlib
 import json
 import logging
-from collections.abc import Callable
+import os
+import socket
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,12 +18,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from galmorph.atomic import PARTIAL
 from galmorph.errors import GalmorphError
 from galmorph.protocol import generator, network_purpose
 from galmorph.quiet import import_tensorflow
 from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
-from galmorph.workers import spread
+from galmorph.workers import spread, tick
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +107,42 @@ class Campaign:
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, run: int, folder: Path) -> None:
-    """Train one run and write its record, and its weights where they are kept, into `folder`."""
+@dataclass(frozen=True)
+class Finished:
+    """What a worker says of a run that it has finished.
+
+    Attributes
+    ----------
+    run
+        From 1.
+    accuracy
+        On the test part, after the last epoch.
+    seconds, place
+        How long it took, and the host and process that did it; for the log alone.
+    """
+
+    run: int
+    accuracy: float
+    seconds: float
+    place: str
+
+
+def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, code: str, run: int, folder: Path) -> Finished:
+    """Train one run and write its record, and its weights where they are kept, into `folder`.
+
+    Raises
+    ------
+    GalmorphError
+        If this process has other code than the one that made the campaign, if the loss stops being a number, or if
+        the record cannot be written.
+    """
+    started = time.monotonic()
+    place = f"{socket.gethostname()} {os.getpid()}"
+    if code != code_hash():
+        raise GalmorphError(
+            f"the worker {place} has other code than this project: its modules {', '.join(DECISIVE_MODULES)} differ; "
+            "bring it to the same commit and start it anew"
+        )
     # In a worker process: only there is TensorFlow needed.
     import_tensorflow()
     from galmorph.network import save_weights
@@ -136,6 +175,7 @@ def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, run: int
             chance=generator(
                 campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
             ),
+            on_epoch=tick,
         )
     except GalmorphError as error:
         raise GalmorphError(f"condition {campaign.name}, phase {campaign.phase}, run {run}: {error}") from None
@@ -160,6 +200,7 @@ def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, run: int
         sets=sets,
     )
     save_record(folder / record_name(run), record)
+    return Finished(run, float(outcome.history["test_accuracy"][-1]), time.monotonic() - started, place)
 
 
 def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
@@ -181,7 +222,35 @@ def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
     return found
 
 
-def run_campaign(campaign: Campaign, folder: Path, on_finished: Callable[[Path], None]) -> None:
+@contextmanager
+def logged(path: Path) -> Iterator[None]:
+    """Write what the project says to a file as well, with the time, while the block runs."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handler = logging.FileHandler(path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    project = logging.getLogger("galmorph")
+    project.addHandler(handler)
+    try:
+        yield
+    except BaseException as error:
+        log.debug("stopped by %r", error, exc_info=not isinstance(error, GalmorphError))
+        raise
+    finally:
+        project.removeHandler(handler)
+        handler.close()
+
+
+def keep_going() -> bool:
+    """Return whether the other runs of a campaign are to be finished when one fails: GALMORPH_KEEP_GOING."""
+    return os.environ.get("GALMORPH_KEEP_GOING", "") not in ("", "0")
+
+
+def run_campaign(
+    campaign: Campaign,
+    folder: Path,
+    on_finished: Callable[[Path], None],
+    on_failed: Callable[[int, str], None] = lambda run, reason: None,
+) -> None:
     """Train every run that `folder` does not hold yet.
 
     Parameters
@@ -192,13 +261,38 @@ def run_campaign(campaign: Campaign, folder: Path, on_finished: Callable[[Path],
         Where records go, one file for each run; it may hold some from a campaign that was stopped.
     on_finished
         Called in this process with the path of each new record.
+    on_failed
+        Called in this process with the number of a run that failed, and why.
+
+    Raises
+    ------
+    GalmorphError
+        If a run fails. The records of the others stay; with GALMORPH_KEEP_GOING the rest is trained first.
     """
     folder.mkdir(parents=True, exist_ok=True)
     runs = campaign.protocol.runs
+    for leftover in folder.glob(f"{PARTIAL}*"):
+        leftover.unlink()
     done = finished_runs(folder, campaign.fingerprint, runs)
-    if done:
-        log.info("%s, %s: %d of %d runs were finished before", campaign.name, campaign.phase, len(done), runs)
+    label = f"{campaign.name}, {campaign.phase}"
+    log.info("%s: %d runs of %d epochs, %d of them finished before", label, runs, campaign.epochs, len(done))
     missing = [run for run in range(1, runs + 1) if run not in done]
-    jobs = [(campaign, campaign.data, campaign.fingerprint, run, folder) for run in missing]
-    for index, _ in spread(run_one, jobs, label=f"{campaign.name}, {campaign.phase}", unit="run"):
-        on_finished(folder / record_name(missing[index]))
+    failures: list[str] = []
+
+    def failed(index: int, error: GalmorphError) -> None:
+        log.error("%s: run %d failed: %s", label, missing[index], error)
+        on_failed(missing[index], str(error))
+        failures.append(str(error))
+        if not keep_going():
+            raise error
+
+    jobs = [(campaign, campaign.data, campaign.fingerprint, code_hash(), run, folder) for run in missing]
+    for _, finished in spread(run_one, jobs, label=label, unit="epoch", steps=campaign.epochs, on_failure=failed):
+        log.debug(
+            "%s: run %d finished, test accuracy %.4f after epoch %d, %.0f s in process %s",
+            *(label, finished.run, finished.accuracy, campaign.epochs, finished.seconds, finished.place),
+        )
+        on_finished(folder / record_name(finished.run))
+    if failures:
+        raise GalmorphError(f"{label}: {len(failures)} of {runs} runs failed; the others are kept; {failures[0]}")
+    log.debug("%s: all %d runs are finished", label, runs)

@@ -96,6 +96,11 @@ class Store:
         try:
             yield
         except (MlflowException, SQLAlchemyError) as error:
+            if "database is locked" in str(error):
+                raise GalmorphError(
+                    f"the MLflow store {self.uri} is locked by another process; end that one (a sync, a backup, a "
+                    "database browser with unsaved changes) and repeat the command"
+                ) from error
             raise GalmorphError(
                 f"the MLflow store {self.uri} refuses: {error}; if it is the project's own mlflow.db, remove it and "
                 "run galmorph sync, which rebuilds it; else check MLFLOW_TRACKING_URI"
@@ -161,8 +166,8 @@ class Store:
             batch = points[start : start + MAX_METRICS]
             self.client.log_batch(run_id, batch, [] if start else entries, [], synchronous=True)
 
-    def write(self, content: Content, parent: str | None) -> str:
-        """Write a run and finish it; returns its id."""
+    def write(self, content: Content, parent: str | None, status: str = "FINISHED") -> str:
+        """Write a run and end it; returns its id."""
         tags = dict(content.tags)
         if parent:
             tags["mlflow.parentRunId"] = parent
@@ -172,7 +177,7 @@ class Store:
         self._log(run_id, content, list(content.metrics), params=True)
         for file in content.files:
             self.client.log_artifact(run_id, str(file))
-        self.client.set_terminated(run_id, "FINISHED")
+        self.client.set_terminated(run_id, status)
         return str(run_id)
 
     def add(self, record: Record, file: Path) -> None:
@@ -186,6 +191,25 @@ class Store:
                 self.open_parents[name] = parent
             epoch = record.epochs if record.phase == "confirmed" else None
             self.write(run_content(record, file, epoch), self.open_parents[name])
+
+    def add_failure(self, condition: str, phase: str, run: int, fingerprint: str, reason: str) -> None:
+        """Show a run that failed, and why: as a run of its own, with the status FAILED."""
+        tags = {KIND: "failure", STATUS: "current"} | {
+            f"galmorph.{name}": value
+            for name, value in {
+                "condition": condition,
+                "phase": phase,
+                "run": str(run),
+                "fingerprint": fingerprint,
+                "reason": reason,
+            }.items()
+        }
+        with self._explained():
+            same = {"condition": condition, "phase": phase, "run": str(run), "fingerprint": fingerprint}
+            for earlier in self.runs("failure", **same):
+                self.client.delete_run(earlier.info.run_id)
+            content = Content(f"{condition} {phase} {run:02d} failed", tags | {"mlflow.note.content": reason})
+            self.write(content, None, "FAILED")
 
     def _reconcile(self, claimants: Sequence[Run], content: Content, parent: str | None, counts: SyncCounts) -> str:
         """Make exactly one run hold `content`, one of the claimants if any is right; returns its id."""
@@ -246,6 +270,12 @@ class Store:
                     else:
                         self._mark_earlier(run)
                         counts.earlier += 1
+            for run in self.runs("failure"):
+                # Its campaign has been finished since, or the parameters are others now.
+                if run.data.tags.get("galmorph.fingerprint") in fingerprints:
+                    self.client.delete_run(run.info.run_id)
+                else:
+                    self._mark_earlier(run)
             self._retire([run for run in self.runs("condition") if run.info.run_id not in current])
         self.open_parents.clear()
         return counts

@@ -20,8 +20,11 @@ def launch(function: Callable[[], None]) -> None:
     """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    logging.getLogger("galmorph").setLevel(logging.INFO)
+    # The terminal shows what a person wants to follow, the log file of a campaign all that is said.
+    terminal = logging.StreamHandler(sys.stderr)
+    terminal.setLevel(logging.INFO)
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
+    logging.getLogger("galmorph").setLevel(logging.DEBUG)
     try:
         function()
     except GalmorphError as error:

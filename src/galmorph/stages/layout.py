@@ -22,6 +22,7 @@ REPORTS = Path("reports")
 SUMMARY = REPORTS / "tables" / "summary.csv"
 PAGE = REPORTS / "report.html"
 PARTIAL = Path(".galmorph/partial")
+LOGS = Path(".galmorph/logs")
 EPOCH = "epoch.json"
 
 

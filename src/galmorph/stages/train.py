@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from galmorph.campaign import Campaign, run_campaign
+from galmorph.campaign import Campaign, logged, run_campaign
 from galmorph.errors import GalmorphError
 from galmorph.protocol import selected_epoch
 from galmorph.records import load_phase, load_record
+from galmorph.settings import Settings
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import (
     EPOCH,
     IMAGES,
+    LOGS,
     PARTIAL,
     records_folder,
     replace,
@@ -22,6 +25,7 @@ from galmorph.stages.layout import (
     split_path,
 )
 from galmorph.stages.store import open_store
+from galmorph.tracking import Store
 
 log = logging.getLogger("galmorph.train")
 
@@ -43,6 +47,29 @@ def write_epoch(folder: Path, runs: int) -> int:
     return epoch
 
 
+class Showing:
+    """The store, while runs are trained: where it cannot be written that is said once, and training goes on.
+
+    Nothing is lost by it. The records are the truth, and the report, or `galmorph sync`, shows them later.
+    """
+
+    def __init__(self, chosen: Settings) -> None:
+        self.chosen = chosen
+        self.store: Store | None = None
+        self.trouble = False
+
+    def __call__(self, write: Callable[[Store], None]) -> None:
+        """Write to the store, which is opened when it is first needed."""
+        try:
+            self.store = self.store or open_store(self.chosen)
+            write(self.store)
+            self.trouble = False
+        except GalmorphError as error:
+            if not self.trouble:
+                log.warning("%s; training goes on, and galmorph sync shows these runs later", error)
+            self.trouble = True
+
+
 def main() -> None:
     """Run the stage for the phase and the condition that the command names."""
     phase, name = sys.argv[1:]
@@ -52,15 +79,22 @@ def main() -> None:
         condition=chosen.conditions[name],
         phase=phase,
         epochs=chosen.training.epochs if phase == "selected" else read_epoch(name),
-        images=IMAGES,
-        split=split_path(name),
+        # Whole paths: a worker of a cluster has another working directory, on the same file system.
+        images=IMAGES.resolve(),
+        split=split_path(name).resolve(),
         network=chosen.network,
         training=chosen.training,
         protocol=chosen.protocol,
     )
-    store = open_store(chosen)
-    folder = PARTIAL / campaign.fingerprint
-    run_campaign(campaign, folder, lambda path: store.add(load_record(path), path))
+    folder = PARTIAL.resolve() / campaign.fingerprint
+    with logged(LOGS / f"{name}.{phase}.log"):
+        show = Showing(chosen)
+        run_campaign(
+            campaign,
+            folder,
+            lambda path: show(lambda store: store.add(load_record(path), path)),
+            lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
+        )
     if phase == "selected":
         epoch = write_epoch(folder, chosen.protocol.runs)
         log.info("%s: epoch %d of %d has the highest mean test accuracy", name, epoch, campaign.epochs)
