@@ -1,4 +1,6 @@
 import dataclasses
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -280,3 +282,29 @@ def test_undefined_values_are_not_logged(declared):
     assert "test_loss" not in content.metrics
     single = dataclasses.replace(declared[0], phases={"selected": [record]})
     assert "selected/test_accuracy_std" not in condition_content(single).metrics
+
+
+def test_a_run_that_failed_is_shown_with_its_reason_until_its_campaign_is_finished(place, declared):
+    store = open_store(place)
+    for _ in range(2):  # the same failure, found again after a restart
+        store.add_failure("two_class", "selected", 7, "two_class-selected", "the training loss is nan in epoch 12")
+    (run,) = store.runs("failure")
+    assert run.info.status == "FAILED"
+    assert run.info.run_name == "two_class selected 07 failed"
+    assert "nan in epoch 12" in run.data.tags["mlflow.note.content"]
+    store.add_failure("two_class", "selected", 8, "other parameters", "the training loss is nan in epoch 3")
+    store.sync(declared)
+    (run,) = store.runs("failure")
+    assert run.info.run_name == "two_class selected 08 failed (earlier)"
+    load_results(store, declared)
+
+
+def test_a_store_that_another_process_has_locked_is_named(place, declared, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    store = open_store(place)
+    with closing(sqlite3.connect(place / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(GalmorphError, match=r"mlflow\.db is locked by another process; end that one"):
+            store.sync(declared)
+        other.rollback()
+    assert store.sync(declared).added == 14

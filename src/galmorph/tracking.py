@@ -25,7 +25,7 @@ from galmorph.content import KIND, STATUS, ConditionRecords, Content, condition_
 from galmorph.errors import GalmorphError
 from galmorph.records import Record
 
-MAX_METRICS = 1000  # that one call to log_batch takes
+MAX_ENTRIES = 1000  # metrics, parameters and tags that one call to log_batch writes at once
 EARLIER = " (earlier)"
 EXPERIMENT_TAGS = {
     # So that the UI opens its pages for training, not those for language models.
@@ -95,7 +95,7 @@ class Store:
     def _explained(self) -> Iterator[None]:
         try:
             yield
-        except (MlflowException, SQLAlchemyError) as error:
+        except (MlflowException, SQLAlchemyError, OSError) as error:
             if "database is locked" in str(error):
                 raise GalmorphError(
                     f"the MLflow store {self.uri} is locked by another process; end that one (a sync, a backup, a "
@@ -162,9 +162,10 @@ class Store:
         now = int(time.time() * 1000)
         points = [Metric(name, value, now, step) for name in names for step, value in content.metrics[name].items()]
         entries = [Param(name, value) for name, value in content.params.items()] if params else []
-        for start in range(0, max(len(points), 1), MAX_METRICS):
-            batch = points[start : start + MAX_METRICS]
-            self.client.log_batch(run_id, batch, [] if start else entries, [], synchronous=True)
+        first = MAX_ENTRIES - len(entries)
+        self.client.log_batch(run_id, points[:first], entries, [], synchronous=True)
+        for start in range(first, len(points), MAX_ENTRIES):
+            self.client.log_batch(run_id, points[start : start + MAX_ENTRIES], [], [], synchronous=True)
 
     def write(self, content: Content, parent: str | None, status: str = "FINISHED") -> str:
         """Write a run and end it; returns its id."""

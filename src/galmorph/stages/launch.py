@@ -12,6 +12,7 @@ from galmorph.errors import GalmorphError
 QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow greets every process with several lines
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for each run on a server
     "GIT_PYTHON_REFRESH": "quiet",
 }
 

@@ -1,0 +1,79 @@
+"""The store behind a server, as a group would have it."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from galmorph.report.queries import load_results
+from galmorph.tracking import Store, default_uri
+from made_records import made_condition
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Start `mlflow server` with a store of its own on loopback; gives its address."""
+    folder = tmp_path_factory.mktemp("server")
+    address = f"http://127.0.0.1:{free_port()}"
+    environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    command = [
+        *(sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", address.rsplit(":")[-1]),
+        *("--backend-store-uri", f"sqlite:///{folder / 'server.db'}"),
+        *("--artifacts-destination", str(folder / "artifacts"), "--workers", "1"),
+    ]
+    with (folder / "log").open("wb") as log:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            deadline = time.monotonic() + 120
+            while True:
+                try:
+                    urllib.request.urlopen(f"{address}/health", timeout=5).close()
+                    break
+                except (urllib.error.URLError, OSError):
+                    assert process.poll() is None, (folder / "log").read_text()
+                    assert time.monotonic() < deadline, (folder / "log").read_text()
+                    time.sleep(0.3)
+            yield address
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def test_a_server_shows_what_the_project_s_own_store_shows(
+    server: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", server)
+    declared = [made_condition(tmp_path / "models"), made_condition(tmp_path / "models", "balanced")]
+    uri = default_uri(tmp_path)
+    assert uri == server
+    remote = Store(uri, "survey", tmp_path / "unused")
+    # As training does, one by one; then as the report does.
+    remote.add(declared[0].phases["selected"][0], declared[0].files["selected"][0])
+    assert remote.sync(declared).added == 13  # of 2 parents and 12 runs
+    assert remote.sync(declared).kept == 14
+    local = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "survey", tmp_path / "mlartifacts")
+    local.sync(declared)
+    for name, result in load_results(local, declared).items():
+        other = load_results(remote, declared)[name]
+        assert result.selected.history.equals(other.selected.history)
+        assert result.confirmed.scores.equals(other.confirmed.scores)
+        assert (result.confirmed.confusion == other.confirmed.confusion).all()
+    run = remote.runs("run", condition="balanced", phase="confirmed", run="2")[0]
+    assert [file.path for file in remote.client.list_artifacts(run.info.run_id)] == ["run-002.npz"]
+    assert not (tmp_path / "unused").exists()
