@@ -2,6 +2,8 @@
 # make ui          the MLflow UI, on this machine only
 # make test        environment, linters, types, tests
 # make test-all    the same with the tests that take minutes
+# make bench       what training costs, against plain Keras and the machine (quarter of an hour; nothing else running)
+# make gpu         TensorFlow with CUDA in the place of the CPU build, in the same version (5 GB)
 # make lock        requirements.lock anew from pyproject.toml
 # make clean       remove the environment and everything half-made (data, models and the store stay)
 
@@ -14,7 +16,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce ui test test-all lint lock clean environment
+.PHONY: reproduce ui test test-all lint bench gpu lock clean environment
 
 reproduce: $(READY)
 	galmorph check
@@ -41,6 +43,9 @@ test: lint
 test-all: lint
 	pytest
 
+bench: $(READY)
+	python -m benchmarks
+
 environment: $(READY)
 
 $(READY): requirements.lock pyproject.toml scripts/find-python
@@ -50,6 +55,13 @@ $(READY): requirements.lock pyproject.toml scripts/find-python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock && \
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
+
+gpu: $(READY)
+	version=$$(python -c 'from importlib.metadata import version; print(version("keras"), end=" "); print(version("tensorflow-cpu"))') && \
+	set -- $$version && \
+	pip uninstall --quiet --yes tensorflow-cpu && \
+	pip install --quiet --disable-pip-version-check "tensorflow[and-cuda]==$$2" "keras==$$1"
+	python -c 'import tensorflow; print(tensorflow.config.list_physical_devices("GPU") or "no GPU found")'
 
 lock: $(READY)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --extra dev --no-header \

@@ -100,3 +100,65 @@ def test_bias_and_relu_commute_with_the_pooling():
     bias = np.array([0.5, -0.5, 0.1], np.float32)
     pool = keras.layers.MaxPooling2D(2)
     np.testing.assert_array_equal(tf.nn.relu(pool(x) + bias), pool(tf.nn.relu(x + bias)))
+
+
+RUNS = 30
+
+
+@pytest.fixture(scope="module")
+def faint():
+    """Parts of 30 runs: faint discs among noise, hard enough that networks differ in what they find."""
+    y, x = np.mgrid[:16, :16] - 7.5
+    disc = (x**2 + y**2 < 16).astype(np.float32)[..., None]
+
+    def part(n, rng):
+        labels = rng.integers(0, 2, n).astype(np.int32)
+        return rng.normal(0, 1, (n, 16, 16, 1)).astype(np.float32) + 0.4 * labels[:, None, None, None] * disc, labels
+
+    return [(part(96, rng), part(64, rng)) for rng in map(np.random.default_rng, range(RUNS))]
+
+
+EPOCHS = 4
+HARD = {"network": SMALL_NETWORK, "training.batch_size": 16, "training.learning_rate": 0.01}
+
+
+def start(run):
+    return np.random.default_rng([run, 1])
+
+
+@pytest.fixture(scope="module")
+def keras_accuracies(faint):
+    settings = settings_with(HARD)
+    plain = build_network(settings.network, 16, 2)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    plain.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
+    plain.optimizer.build(plain.trainable_variables)
+    fresh = [np.array(variable) for variable in plain.optimizer.variables]
+    accuracies = []
+    for run, ((images, labels), (test, truth)) in enumerate(faint):
+        chance = start(run)
+        initialise(plain, chance)
+        for variable, value in zip(plain.optimizer.variables, fresh, strict=True):
+            variable.assign(value)
+        for _ in range(EPOCHS):
+            order = chance.permutation(len(labels))
+            plain.fit(images[order], labels[order], batch_size=16, epochs=1, shuffle=False, verbose=0)
+        accuracies.append((np.argmax(plain(test), axis=1) == truth).mean())
+    return np.array(accuracies)
+
+
+@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
+def test_thirty_runs_are_as_accurate_as_those_of_plain_keras(faint, keras_accuracies, precision):
+    settings = settings_with(HARD | {"training.precision": precision})
+    engine = Engine(settings.network, settings.training, 16, 2)
+    accuracies = []
+    for run, ((images, labels), (test, truth)) in enumerate(faint):
+        chance = start(run)
+        engine.reset(chance)
+        seen, judged = images[:, : engine.side, : engine.side], test[:, : engine.side, : engine.side]
+        for _ in range(EPOCHS):
+            engine.train_epoch(seen, labels, chance.permutation(len(labels)).astype(np.int32))
+        accuracies.append((np.argmax(engine.logits(judged), axis=1) == truth).mean())
+    assert 0.6 < np.mean(accuracies) < 0.97  # learned, and not without effort
+    spread = np.sqrt((np.var(accuracies, ddof=1) + np.var(keras_accuracies, ddof=1)) / RUNS)
+    assert abs(np.mean(accuracies) - keras_accuracies.mean()) < 2 * spread

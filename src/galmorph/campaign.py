@@ -7,7 +7,9 @@ import hashlib
 import json
 import logging
 import os
+import resource
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -117,14 +119,22 @@ class Finished:
         From 1.
     accuracy
         On the test part, after the last epoch.
-    seconds, place
-        How long it took, and the host and process that did it; for the log alone.
+    seconds, place, peak_memory
+        How long it took, the host and process that did it, and the most memory (bytes) that this process has held so
+        far; for the log alone.
     """
 
     run: int
     accuracy: float
     seconds: float
     place: str
+    peak_memory: int
+
+
+def peak_memory() -> int:
+    """Return the most memory in bytes that this process has held."""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024
 
 
 def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, code: str, run: int, folder: Path) -> Finished:
@@ -200,7 +210,8 @@ def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, code: st
         sets=sets,
     )
     save_record(folder / record_name(run), record)
-    return Finished(run, float(outcome.history["test_accuracy"][-1]), time.monotonic() - started, place)
+    accuracy = float(outcome.history["test_accuracy"][-1])
+    return Finished(run, accuracy, time.monotonic() - started, place, peak_memory())
 
 
 def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
@@ -289,8 +300,9 @@ def run_campaign(
     jobs = [(campaign, campaign.data, campaign.fingerprint, code_hash(), run, folder) for run in missing]
     for _, finished in spread(run_one, jobs, label=label, unit="epoch", steps=campaign.epochs, on_failure=failed):
         log.debug(
-            "%s: run %d finished, test accuracy %.4f after epoch %d, %.0f s in process %s",
+            "%s: run %d finished, test accuracy %.4f after epoch %d, %.0f s in process %s, peak memory %.2f GB",
             *(label, finished.run, finished.accuracy, campaign.epochs, finished.seconds, finished.place),
+            finished.peak_memory / 1e9,
         )
         on_finished(folder / record_name(finished.run))
     if failures:

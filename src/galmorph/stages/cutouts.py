@@ -20,7 +20,7 @@ def main() -> None:
         if chosen.survey.source == "stamps":
             accepted, rejected = cut_stamps(RAW, made, chosen.stamps, chosen.cutouts)
         else:
-            accepted, rejected = cut_survey(RAW, made, chosen.cutouts)
+            accepted, rejected = cut_survey(RAW.resolve(), made, chosen.cutouts)
         log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
         replace(made, CUTOUTS)
 

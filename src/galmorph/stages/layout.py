@@ -54,9 +54,10 @@ def store_root() -> Path:
 def fresh_folder(name: str) -> Iterator[Path]:
     """Give an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
 
-    A stage moves what it made to its place with `replace` when all of it is whole.
+    A stage moves what it made to its place with `replace` when all of it is whole. The path is a whole one, because
+    the workers of a cluster have another working directory, on the same file system.
     """
-    folder = PARTIAL / name
+    folder = PARTIAL.resolve() / name
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:

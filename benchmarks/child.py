@@ -1,0 +1,90 @@
+"""One process of a benchmark: it prepares a kind of work, says so, and does a piece of it for each line that it reads.
+
+python -m benchmarks.child KIND PRECISION
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+import numpy as np
+
+from benchmarks.work import BATCH, EVALUATION, MATRIX, TEST, TRAIN, WARM_UP, made_data, settings
+from galmorph.quiet import import_tensorflow
+
+
+def plain_keras(precision: str) -> Callable[[int], None]:
+    """Return `keras.Model.fit` on all cores, as a user would write it."""
+    import keras
+
+    from galmorph.network import build_network
+
+    (train, train_labels), (test, test_labels) = made_data()
+    model = build_network(settings().network, 64, 2, precision)
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    model.compile(keras.optimizers.Adam(settings().training.learning_rate), loss, metrics=["accuracy"])
+
+    def work(epochs: int) -> None:
+        judged = {"validation_data": (test, test_labels), "validation_batch_size": EVALUATION}
+        model.fit(train, train_labels, batch_size=BATCH, epochs=epochs, verbose=0, **judged)
+
+    return work
+
+
+def engine(precision: str) -> Callable[[int], None]:
+    """Return a run of the project, on one thread."""
+    from galmorph.training import Sample, train
+
+    (images, labels), (test, test_labels) = made_data()
+    training = settings().training.model_copy(update={"batch_size": BATCH, "precision": precision})
+
+    def work(epochs: int) -> None:
+        train(
+            Sample(images[..., 0], labels),
+            Sample(test[..., 0], test_labels),
+            {},
+            network=settings().network,
+            training=training,
+            n_classes=2,
+            epochs=epochs,
+            chance=np.random.default_rng(0),
+        )
+
+    return work
+
+
+def matrix_product(precision: str) -> Callable[[int], None]:
+    """Return products of two square matrices, on one thread."""
+    import tensorflow as tf
+
+    from galmorph.engine import prepare_device
+
+    prepare_device()
+    kind = tf.float32 if precision == "float32" else tf.bfloat16
+    a, b = (tf.cast(np.random.default_rng(i).normal(size=(MATRIX, MATRIX)), kind) for i in (1, 2))
+
+    def work(times: int) -> None:
+        for _ in range(times):
+            c = tf.matmul(a, b)
+        c.numpy()
+
+    return work
+
+
+def main() -> None:
+    kind, precision = sys.argv[1:]
+    import_tensorflow()
+    work = {"plain_keras": plain_keras, "engine": engine, "matrix_product": matrix_product}[kind](precision)
+    assert TRAIN + TEST == 1000
+    work(WARM_UP)
+    print("ready", flush=True)
+    for line in sys.stdin:
+        started = time.perf_counter()
+        work(int(line))
+        print(time.perf_counter() - started, flush=True)
+
+
+if __name__ == "__main__":
+    main()
