@@ -20,7 +20,8 @@ MEASURED = (1, 4)  # epochs; the training time is the slope between them
 
 def condition(epochs: int, folder: Path) -> None:
     """Run a condition as its stage does: processes, training, records, MLflow, a log."""
-    from galmorph.campaign import Campaign, logged, run_campaign
+    from galmorph.campaign import logged, run_campaign
+    from galmorph.plan import Campaign
     from galmorph.records import load_record
     from galmorph.tracking import Store
 

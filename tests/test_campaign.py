@@ -8,58 +8,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.campaign import (
-    DECISIVE_MODULES,
-    Campaign,
-    code_hash,
-    file_md5,
-    finished_runs,
-    logged,
-    run_campaign,
-    run_one,
-)
+from galmorph.campaign import finished_runs, logged, run_campaign
 from galmorph.errors import GalmorphError
+from galmorph.plan import code_hash, file_md5
 from galmorph.records import load_record, record_name, save_record, weights_name
-from galmorph.splits import split_condition
-from parameters import ROOT, SMALL_NETWORK, settings_with
-
-CHANGES = {
-    "network": SMALL_NETWORK,
-    "training.batch_size": 16,
-    "training.epochs": 2,
-    "training.keep_weights": 1,
-    "protocol.runs": 3,
-    "protocol.evaluation.natural": 6,
-    "protocol.evaluation.balanced": 6,
-    "conditions.three_class.draw": 40,
-    "conditions.two_class.draw": 40,
-}
+from galmorph.run import run_one
+from made_campaign import made_campaign
+from parameters import ROOT
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
-    """Stamps and a split on disk, and the campaign over them."""
-    folder = tmp_path_factory.mktemp("campaign")
-    rng = np.random.default_rng(0)
-    classes = rng.choice(["spiral", "elliptical", "uncertain"], 150, p=[0.4, 0.3, 0.3])
-    images = rng.normal(0, 5, (150, 16, 16)).astype(np.float32)
-    images[classes == "spiral", 4:12, 4:12] += 20
-    np.save(folder / "images.npy", images)
-    galaxies = pd.DataFrame({"objid": np.arange(150), "class": classes})
-    settings = settings_with(CHANGES)
-    split = split_condition(galaxies, "three_class", settings.conditions["three_class"], settings.protocol)
-    split.to_parquet(folder / "split.parquet")
-    return Campaign(
-        name="three_class",
-        condition=settings.conditions["three_class"],
-        phase="confirmed",
-        epochs=2,
-        images=folder / "images.npy",
-        split=folder / "split.parquet",
-        network=settings.network,
-        training=settings.training,
-        protocol=settings.protocol,
-    )
+    return made_campaign(tmp_path_factory.mktemp("campaign"))
 
 
 @pytest.fixture(scope="module")
@@ -122,45 +82,6 @@ def test_records_of_another_campaign_are_not_taken(made, finished, tmp_path, cap
     assert finished_runs(tmp_path, made.fingerprint, 3) == set()
     assert "run-001.npz is of another campaign" in caplog.text
     assert not (tmp_path / record_name(1)).exists()
-
-
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"training.learning_rate": 0.1},
-        {"network.dense": [9]},
-        {"protocol.seed": 5},
-        {"conditions.three_class.draw": 44},
-    ],
-)
-def test_each_setting_is_in_the_fingerprint(made, change):
-    settings = settings_with(CHANGES | change)
-    other = dataclasses.replace(
-        made,
-        condition=settings.conditions["three_class"],
-        network=settings.network,
-        training=settings.training,
-        protocol=settings.protocol,
-    )
-    assert other.fingerprint != made.fingerprint
-
-
-def test_data_phase_and_epochs_are_in_the_fingerprint(made, tmp_path):
-    images = np.load(made.images)
-    images[0, 0, 0] += 1
-    np.save(tmp_path / "images.npy", images)
-    others = [
-        dataclasses.replace(made, images=tmp_path / "images.npy"),
-        dataclasses.replace(made, phase="selected"),
-        dataclasses.replace(made, epochs=3),
-        dataclasses.replace(made, name="another"),
-    ]
-    assert len({made.fingerprint, *(other.fingerprint for other in others)}) == 5
-
-
-def test_missing_data_is_named(made, tmp_path):
-    with pytest.raises(GalmorphError, match=r"gone\.npy: no such file; run dvc repro"):
-        _ = dataclasses.replace(made, images=tmp_path / "gone.npy").fingerprint
 
 
 @pytest.mark.parametrize("workers", [1, 4])
@@ -274,10 +195,3 @@ def test_an_error_in_a_worker_names_its_run(made, tmp_path):
     with pytest.raises(GalmorphError, match=r"condition three_class, phase confirmed, run \d: training\.scaling"):
         run_campaign(empty, tmp_path / "out", lambda path: None)
     assert not list((tmp_path / "out").iterdir())
-
-
-def test_the_pipeline_depends_on_the_decisive_modules():
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    for stage in text.split("  train:")[1].split("  confirm:")[0], text.split("  confirm:")[1].split("  report:")[0]:
-        named = {line.strip() for line in stage.splitlines() if "- src/" in line}
-        assert named == {f"- src/galmorph/{name}.py" for name in DECISIVE_MODULES}

@@ -6,7 +6,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from galmorph.campaign import DECISIVE_MODULES
+from galmorph.plan import DECISIVE_MODULES
 from parameters import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(

@@ -10,8 +10,8 @@ import pandas as pd
 
 from galmorph import __version__
 from galmorph.archive import find_frames
-from galmorph.campaign import file_md5
 from galmorph.cutouts import TABLE2_NAME
+from galmorph.plan import file_md5
 from galmorph.quiet import import_tensorflow
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic

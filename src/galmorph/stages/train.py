@@ -8,8 +8,9 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from galmorph.campaign import Campaign, logged, run_campaign
+from galmorph.campaign import logged, run_campaign
 from galmorph.errors import GalmorphError
+from galmorph.plan import Campaign
 from galmorph.protocol import selected_epoch
 from galmorph.records import load_phase, load_record
 from galmorph.settings import Settings

@@ -1,0 +1,93 @@
+"""What a campaign is: the runs of one phase of one condition, with everything that decides what they leave."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from galmorph.errors import GalmorphError
+from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
+
+# The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
+DECISIVE_MODULES = ("engine", "network", "protocol", "records", "scaling", "training")
+
+
+@functools.cache
+def code_hash() -> str:
+    """Return the sha256 of the modules that decide a run's result."""
+    folder = Path(__file__).parent
+    sources = b"\0".join((folder / f"{name}.py").read_bytes() for name in DECISIVE_MODULES)
+    return hashlib.sha256(sources).hexdigest()
+
+
+def file_md5(path: Path) -> str:
+    """Return a file's md5, which is what DVC knows it by."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+    except FileNotFoundError:
+        raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it") from None
+
+
+@dataclass(frozen=True)
+class Campaign:
+    """The runs of one phase of one condition.
+
+    Attributes
+    ----------
+    name, condition
+        The condition and its settings.
+    phase
+        "selected": every epoch is recorded, to select one. "confirmed": fresh runs up to the selected epoch.
+    epochs
+        Completed passes of each run.
+    images, split
+        data/cutouts/images.npy and data/splits/CONDITION.parquet.
+    """
+
+    name: str
+    condition: ConditionSettings
+    phase: str
+    epochs: int
+    images: Path
+    split: Path
+    network: NetworkSettings
+    training: TrainingSettings
+    protocol: ProtocolSettings
+
+    @functools.cached_property
+    def data(self) -> dict[str, str]:
+        """md5 of the data files."""
+        return {"images": file_md5(self.images), "split": file_md5(self.split)}
+
+    @functools.cached_property
+    def parameters(self) -> dict[str, Any]:
+        """Settings by dotted name."""
+        blocks = {
+            "condition": self.condition,
+            "network": self.network,
+            "training": self.training,
+            "protocol": self.protocol,
+        }
+        tree = {name: block.model_dump(mode="json") for name, block in blocks.items()}
+        flat = pd.json_normalize(tree).iloc[0].to_dict()
+        # What a run did, beside what was asked for: a confirmed run stops earlier.
+        return json.loads(json.dumps(flat, default=lambda value: value.item())) | {"epochs_trained": self.epochs}
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A name for everything that decides the results: parameters, data, code."""
+        decisive = {
+            "condition": self.name,
+            "phase": self.phase,
+            "parameters": self.parameters,
+            "data": self.data,
+            "code": code_hash(),
+        }
+        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]

@@ -1,0 +1,127 @@
+"""One run of a campaign, in the process that does it: from data files to a record."""
+
+from __future__ import annotations
+
+import os
+import resource
+import socket
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from galmorph.errors import GalmorphError
+from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
+from galmorph.protocol import generator, network_purpose
+from galmorph.quiet import import_tensorflow
+from galmorph.records import Evaluation, Record, record_name, save_record, weights_name
+from galmorph.workers import tick
+
+
+@dataclass(frozen=True)
+class Finished:
+    """What a worker says of a run that it has finished.
+
+    Attributes
+    ----------
+    run
+        From 1.
+    accuracy
+        On the test part, after the last epoch.
+    seconds, place, peak_memory
+        How long it took, the host and process that did it, and the most memory (bytes) that this process has held so
+        far; for the log alone.
+    """
+
+    run: int
+    accuracy: float
+    seconds: float
+    place: str
+    peak_memory: int
+
+
+def peak_memory() -> int:
+    """Return the most memory in bytes that this process has held."""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024
+
+
+def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, code: str, run: int, folder: Path) -> Finished:
+    """Train one run and write its record, and its weights where they are kept, into `folder`.
+
+    Raises
+    ------
+    GalmorphError
+        If this process has other code than the one that made the campaign, if the loss stops being a number, or if
+        the record cannot be written.
+    """
+    started = time.monotonic()
+    place = f"{socket.gethostname()} {os.getpid()}"
+    if code != code_hash():
+        raise GalmorphError(
+            f"the worker {place} has other code than this project: its modules {', '.join(DECISIVE_MODULES)} differ; "
+            "bring it to the same commit and start it anew"
+        )
+    # In a worker process: only there is TensorFlow needed.
+    import_tensorflow()
+    from galmorph.network import save_weights
+    from galmorph.training import Sample, train
+
+    images = np.load(campaign.images, mmap_mode="r")
+    split = pd.read_parquet(campaign.split, filters=[("phase", "==", campaign.phase), ("run", "==", run)])
+    numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
+
+    def part(name: str) -> tuple[Any, Any]:
+        members = split[split["part"] == name]
+        return members["row"].to_numpy(), members["class"].map(numbers).to_numpy(dtype=np.uint8)
+
+    names = ["test"] if campaign.phase == "selected" else [name for name in split["part"].unique() if name != "train"]
+    judged = {name: part(name) for name in names}
+    samples = {
+        name: Sample(np.asarray(images[rows]), labels.astype(np.int32))
+        for name, (rows, labels) in {"train": part("train"), "test": judged["test"]}.items()
+    }
+    confirmed = campaign.phase == "confirmed"
+    try:
+        outcome = train(
+            samples["train"],
+            samples["test"],
+            {name: np.asarray(images[rows]) for name, (rows, _) in judged.items()} if confirmed else {},
+            network=campaign.network,
+            training=campaign.training,
+            n_classes=len(numbers),
+            epochs=campaign.epochs,
+            chance=generator(
+                campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
+            ),
+            on_epoch=tick,
+        )
+    except GalmorphError as error:
+        raise GalmorphError(f"condition {campaign.name}, phase {campaign.phase}, run {run}: {error}") from None
+    nothing = np.empty((0, len(numbers)), np.float32)
+    sets = {
+        name: Evaluation(rows.astype(np.int64), labels, outcome.probabilities.get(name, nothing))
+        for name, (rows, labels) in judged.items()
+    }
+    if confirmed and run <= campaign.training.keep_weights:
+        save_weights(folder / weights_name(run), campaign.network, images.shape[-1], len(numbers), outcome.weights)
+    record = Record(
+        condition=campaign.name,
+        phase=campaign.phase,
+        run=run,
+        classes=campaign.condition.classes,
+        fingerprint=fingerprint,
+        parameters=campaign.parameters,
+        data=data,
+        softening=outcome.softening,
+        history=outcome.history,
+        predicted=outcome.predicted,
+        sets=sets,
+    )
+    save_record(folder / record_name(run), record)
+    accuracy = float(outcome.history["test_accuracy"][-1])
+    return Finished(run, accuracy, time.monotonic() - started, place, peak_memory())
