@@ -54,15 +54,17 @@ def test_a_worker_that_dies_has_its_job_done_elsewhere(tmp_path):
 
 @pytest.mark.usefixtures("two")
 def test_a_job_that_kills_every_worker_ends_with_the_remedy(tmp_path):
-    with pytest.raises(GalmorphError, match=r"the worker process died each of 3 times .*GALMORPH_WORKER_MEMORY"):
-        list(spread(jobs.always_dies, [(tmp_path, 0)], label="jobs", unit="job"))
+    with pytest.raises(
+        GalmorphError, match=r"jobs, that one: the worker process that did it died 3 times.*GALMORPH_WORKER_MEMORY"
+    ):
+        list(spread(jobs.always_dies, [(tmp_path, 0)], label="jobs", unit="job", names=["that one"]))
     assert counted(tmp_path, 0) == 3
 
 
 @pytest.mark.slow
 def test_a_worker_that_takes_too_much_memory_is_stopped_and_named(tmp_path, monkeypatch):
     monkeypatch.setenv("GALMORPH_WORKER_MEMORY", "600MiB")
-    with pytest.raises(GalmorphError, match="ran out of memory, give it more"):
+    with pytest.raises(GalmorphError, match="ran out of memory, give each worker more"):
         list(spread(jobs.takes_memory, [(tmp_path, 0)], label="jobs", unit="job"))
 
 

@@ -102,7 +102,9 @@ def run_campaign(
             raise error
 
     jobs = [(campaign, campaign.data, campaign.fingerprint, code_hash(), run, folder) for run in missing]
-    for _, finished in spread(run_one, jobs, label=label, unit="epoch", steps=campaign.epochs, on_failure=failed):
+    names = [f"run {run}" for run in missing]
+    trained = spread(run_one, jobs, label=label, unit="epoch", steps=campaign.epochs, names=names, on_failure=failed)
+    for _, finished in trained:
         log.debug(
             "%s: run %d finished, test accuracy %.4f after epoch %d, %.0f s in process %s, peak memory %.2f GB",
             *(label, finished.run, finished.accuracy, campaign.epochs, finished.seconds, finished.place),

@@ -129,7 +129,9 @@ def _client(count: int) -> Iterator[Any]:
                     f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or "
                     "unset the variable, and the processes of this machine do the work"
                 ) from None
-            log.info("%d workers at the scheduler %s", len(client.scheduler_info(n_workers=-1)["workers"]), address)
+            workers = len(client.scheduler_info(n_workers=-1)["workers"])
+            waiting = "" if workers else ": waiting for the first"
+            log.info("%d workers at the scheduler %s%s", workers, address, waiting)
         else:
             # A busy machine may take longer to start a process than dask's own limit allows. A job that takes its
             # process down with it is not tried for ever.
@@ -161,6 +163,7 @@ def spread(
     label: str,
     unit: str,
     steps: int = 1,
+    names: Sequence[str] | None = None,
     on_failure: Callable[[int, GalmorphError], None] | None = None,
 ) -> Iterator[tuple[int, Result]]:
     """Call `function(*job)` for each job in worker processes of one thread each, and show the progress.
@@ -175,6 +178,8 @@ def spread(
         What the progress display calls the whole, and one step.
     steps
         Steps of a job, of which it speaks with `tick`.
+    names
+        What messages call each job; by default "job 1", ...
     on_failure
         Called with a job's place and its GalmorphError; if it returns, the other jobs go on. By default the error is
         raised.
@@ -196,6 +201,7 @@ def spread(
         return
     from distributed import KilledWorker, as_completed
 
+    called = names or [f"job {number}" for number in range(1, len(jobs) + 1)]
     topic = f"galmorph-{uuid.uuid4().hex}"
     with _client(min(worker_count(), len(jobs))) as client:
         progress = Progress(len(jobs), steps, label, unit)
@@ -226,8 +232,9 @@ def spread(
                     result = future.result()
                 except KilledWorker as error:
                     raise GalmorphError(
-                        f"{label}, job {index + 1}: the worker process died each of {ATTEMPTS} times ({error}); if it "
-                        "ran out of memory, give it more (GALMORPH_WORKER_MEMORY) or run fewer (GALMORPH_WORKERS)"
+                        f"{label}, {called[index]}: the worker process that did it died {error.allowed_failures + 1} "
+                        "times; if it ran out of memory, give each worker more (GALMORPH_WORKER_MEMORY) or start fewer "
+                        "(GALMORPH_WORKERS)"
                     ) from None
                 except GalmorphError as error:
                     if on_failure is None:
@@ -236,9 +243,9 @@ def spread(
                     continue
                 except Exception as error:
                     if attempts[index] == ATTEMPTS:
-                        log.error("%s, job %d failed %d times: %r", label, index + 1, ATTEMPTS, error)
+                        log.error("%s, %s failed %d times: %r", label, called[index], ATTEMPTS, error)
                         raise
-                    log.warning("%s, job %d failed and is done again: %r", label, index + 1, error)
+                    log.warning("%s, %s failed and is done again: %r", label, called[index], error)
                     pending.add(submit(index))
                     continue
                 finally:
