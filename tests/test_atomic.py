@@ -62,3 +62,12 @@ def test_a_file_that_was_stopped_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt):
         stop()
     assert list(tmp_path.iterdir()) == []
+
+
+def test_of_the_words_of_hdf5_the_systems_are_kept(tmp_path: Path) -> None:
+    words = "Can't close file (file write failed: time = now\n, errno = 28, error message = 'No space left on device')"
+    with (
+        pytest.raises(GalmorphError, match=r"a\.h5: cannot be written \(No space left on device\); make room"),
+        whole_file(tmp_path / "a.h5"),
+    ):
+        raise OSError(words)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import uuid
 from collections.abc import Iterator
@@ -33,8 +34,11 @@ def whole_file(destination: Path) -> Iterator[Path]:
         yield partial
         partial.replace(destination)
     except OSError as error:
+        # HDF5 wraps the system's words into several lines of its own.
+        words = re.search(r"error message = '([^']+)'", str(error))
+        reason = words[1] if words else error.strerror or error
         raise GalmorphError(
-            f"{destination}: cannot be written ({error.strerror or error}); make room on the disk, or the folder "
+            f"{destination}: cannot be written ({reason}); make room on the disk, or the folder "
             "writable, and repeat the command: what had finished is kept"
         ) from None
     finally:
