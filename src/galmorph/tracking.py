@@ -195,22 +195,13 @@ class Store:
 
     def add_failure(self, condition: str, phase: str, run: int, fingerprint: str, reason: str) -> None:
         """Show a run that failed, and why: as a run of its own, with the status FAILED."""
-        tags = {KIND: "failure", STATUS: "current"} | {
-            f"galmorph.{name}": value
-            for name, value in {
-                "condition": condition,
-                "phase": phase,
-                "run": str(run),
-                "fingerprint": fingerprint,
-                "reason": reason,
-            }.items()
-        }
+        which = {"condition": condition, "phase": phase, "run": str(run), "fingerprint": fingerprint}
+        tags = {KIND: "failure", STATUS: "current", "mlflow.note.content": reason}
+        tags |= {f"galmorph.{name}": value for name, value in which.items()}
         with self._explained():
-            same = {"condition": condition, "phase": phase, "run": str(run), "fingerprint": fingerprint}
-            for earlier in self.runs("failure", **same):
-                self.client.delete_run(earlier.info.run_id)
-            content = Content(f"{condition} {phase} {run:02d} failed", tags | {"mlflow.note.content": reason})
-            self.write(content, None, "FAILED")
+            for before in self.runs("failure", **which):
+                self.client.delete_run(before.info.run_id)
+            self.write(Content(f"{condition} {phase} {run:02d} failed", tags), None, "FAILED")
 
     def _reconcile(self, claimants: Sequence[Run], content: Content, parent: str | None, counts: SyncCounts) -> str:
         """Make exactly one run hold `content`, one of the claimants if any is right; returns its id."""
