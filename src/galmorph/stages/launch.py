@@ -6,6 +6,9 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from typing import TextIO
+
+from tqdm import tqdm
 
 from galmorph.errors import GalmorphError
 
@@ -17,12 +20,20 @@ QUIET = {
 }
 
 
+class AboveBars(logging.StreamHandler[TextIO]):
+    """Log lines that do not run into the progress bars."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Write a line where the bars are not."""
+        tqdm.write(self.format(record), file=self.stream)
+
+
 def launch(function: Callable[[], None]) -> None:
     """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback."""
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     # The terminal shows what a person wants to follow, the log file of a campaign all that is said.
-    terminal = logging.StreamHandler(sys.stderr)
+    terminal = AboveBars(sys.stderr)
     terminal.setLevel(logging.INFO)
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
     logging.getLogger("galmorph").setLevel(logging.DEBUG)
