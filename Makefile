@@ -56,11 +56,13 @@ $(READY): requirements.lock pyproject.toml scripts/find-python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
+# Downloaded before the CPU build goes, so that a lost connection leaves an environment that works.
 gpu: $(READY)
-	version=$$(python -c 'from importlib.metadata import version; print(version("keras"), end=" "); print(version("tensorflow-cpu"))') && \
-	set -- $$version && \
-	pip uninstall --quiet --yes tensorflow-cpu && \
-	pip install --quiet --disable-pip-version-check "tensorflow[and-cuda]==$$2" "keras==$$1"
+	pinned() { sed -n "s/^$$1==\([^ ;]*\).*/$$1==\1/p" requirements.lock; } && \
+	cuda=$$(pinned tensorflow-cpu | sed 's/-cpu/[and-cuda]/') && \
+	pip download --quiet --disable-pip-version-check --dest .galmorph/gpu "$$cuda" "$$(pinned keras)" && \
+	pip uninstall --quiet --yes tensorflow-cpu tensorflow && \
+	pip install --quiet --disable-pip-version-check --no-index --find-links .galmorph/gpu "$$cuda" "$$(pinned keras)"
 	python -c 'import tensorflow; print(tensorflow.config.list_physical_devices("GPU") or "no GPU found")'
 
 lock: $(READY)

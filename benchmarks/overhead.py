@@ -73,7 +73,7 @@ def rows() -> list[tuple[str, float, float]]:
     peaks: dict[str, list[float]] = {}
     for process, gigabytes in re.findall(r"in process (.+), peak memory ([\d.]+) GB", log):
         peaks.setdefault(process, []).append(float(gigabytes))
-    growth = max(held[-1] / held[1] for held in peaks.values())
+    growth = max(held[-1] / held[min(1, len(held) - 1)] for held in peaks.values())
     print(
         f"  {RUNS} runs: {epoch:.1f} s for each epoch of all, {beside:.1f} s beside training; peak memory in GB after "
         f"each run of a worker: {'; '.join(' '.join(f'{g:.2f}' for g in held) for held in peaks.values())}",

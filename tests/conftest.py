@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,7 +35,9 @@ class Scheduler:
     """A Dask scheduler and its workers, processes of their own."""
 
     address: str
+    process: subprocess.Popen[bytes]
     workers: list[subprocess.Popen[bytes]]
+    start_worker: Callable[[int], None]
 
 
 @pytest.fixture
@@ -55,9 +57,17 @@ def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
             stack.callback(process.terminate)
             return process
 
-        start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file))
-        worker = ("worker", "--scheduler-file", str(file), "--nthreads", "1", "--no-dashboard", "--host", "127.0.0.1")
-        workers = [start(*worker) for _ in range(2)]
+        process = start(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
+        )
+        workers: list[subprocess.Popen[bytes]] = []
+
+        def start_worker(threads: int = 1) -> None:
+            place = ("--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1")
+            workers.append(start("worker", *place, "--nthreads", str(threads)))
+
+        start_worker()
+        start_worker()
         from distributed import Client
 
         deadline = time.monotonic() + 60
@@ -66,4 +76,4 @@ def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
         with Client(scheduler_file=str(file), timeout="60s") as client:
             client.wait_for_workers(2, timeout=60)
             address = client.scheduler.address
-        yield Scheduler(address, workers)
+        yield Scheduler(address, process, workers, start_worker)

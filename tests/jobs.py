@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
+from galmorph.run import peak_memory
 from galmorph.workers import tick
 
 
@@ -29,6 +30,16 @@ def always_dies(folder: Path, number: int) -> int:
     return number
 
 
+def always_dies_if_second(folder: Path, number: int) -> int:
+    return always_dies(folder, number) if number == 1 else number
+
+
+def always_fails_if_second(folder: Path, number: int) -> int:
+    if number == 1:
+        raise ConnectionError("never")
+    return number
+
+
 def fails_before(folder: Path, number: int, enough: int) -> int:
     if attempts(folder, number) < enough:
         raise ConnectionError(f"attempt at job {number}")
@@ -47,6 +58,16 @@ def takes_memory(folder: Path, number: int) -> int:
     held = [bytearray(os.urandom(1 << 20)) for _ in range(2000)]
     time.sleep(5)
     return len(held)
+
+
+KEPT: list[bytes] = []
+
+
+def keeps_memory(total: float) -> int:
+    while peak_memory() < total:
+        KEPT.append(os.urandom(1 << 22))
+    time.sleep(2)
+    return os.getpid()
 
 
 def steps(count: int) -> int:

@@ -1,6 +1,8 @@
 import dataclasses
 import logging
 import pickle
+import shutil
+import signal
 import subprocess
 import sys
 
@@ -58,7 +60,7 @@ def test_a_record_answers_for_the_galaxies_of_its_split(made, finished):
 
 def test_same_bytes_in_another_process_in_another_order(made, finished, tmp_path):
     for run in (3, 1):
-        run_one(made, made.data, made.fingerprint, code_hash(), run, tmp_path)
+        run_one(made, code_hash(), run, tmp_path)
         assert (tmp_path / record_name(run)).read_bytes() == (finished / record_name(run)).read_bytes()
     assert (tmp_path / weights_name(1)).read_bytes() == (finished / weights_name(1)).read_bytes()
 
@@ -109,7 +111,7 @@ if __name__ == "__main__":
 """
 
 
-def test_killed_at_any_moment_it_loses_the_runs_under_way_and_no_others(made, finished, tmp_path, monkeypatch):
+def test_a_killed_campaign_loses_the_runs_under_way_and_no_others(made, finished, tmp_path, monkeypatch):
     (tmp_path / "campaign").write_bytes(pickle.dumps(made))
     (tmp_path / "script.py").write_text(KILLED)
     folder = tmp_path / "records"
@@ -131,16 +133,59 @@ def test_killed_at_any_moment_it_loses_the_runs_under_way_and_no_others(made, fi
         assert (folder / path.name).read_bytes() == path.read_bytes()
 
 
+DYING = """
+import os, pickle, signal, sys
+from pathlib import Path
+from galmorph import plan, run
+written = 0
+def replace(self, target):
+    global written
+    written += 1
+    if written == int(sys.argv[3]):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return os.rename(self, target)
+Path.replace = replace
+campaign = pickle.loads(Path(sys.argv[1]).read_bytes())
+run.run_one(campaign, plan.code_hash(), 1, Path(sys.argv[2]))
+"""
+
+
+@pytest.mark.parametrize(("file", "left"), [(1, []), (2, [weights_name(1)])])
+def test_killed_before_the_weights_or_the_record_have_their_name_the_run_is_no_finished_one(
+    made, finished, tmp_path, monkeypatch, file, left
+):
+    (tmp_path / "campaign").write_bytes(pickle.dumps(made))
+    (tmp_path / "script.py").write_text(DYING)
+    folder = tmp_path / "records"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))
+    died = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "campaign", folder, str(file)])
+    assert died.returncode == -signal.SIGKILL
+    names = {path.name for path in folder.iterdir()}
+    assert sorted(name for name in names if not name.startswith("partial.")) == left
+    assert len(names) == len(left) + 1
+    assert finished_runs(folder, made.fingerprint, 3) == set()
+    run_campaign(made, folder, lambda path: None)
+    assert {path.name for path in folder.iterdir()} == {path.name for path in finished.iterdir()}
+    assert all((folder / path.name).read_bytes() == path.read_bytes() for path in finished.iterdir())
+
+
+def test_a_record_under_the_number_of_another_run_is_made_anew(finished, tmp_path, made):
+    shutil.copy(finished / record_name(1), tmp_path / record_name(2))
+    assert finished_runs(tmp_path, made.fingerprint, 3) == set()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_renamed_condition_gives_the_same_network(made, finished, tmp_path):
     renamed = dataclasses.replace(made, name="another")
-    run_one(renamed, made.data, made.fingerprint, code_hash(), 2, tmp_path)
+    run_one(renamed, code_hash(), 2, tmp_path)
     one, two = load_record(tmp_path / record_name(2)), load_record(finished / record_name(2))
     np.testing.assert_array_equal(one.history["train_loss"], two.history["train_loss"])
 
 
 def test_a_worker_with_other_code_refuses(made, tmp_path):
     with pytest.raises(GalmorphError, match=r"has other code than this project: its modules engine, .*same commit"):
-        run_one(made, made.data, made.fingerprint, "other", 1, tmp_path)
+        run_one(made, "other", 1, tmp_path)
 
 
 @pytest.fixture

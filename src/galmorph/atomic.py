@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import uuid
@@ -32,6 +33,9 @@ def whole_file(destination: Path) -> Iterator[Path]:
     partial = destination.with_name(f"{PARTIAL}{uuid.uuid4().hex}.{destination.name}")
     try:
         yield partial
+        # Else a loss of power may leave the name without the bytes.
+        with partial.open("rb") as file:
+            os.fsync(file.fileno())
         partial.replace(destination)
     except OSError as error:
         # HDF5 wraps the system's words into several lines of its own.

@@ -26,10 +26,11 @@ def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
         if not path.exists():
             continue
         try:
-            if load_record(path).fingerprint == fingerprint:
+            record = load_record(path)
+            if (record.fingerprint, record.run) == (fingerprint, run):
                 found.add(run)
                 continue
-            reason = "of another campaign"
+            reason = "of another campaign or run"
         except GalmorphError:
             reason = "torn"
         log.warning("%s is %s: removed, the run is repeated", path, reason)
@@ -87,7 +88,8 @@ def run_campaign(
     folder.mkdir(parents=True, exist_ok=True)
     runs = campaign.protocol.runs
     for leftover in folder.glob(f"{PARTIAL}*"):
-        leftover.unlink()
+        # Whoever was writing it may still have lived for a moment.
+        leftover.unlink(missing_ok=True)
     done = finished_runs(folder, campaign.fingerprint, runs)
     label = f"{campaign.name}, {campaign.phase}"
     log.info("%s: %d runs of %d epochs, %d of them finished before", label, runs, campaign.epochs, len(done))
@@ -101,7 +103,7 @@ def run_campaign(
         if not keep_going():
             raise error
 
-    jobs = [(campaign, campaign.data, campaign.fingerprint, code_hash(), run, folder) for run in missing]
+    jobs = [(campaign, code_hash(), run, folder) for run in missing]
     names = [f"run {run}" for run in missing]
     trained = spread(run_one, jobs, label=label, unit="epoch", steps=campaign.epochs, names=names, on_failure=failed)
     for _, finished in trained:

@@ -15,7 +15,7 @@ from galmorph.errors import GalmorphError
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 
 # The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
-DECISIVE_MODULES = ("engine", "network", "protocol", "records", "scaling", "training")
+DECISIVE_MODULES = ("engine", "network", "protocol", "quiet", "records", "run", "scaling", "training")
 
 
 @functools.cache

@@ -11,9 +11,9 @@ def import_tensorflow() -> None:
     """Import TensorFlow for the first time in this process, silently unless it fails."""
     if "tensorflow" in sys.modules:
         return
-    # oneDNN is off by default on processors without AVX-512 VNNI, where its kernels are just as much faster; and a
-    # default that depends on the processor is none for bytes that should not.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    # oneDNN is off by default on processors without AVX-512 VNNI, where its kernels are just as much faster; and what
+    # depends on the processor, or on a variable of the shell, is nothing to decide bytes.
+    os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
     sys.stderr.flush()
     # The lines come from compiled code, which writes to the file descriptor and not to sys.stderr.
     kept = os.dup(2)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -114,8 +113,6 @@ def save_record(path: Path, record: Record) -> None:
         arrays |= {f"sets/{name}/{part}": getattr(evaluation, part) for part in ("rows", "truth", "probabilities")}
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load_record(path: Path) -> Record:

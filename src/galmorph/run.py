@@ -50,8 +50,19 @@ def peak_memory() -> int:
     return held if sys.platform == "darwin" else held * 1024
 
 
-def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, code: str, run: int, folder: Path) -> Finished:
+def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     """Train one run and write its record, and its weights where they are kept, into `folder`.
+
+    Parameters
+    ----------
+    campaign
+        With its fingerprint and the hashes of its data, which the process that made it has computed.
+    code
+        `code_hash` of that process.
+    run
+        From 1.
+    folder
+        Where the record goes.
 
     Raises
     ------
@@ -114,9 +125,9 @@ def run_one(campaign: Campaign, data: dict[str, str], fingerprint: str, code: st
         phase=campaign.phase,
         run=run,
         classes=campaign.condition.classes,
-        fingerprint=fingerprint,
+        fingerprint=campaign.fingerprint,
         parameters=campaign.parameters,
-        data=data,
+        data=campaign.data,
         softening=outcome.softening,
         history=outcome.history,
         predicted=outcome.predicted,

@@ -12,7 +12,8 @@ from tqdm import tqdm
 
 from galmorph.errors import GalmorphError
 
-QUIET = {
+ENVIRONMENT = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away holds up each run for four minutes
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow greets every process with several lines
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for each run on a server
@@ -30,7 +31,7 @@ class AboveBars(logging.StreamHandler[TextIO]):
 
 def launch(function: Callable[[], None]) -> None:
     """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback."""
-    for name, value in QUIET.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # The terminal shows what a person wants to follow, the log file of a campaign all that is said.
     terminal = AboveBars(sys.stderr)

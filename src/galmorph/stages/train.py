@@ -90,10 +90,15 @@ def main() -> None:
     folder = PARTIAL.resolve() / campaign.fingerprint
     with logged(LOGS / f"{name}.{phase}.log"):
         show = Showing(chosen)
+
+        def finished(path: Path) -> None:
+            record = load_record(path)
+            show(lambda store: store.add(record, path))
+
         run_campaign(
             campaign,
             folder,
-            lambda path: show(lambda store: store.add(load_record(path), path)),
+            finished,
             lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
         )
     if phase == "selected":

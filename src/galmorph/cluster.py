@@ -1,0 +1,104 @@
+"""The processes that do the work: those of this machine, or those of a Dask scheduler that has a name."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from galmorph.errors import GalmorphError
+
+log = logging.getLogger(__name__)
+
+ATTEMPTS = 3  # of a job, before its error is the caller's
+SMALLEST_MEMORY = 2**28  # bytes in which a worker can start at all
+CONNECT_SECONDS = 20  # that a scheduler has to answer
+
+
+def worker_count() -> int:
+    """Return the number of worker processes: GALMORPH_WORKERS, else the cores that this process may use."""
+    text = os.environ.get("GALMORPH_WORKERS")
+    if text is None:
+        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    if not text.isdecimal() or int(text) < 1:
+        raise GalmorphError(f"GALMORPH_WORKERS: a whole number of 1 or more, not {text!r}")
+    return int(text)
+
+
+def scheduler_address() -> str | None:
+    """Return the address of the Dask scheduler that the environment names: GALMORPH_SCHEDULER."""
+    return os.environ.get("GALMORPH_SCHEDULER") or None
+
+
+def worker_memory() -> str:
+    """Return the memory that a worker process may take: GALMORPH_WORKER_MEMORY, else its share of the machine's."""
+    import dask
+
+    text = os.environ.get("GALMORPH_WORKER_MEMORY", "auto")
+    try:
+        if text != "auto" and dask.utils.parse_bytes(text) < SMALLEST_MEMORY:
+            raise ValueError
+    except ValueError:
+        raise GalmorphError(f"GALMORPH_WORKER_MEMORY: a size such as 2GiB, not {text!r}") from None
+    return text
+
+
+@contextmanager
+def client(count: int) -> Iterator[Any]:
+    """Give a client of the scheduler that GALMORPH_SCHEDULER names, else of `count` processes of this machine.
+
+    Raises
+    ------
+    GalmorphError
+        If nobody answers at the scheduler's address.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    address = scheduler_address()
+    # A job's error reaches the caller as its exception; what dask says of its own comings and goings does not help.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with ExitStack() as stack:
+        if address:
+            try:
+                connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
+            except (OSError, ValueError) as error:
+                raise GalmorphError(
+                    f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or "
+                    "unset the variable, and the processes of this machine do the work"
+                ) from None
+            workers = len(connected.scheduler_info(n_workers=-1)["workers"])
+            waiting = "" if workers else ": waiting for the first"
+            log.info("%d workers at the scheduler %s%s", workers, address, waiting)
+        else:
+            # A busy machine may take longer to start a process than dask's own limit allows. A job that takes its
+            # process down with it is not tried for ever.
+            patient = {
+                "distributed.comm.timeouts.connect": "120s",
+                "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+                # One job at a worker, none behind it: dask counts the death of a worker against every job that it has.
+                "distributed.scheduler.worker-saturation": 1.0,
+                # Above a part of its memory dask gives a worker no more jobs, and waits. TensorFlow keeps what it has
+                # once taken: that would be for ever. A worker is stopped at 95 %, and replaced.
+                "distributed.worker.memory.pause": False,
+                "distributed.worker.memory.spill": False,
+                "distributed.worker.memory.target": False,
+            }
+            stack.enter_context(dask.config.set(patient))
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=worker_memory(),
+                    # Any free port: with None, the scheduler's web server still asks for 8787 and warns if it is taken.
+                    dashboard_address="127.0.0.1:0",
+                    local_directory=stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-")),
+                    silence_logs=logging.CRITICAL,
+                )
+            )
+            connected = stack.enter_context(Client(cluster))
+        yield connected
