@@ -33,8 +33,16 @@ def _seen_by_dvc(name: str) -> str:
     return name
 
 
+def _above_the_pixel_scale(seeing: float) -> float:
+    # Single frames go down to 0.75 of the survey's median, and a PSF's core is narrower than its effective width.
+    if seeing < 0.8:
+        raise ValueError("0.8 or more: in the best frames the PSF would be sharper than a pixel of 0.396 arcsec")
+    return seeing
+
+
 # Names become folder names, MLflow run names and DVC stage names.
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_seen_by_dvc)]
+Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
@@ -71,6 +79,21 @@ class SurveySettings(Block):
     sample: SampleSettings
 
 
+class TypesSettings(Block):
+    """Shares of the galaxies' types within the flux limits of the embedded survey."""
+
+    elliptical: Share
+    lenticular: Share
+    spiral: Share
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.elliptical + self.lenticular + self.spiral
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the types add up to {total:g}; they must add up to 1")
+        return self
+
+
 class SimulatedSettings(Block):
     """The embedded survey."""
 
@@ -78,6 +101,8 @@ class SimulatedSettings(Block):
     galaxies: Count
     galaxies_per_frame: Annotated[int, Field(ge=1, le=60)]
     band: Literal["r"]
+    seeing: Annotated[float, Field(le=3), AfterValidator(_above_the_pixel_scale)]
+    types: TypesSettings | None
 
 
 class LocalSettings(Block):

@@ -14,12 +14,12 @@ OFFSET = (0.11, -0.07)
 
 @pytest.fixture(scope="module")
 def taken() -> Exposure:
-    return exposure.draw(np.random.default_rng(3))
+    return exposure.draw(1, 1.43, np.random.default_rng(3))[0]
 
 
 def galaxies(kind: str, count: int, **changes: float) -> list[Any]:
     table = population.draw(40 * count, np.random.default_rng(4))
-    chosen = table[table["kind"] == kind].iloc[:count].assign(**changes)
+    chosen = table[table["kind"] == kind].iloc[:count].assign(**({"tail_fraction": 0.0} | changes))
     assert len(chosen) == count
     return list(chosen.itertuples())
 
@@ -91,7 +91,7 @@ def test_arms_are_the_difference_from_the_smooth_galaxy(taken: Exposure) -> None
             for contrast in (0.1, 1.2)
         )
         np.testing.assert_array_equal(weak.reference, strong.reference)
-        seen = [measures.arm_visibility(s.image, s.reference, taken) for s in (weak, strong)]
+        seen = [measures.visibility(s.image, s.reference, taken) for s in (weak, strong)]
         assert seen[1] > 2 * seen[0] > 0
 
 
@@ -99,7 +99,7 @@ def test_bar_and_clumps_are_structure_too(taken: Exposure) -> None:
     plain = galaxies("S", 1, axis_ratio=0.8, bar_fraction=0.0, clumps=0, arm_contrast=0.02, flocculence=0.0)[0]
     for change in ({"bar_fraction": 0.15}, {"clumps": 12}):
         stamps = [drawing.draw(g, taken, OFFSET, np.random.default_rng(1)) for g in (plain, plain._replace(**change))]
-        seen = [measures.arm_visibility(s.image, s.reference, taken) for s in stamps]
+        seen = [measures.visibility(s.image, s.reference, taken) for s in stamps]
         assert seen[1] > 1.5 * seen[0]
 
 
@@ -107,6 +107,7 @@ def test_winding_mirrors_the_arms(taken: Exposure) -> None:
     """With the lines of nodes along x and the arms' phase zero, the other winding is the mirror image in x."""
     changes = {
         "axis_ratio": 0.9, "position_angle": 0.0, "arm_phase": 0.0, "arm_wobble": 0.0, "lopsidedness": 0.0,
+        "arm_raggedness": 0.0,
         "flocculence": 0.0, "bar_fraction": 0.0, "clumps": 0, "dust": 0.0, "arm_contrast": 1.0, "disk_scale": 3.0,
     }  # fmt: skip
     galaxy = galaxies("S", 1, **changes)[0]
@@ -141,3 +142,36 @@ def test_the_largest_galaxies_still_fit_the_drawing_grid() -> None:
     needed = [drawing.side(galaxy) for galaxy in rows]
     assert max(needed) <= drawing.SIDES[-1]
     assert np.median(needed) <= 256
+
+
+def test_a_tail_is_light_taken_from_the_galaxy_and_no_part_of_its_arms(taken: Exposure) -> None:
+    for kind in ("E", "S"):
+        for galaxy in galaxies(kind, 3, tail_fraction=0.2, companion_distance=2.0):
+            stamp = drawing.draw(galaxy, taken, OFFSET, np.random.default_rng(1))
+            assert stamp.tidal is not None
+            flux = taken.flux(galaxy.magnitude)
+            assert stamp.image.sum() == pytest.approx(flux, rel=0.03)
+            assert stamp.tidal[::2, ::2].sum() == pytest.approx(0.2 * flux, rel=0.03)
+            without = drawing.draw(galaxy._replace(tail_fraction=0.0), taken, OFFSET, np.random.default_rng(1))
+            seen, plain = measures.measure(stamp, taken), measures.measure(without, taken)
+            assert plain["tail_visibility"] == 0 < seen["tail_visibility"]
+            # An elliptical has no arms, whatever its tail looks like.
+            assert kind == "S" or seen["arm_visibility"] < 1e-3
+            # Most of it lies away from the companion.
+            side = np.cos(galaxy.companion_angle), np.sin(galaxy.companion_angle)
+            y, x = np.indices(stamp.tidal.shape) - stamp.tidal.shape[0] // 2
+            away = (side[0] * x + side[1] * y) < 0
+            assert stamp.tidal[away].sum() > stamp.tidal[~away].sum()
+
+
+def test_raggedness_bends_the_arms_and_moves_no_light_in_or_out(taken: Exposure) -> None:
+    smooth, ragged = (
+        galaxies("S", 1, axis_ratio=0.9, disk_scale=3.0, arm_contrast=1.0, arm_raggedness=0.0, clumps=0)[0],
+        0.6,
+    )
+    images = [
+        drawing.draw(smooth._replace(arm_raggedness=r), taken, OFFSET, np.random.default_rng(1)).image
+        for r in (0.0, ragged)
+    ]
+    assert np.abs(images[0] - images[1]).max() > 0.03 * images[0].max()
+    assert images[1].sum() == pytest.approx(images[0].sum(), rel=1e-3)

@@ -32,7 +32,8 @@ def test_concentration_of_known_profiles() -> None:
     """An exponential disk has 2.7 without a PSF; the PSF only lowers it, and a large n = 4 profile stays above 4."""
     sharp = exposure.Exposure(1.0, 0.0, 0.0, 150.0, 4.72, 1.21, 1900.0, 1.2, 0.08)
     base = {"kind": "E", "magnitude": 15.0, "disk_scale": 0.0, "bulge_fraction": 1.0, "arm_contrast": 0.0,
-            "axis_ratio": 0.99, "bulge_axis_ratio": 0.99, "position_angle": 0.0, "bulge_radius": 6.0}  # fmt: skip
+            "axis_ratio": 0.99, "bulge_axis_ratio": 0.99, "position_angle": 0.0, "bulge_radius": 6.0,
+            "tail_fraction": 0.0, "half_light_radius": 6.0}  # fmt: skip
     rng = np.random.default_rng(0)
     values = [
         measures.concentration(drawing.draw(SimpleNamespace(**base, bulge_index=n), sharp, (0.1, 0.1), rng))
@@ -44,12 +45,12 @@ def test_concentration_of_known_profiles() -> None:
 
 
 def test_unnoticed_contrast_limits_what_bright_galaxies_show() -> None:
-    taken = exposure.draw(np.random.default_rng(1))
+    taken = exposure.draw(1, 1.43, np.random.default_rng(1))[0]
     reference = np.full((20, 20), 1e5, np.float32)
-    seen = measures.arm_visibility(reference * np.float32(1.01), reference, taken)
+    seen = measures.visibility(reference * np.float32(1.01), reference, taken)
     # 1 % of contrast against an eye that notices 6 %: a sixth of a sigma a pixel, in 400 pixels.
     assert seen == pytest.approx(20 / 6, rel=0.02)
-    assert measures.arm_visibility(reference, reference, taken) == 0
+    assert measures.visibility(reference, reference, taken) == 0
 
 
 def test_signal_to_noise_of_a_flat_patch() -> None:

@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from galmorph.settings import TypesSettings
 from galmorph.sources.simulated import population
 
 
@@ -63,3 +64,22 @@ def test_same_seed_same_galaxies() -> None:
     first, again = (population.draw(40, np.random.default_rng(9)) for _ in range(2))
     pd.testing.assert_frame_equal(first, again)
     assert not first["redshift"].equals(population.draw(40, np.random.default_rng(10))["redshift"])
+
+
+def test_types_come_in_the_shares_that_are_asked_for() -> None:
+    asked = TypesSettings(elliptical=0.5, lenticular=0.0, spiral=0.5)
+    drawn = population.draw(4000, np.random.default_rng(1), asked)["kind"]
+    assert (drawn == "E").mean() == pytest.approx(0.5, abs=0.03)
+    assert not (drawn == "S0").any()
+    assert (
+        population.draw(50, np.random.default_rng(1), TypesSettings(elliptical=0, lenticular=0, spiral=1))["kind"]
+        == "S"
+    ).all()
+
+
+def test_tails_need_a_companion() -> None:
+    drawn = population.draw(20000, np.random.default_rng(1))
+    assert (drawn["companion_distance"] > 0).mean() == pytest.approx(0.05, abs=0.01)
+    torn = drawn["tail_fraction"] > 0
+    assert torn.any()
+    assert (drawn.loc[torn, "companion_distance"] > 0).all()

@@ -10,7 +10,7 @@ from galmorph.sources.simulated import volunteers
 TYPICAL = {
     "arm_visibility": 20.0, "signal_to_noise": 200.0, "isophote_axis_ratio": 0.75, "isophote_axis": 6.0,
     "concentration": 3.0, "merger_appearance": 0.0, "colour": 0.0, "axis_ratio": 0.75, "winding": 1,
-    "fwhm": 1.3, "redshift": 0.09,
+    "tail_visibility": 0.0, "fwhm": 1.3, "redshift": 0.09,
 }  # fmt: skip
 
 
@@ -52,6 +52,7 @@ def test_the_other_answers_follow_what_calls_for_them() -> None:
     calm = mean_chances()
     assert mean_chances(isophote_axis_ratio=0.25, arm_visibility=0.0)["EDGE"] > calm["EDGE"] + 0.2
     assert mean_chances(merger_appearance=0.95)["MG"] > calm["MG"] + 0.2
+    assert mean_chances(tail_visibility=60.0)["MG"] > calm["MG"] + 0.2
     assert mean_chances(signal_to_noise=20.0)["DK"] > 1.5 * calm["DK"]
     assert spiral(mean_chances(colour=1.5)) > spiral(mean_chances(colour=-1.5))
     # Unresolved, an elongated smudge is no edge-on disk.

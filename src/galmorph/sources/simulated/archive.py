@@ -20,11 +20,12 @@ from numpy.typing import NDArray
 from galmorph.galaxyzoo import COLUMNS, VOTES
 from galmorph.sdss import frame_path, tsfield_path
 from galmorph.sources.simulated.exposure import EXPOSURE_SECONDS, PIXEL_SCALE, Exposure
-from galmorph.sources.simulated.pointing import FIELD_STEP, FIRST_FIELD, FIRST_RUN, RERUN, Pointing
+from galmorph.sources.simulated.pointing import FIELD_ROWS, FIRST_FIELD, FIRST_RUN, RERUN, Pointing
 
 SOFT_BIAS: Final = 1000
 BAND: Final = "r"
 R: Final = 2  # its place in u g r i z
+ROW_CLOCK: Final = 26322  # microseconds
 GZIP_LEVEL: Final = 1  # noise does not compress: a higher level takes ten times as long for 5 %
 
 # Of the other bands, which have no frames: typical values of real tsField files, u g r i z.
@@ -39,7 +40,7 @@ SKY: Final = (1.6e-9, 2.2e-9, 4.7e-9, 7.9e-9, 2.3e-8)  # of a flux of magnitude 
 def _start(pointing: Pointing) -> float:
     """Return the TAI of the frame's first row, seconds since 1858-11-17: runs on successive nights."""
     night = (pointing.run - FIRST_RUN) * 86400.0
-    return 4_476_600_000.0 + night + (pointing.field - FIRST_FIELD) / FIELD_STEP * 71.7
+    return 4_476_600_000.0 + night + (pointing.field - FIRST_FIELD) * FIELD_ROWS * ROW_CLOCK * 1e-6
 
 
 def _header(pointing: Pointing, exposure: Exposure, calibrated: bool) -> fits.Header:
@@ -71,7 +72,7 @@ def _header(pointing: Pointing, exposure: Exposure, calibrated: bool) -> fits.He
     card("EXPTIME", f"{EXPOSURE_SECONDS:.6f}", "Exposure time (seconds)")
     card("SYSTEM", "FK5", "System of the TCC coordinates (e.g., mean)")
     card("CCDMODE", "DRIFT", "'STARING' or 'DRIFT'")
-    card("C_OBS", 26322, "CCD row clock rate (usec/row)")
+    card("C_OBS", ROW_CLOCK, "CCD row clock rate (usec/row)")
     card("COLBIN", 1, "Binning factor perpendicular to the columns")
     card("ROWBIN", 1, "Binning factor perpendicular to the rows")
     card("CAMROW", 1, "Row in the imaging camera")
@@ -147,7 +148,7 @@ def tsfield_bytes(pointing: Pointing, exposure: Exposure, stars: int, galaxies: 
         "cc": ("5E", np.zeros(5)),
         "kk": ("5E", with_r(EXTINCTION, exposure.extinction)),
         "sky": ("5E", sky),
-        "psf_width": ("5E", exposure.fwhm * np.array(RELATIVE_WIDTH)),
+        "psf_width": ("5E", exposure.psf_width * np.array(RELATIVE_WIDTH)),
         "gain": ("5E", with_r(GAIN, exposure.gain)),
         "dark_variance": ("5E", with_r(DARK_VARIANCE, exposure.dark_variance)),
     }

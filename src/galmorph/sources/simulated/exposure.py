@@ -6,7 +6,8 @@ camera column that the values in a tsField file describe; the simulated frame is
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Final
 
 import galsim
@@ -17,6 +18,10 @@ PIXEL_SCALE: Final = 0.396  # arcsec
 EXPOSURE_SECONDS: Final = 53.907456
 MOFFAT_BETA: Final = 3.0
 OVERSAMPLING: Final = 2  # samples per pixel and axis of the grid that galaxies are drawn on
+SAMPLE: Final = PIXEL_SCALE / OVERSAMPLING  # arcsec
+SEEING_SCATTER: Final = 0.145  # of the logarithm: with a median of 1.43 arcsec, the quartiles of DR7, 1.30 and 1.58
+SEEING_DRIFT: Final = 0.03  # of the logarithm, from one field of a scan to the next
+SEEING_RANGE: Final = (0.75, 1.6)  # of the median
 
 
 @dataclass(frozen=True)
@@ -26,7 +31,7 @@ class Exposure:
     Attributes
     ----------
     fwhm
-        Of the PSF, arcsec.
+        Of the PSF's core, arcsec, without the pixel's response. Calibrations tell `psf_width`, which is larger.
     ellipticity, ellipticity_angle
         Of the PSF: (a^2 - b^2) / (a^2 + b^2), and radians from +x to +y.
     sky
@@ -63,6 +68,11 @@ class Exposure:
         round_ = galsim.Moffat(beta=MOFFAT_BETA, fwhm=self.fwhm)
         return round_.shear(e=self.ellipticity, beta=self.ellipticity_angle * galsim.radians)
 
+    @property
+    def psf_width(self) -> float:
+        """Effective width of the PSF with its pixel, arcsec: what a tsField file says."""
+        return float(np.interp(self.fwhm, *_widths()))
+
     def flux(self, magnitude: float) -> float:
         """Return the DN of a source of a magnitude."""
         return float(self.flux20 * 10 ** (-0.4 * (magnitude - 20)))
@@ -86,6 +96,24 @@ class Exposure:
         return self._transfers[size]
 
 
+@lru_cache(maxsize=1)
+def _widths() -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return FWHMs of the PSF's core and the effective widths that go with them, both rising, arcsec.
+
+    The effective width is the FWHM of the Gaussian that has the same effective area, (sum of the profile)^2 over the
+    sum of its square, in pixels; wings make it larger than the core's.
+    """
+    pixel = galsim.Pixel(PIXEL_SCALE)
+    fwhm = np.geomspace(0.3, 6, 60)
+    step = 0.06  # arcsec
+    area = []
+    for value in fwhm:
+        seen = galsim.Convolve([galsim.Moffat(beta=MOFFAT_BETA, fwhm=value), pixel])
+        image = seen.drawImage(nx=400, ny=400, scale=step, method="no_pixel").array
+        area.append((image.sum() * step) ** 2 / (image**2).sum())
+    return fwhm, np.sqrt(2 * np.log(2) / np.pi * np.array(area))
+
+
 def wavenumbers(size: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return kx (size // 2 + 1,) and ky (size,) of the oversampled grid, radians per arcsec, in rfft2's order."""
     step = 2 * np.pi * OVERSAMPLING / PIXEL_SCALE
@@ -107,11 +135,22 @@ def half_plane(profile: galsim.GSObject, size: int) -> NDArray[np.complex64]:
     return np.asarray(np.fft.ifftshift(image.array, axes=0))
 
 
-def draw(rng: np.random.Generator) -> Exposure:
-    """Draw the circumstances of one frame."""
+def draw(fields: int, seeing: float, rng: np.random.Generator) -> list[Exposure]:
+    """Draw the circumstances of successive fields of one scan: sky and zero point are one, the seeing drifts.
+
+    Parameters
+    ----------
+    fields
+        How many.
+    seeing
+        Median of the frames' effective PSF widths, arcsec.
+    rng
+        The only source of chance.
+    """
     normal = rng.standard_normal
-    return Exposure(
-        fwhm=float(np.clip(1.32 * np.exp(0.13 * normal()), 1.0, 2.0)),
+    width = seeing * np.exp(SEEING_SCATTER * normal())
+    first = Exposure(
+        fwhm=_core(width, seeing),
         ellipticity=float(min(0.03 * np.hypot(normal(), normal()) / np.sqrt(2), 0.2)),
         ellipticity_angle=float(rng.uniform(0, np.pi)),
         sky=float(max(150 + 18 * normal(), 90)),
@@ -121,6 +160,15 @@ def draw(rng: np.random.Generator) -> Exposure:
         airmass=float(rng.uniform(1.0, 1.4)),
         extinction=float(0.08 + 0.01 * normal()),
     )
+    widths = width * np.exp(SEEING_DRIFT * np.cumsum(normal(fields - 1)))
+    return [first, *(replace(first, fwhm=_core(following, seeing), _transfers={}) for following in widths)]
+
+
+def _core(width: float, seeing: float) -> float:
+    """Return the core's FWHM of a PSF of an effective width, which is kept within what a survey accepts."""
+    low, high = (seeing * bound for bound in SEEING_RANGE)
+    fwhm, effective = _widths()
+    return float(np.interp(np.clip(width, low, high), effective, fwhm))
 
 
 def expose(scene: NDArray[np.float32], exposure: Exposure, rng: np.random.Generator) -> NDArray[np.float32]:

@@ -14,7 +14,6 @@ import pandas as pd
 import scipy.fft
 from numpy.typing import NDArray
 
-from galmorph.sdss import FRAME_SHAPE
 from galmorph.sources.simulated.exposure import OVERSAMPLING, PIXEL_SCALE, Exposure, half_plane
 
 Floats = NDArray[np.float32]
@@ -22,7 +21,6 @@ Floats = NDArray[np.float32]
 DENSITY: Final = 0.75 / 64**2  # per pixel
 COUNTS_SLOPE: Final = 0.33  # d log10 N / dm
 MAGNITUDES: Final = (14.5, 22.5)  # brighter stars would saturate
-COMPANION_SHARE: Final = 0.05
 GALAXY_TEMPLATES: Final = 16
 FINE: Final = 4  # template samples per pixel and axis
 # Sides of the templates in pixels: of a faint source, and of a bright star, whose wings show further out.
@@ -30,13 +28,15 @@ SMALL, LARGE = 48, 192
 BRIGHT: Final = 18.0
 
 
-def draw(galaxies: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
-    """Draw the uncatalogued sources of a frame.
+def draw(galaxies: pd.DataFrame, shape: tuple[int, int], rng: np.random.Generator) -> pd.DataFrame:
+    """Draw the uncatalogued sources of a strip.
 
     Parameters
     ----------
     galaxies
-        The catalogued ones, with x, y (pixels), magnitude and half_light_radius (arcsec).
+        The catalogued ones, with x, y (pixels), magnitude, half_light_radius (arcsec) and what is known of companions.
+    shape
+        (rows, columns) of the strip.
     rng
         The only source of chance.
 
@@ -45,7 +45,7 @@ def draw(galaxies: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     DataFrame
         x, y (0-based pixels), magnitude, is_star, template (which one), flip (0 to 3: mirrored along x, y).
     """
-    height, width = FRAME_SHAPE
+    height, width = shape
     count = int(rng.poisson(DENSITY * height * width))
     # Beyond the edge too: the wings of a source outside reach in.
     x, y = rng.uniform(-10, width + 9, count), rng.uniform(-10, height + 9, count)
@@ -53,17 +53,15 @@ def draw(galaxies: pd.DataFrame, rng: np.random.Generator) -> pd.DataFrame:
     magnitude = MAGNITUDES[1] + np.log10(rng.uniform(low, high, count)) / COUNTS_SLOPE
     star = rng.random(count) < 0.5
 
-    host = np.flatnonzero(rng.random(len(galaxies)) < COMPANION_SHARE)
-    distance = rng.uniform(1.2, 4, host.size) * galaxies["half_light_radius"].to_numpy()[host] / PIXEL_SCALE
-    angle = rng.uniform(0, 2 * np.pi, host.size)
+    host = galaxies[galaxies["companion_distance"] > 0]
+    distance = (host["companion_distance"] * host["half_light_radius"] / PIXEL_SCALE).to_numpy()
+    angle = host["companion_angle"].to_numpy()
     sources = pd.DataFrame(
         {
-            "x": np.concatenate([x, galaxies["x"].to_numpy()[host] + distance * np.cos(angle)]),
-            "y": np.concatenate([y, galaxies["y"].to_numpy()[host] + distance * np.sin(angle)]),
-            "magnitude": np.concatenate(
-                [magnitude, galaxies["magnitude"].to_numpy()[host] + rng.uniform(0.2, 2.2, host.size)]
-            ),
-            "is_star": np.concatenate([star, np.zeros(host.size, bool)]),
+            "x": np.concatenate([x, host["x"].to_numpy() + distance * np.cos(angle)]),
+            "y": np.concatenate([y, host["y"].to_numpy() + distance * np.sin(angle)]),
+            "magnitude": np.concatenate([magnitude, (host["magnitude"] + host["companion_difference"]).to_numpy()]),
+            "is_star": np.concatenate([star, np.zeros(len(host), bool)]),
         }
     )
     sources["template"] = rng.integers(GALAXY_TEMPLATES, size=len(sources))

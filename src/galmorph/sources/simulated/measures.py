@@ -5,21 +5,21 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.sources.simulated.drawing import SAMPLE, Stamp
-from galmorph.sources.simulated.exposure import PIXEL_SCALE, Exposure
+from galmorph.sources.simulated.drawing import Stamp
+from galmorph.sources.simulated.exposure import OVERSAMPLING, PIXEL_SCALE, SAMPLE, Exposure
 
 Floats = NDArray[np.float32]
 
 UNNOTICED_CONTRAST = 0.06  # structure fainter than this share of the light beneath it escapes the eye
 
 
-def arm_visibility(image: Floats, reference: Floats, exposure: Exposure) -> float:
+def visibility(image: Floats, reference: Floats, exposure: Exposure) -> float:
     """Return the signal-to-noise ratio of what distinguishes a galaxy from its smooth self.
 
     Parameters
     ----------
     image, reference
-        (n, n) float32, DN, (y, x), noiseless: with and without arms, bar and clumps.
+        (n, n) float32, DN, (y, x), noiseless: with and without arms, bar and clumps, or a tidal tail.
     exposure
         The frame's circumstances.
     """
@@ -101,8 +101,10 @@ def merger_appearance(
 def measure(stamp: Stamp, exposure: Exposure) -> dict[str, float]:
     """Return the measures of one galaxy by column name, all but merger_appearance."""
     ratio, axis = isophote(stamp.image, 1.5 * exposure.sky_noise)
+    tidal = np.zeros_like(stamp.reference) if stamp.tidal is None else stamp.tidal[::OVERSAMPLING, ::OVERSAMPLING]
     return {
-        "arm_visibility": arm_visibility(stamp.image, stamp.reference, exposure),
+        "arm_visibility": visibility(stamp.image - tidal, stamp.reference, exposure),
+        "tail_visibility": visibility(stamp.reference + tidal, stamp.reference, exposure),
         "signal_to_noise": signal_to_noise(stamp.reference, exposure),
         "isophote_axis_ratio": ratio,
         "isophote_axis": axis,

@@ -1,12 +1,13 @@
 """Where the camera looks: the runs, columns and fields of the simulated survey, and each frame's place on the sky.
 
-Runs scan eastward along stripes of declination; every second field of a run is kept, and the columns of the camera
-have gaps between them, so that no two frames overlap.
+Runs scan eastward along stripes of declination. Two successive fields are kept, the third left out: the two share the
+rows in which, as in the archive, one frame repeats the next. The columns of the camera have gaps between them, so that
+no other frames overlap.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -19,13 +20,15 @@ from galmorph.sdss import FRAME_SHAPE
 
 RERUN: Final = 40
 FIRST_RUN, RUN_STEP = 1009, 8
-FIRST_FIELD, FIELD_STEP = 11, 2
+FIRST_FIELD: Final = 11
+STRIP_FIELDS: Final = 2  # successive fields of one strip
+STRIP_STEP: Final = 3  # fields from one strip to the next in the same column
 CAMERA_COLUMNS: Final = 6
-FIELDS_PER_RUN: Final = 15
+STRIPS_PER_COLUMN: Final = 10
 STRIPES: Final = 12  # 2.5 degrees apart, from declination -11 on
 RUNS_PER_STRIPE: Final = 72  # 5 degrees of right ascension each
-FRAMES: Final = CAMERA_COLUMNS * FIELDS_PER_RUN * STRIPES * RUNS_PER_STRIPE
-FIELD_LENGTH: Final = 1361 * 0.396 / 3600  # degrees from one field to the next; a frame repeats 128 rows of the next
+STRIPS: Final = CAMERA_COLUMNS * STRIPS_PER_COLUMN * STRIPES * RUNS_PER_STRIPE
+FIELD_ROWS: Final = 1361  # rows from one field to the next; a frame repeats the first 128 rows of the next
 COLUMN_DISTANCE: Final = 25.17 / 60  # degrees between neighbouring camera columns
 DEGREES_PER_PIXEL: Final = 1.1e-4
 
@@ -75,30 +78,48 @@ class Pointing:
         return position.ra.deg, position.dec.deg
 
 
-def pointing(index: int) -> Pointing:
-    """Return the survey's frame of a number, from 0.
+def pointing(strip: int, part: int) -> Pointing:
+    """Return a frame of the survey: of a strip by its number, from 0, the first (0) or the second (1) field.
 
     Raises
     ------
     GalmorphError
-        If the sky that the survey scans has no such frame.
+        If the sky that the survey scans has no such strip.
     """
-    if not 0 <= index < FRAMES:
+    if not 0 <= strip < STRIPS:
         raise GalmorphError(
-            f"simulated.galaxies: frame {index + 1} is needed, the simulated survey has {FRAMES}; "
-            "ask for fewer galaxies, or put more in a frame (simulated.galaxies_per_frame)"
+            f"simulated.galaxies: frame {STRIP_FIELDS * strip + part + 1} is needed, the simulated survey has "
+            f"{STRIP_FIELDS * STRIPS}; ask for fewer galaxies, or put more in a frame (simulated.galaxies_per_frame)"
         )
-    run, place = divmod(index, CAMERA_COLUMNS * FIELDS_PER_RUN)
+    run, place = divmod(strip, CAMERA_COLUMNS * STRIPS_PER_COLUMN)
     step, column = divmod(place, CAMERA_COLUMNS)
     block, stripe = divmod(run, STRIPES)
+    field = STRIP_STEP * step
     dec = -11 + 2.5 * stripe + COLUMN_DISTANCE * (column - (CAMERA_COLUMNS - 1) / 2)
-    ra = 5 * block + (0.1 + FIELD_STEP * FIELD_LENGTH * step) / np.cos(np.radians(dec))
-    return Pointing(
+    ra = 5 * block + (0.1 + DEGREES_PER_PIXEL * FIELD_ROWS * field) / np.cos(np.radians(dec))
+    first = Pointing(
         run=FIRST_RUN + RUN_STEP * run,
         camcol=column + 1,
-        field=FIRST_FIELD + FIELD_STEP * step,
+        field=FIRST_FIELD + field,
         ra=round(ra % 360, 8),
         dec=round(dec, 8),
         rotation=0.022 * float(np.sin(0.7 * run)),
-        dec_first=index % 10 == 5,
+        dec_first=strip % 10 == 2,
+    )
+    return _next(first, dec_first=strip % 10 == 7) if part else first
+
+
+def _next(first: Pointing, *, dec_first: bool) -> Pointing:
+    """Return the field that follows in the scan: the same pixels of the sky, FIELD_ROWS further down."""
+    x, y = FRAME_SHAPE[1] / 2 - 0.5, FRAME_SHAPE[0] / 2 - 1 + FIELD_ROWS
+    ra, dec = first.sky(np.array([x, x + 1]), np.array([y, y]))
+    east, north = (ra[1] - ra[0]) * np.cos(np.radians(dec[0])), dec[1] - dec[0]
+    return replace(
+        first,
+        field=first.field + 1,
+        ra=float(ra[0]),
+        dec=float(dec[0]),
+        # Meridians converge: north is not where it was at the first field.
+        rotation=float(np.arctan2(east, north)),
+        dec_first=dec_first,
     )

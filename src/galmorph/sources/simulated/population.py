@@ -15,6 +15,8 @@ import pandas as pd
 from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
+from galmorph.settings import TypesSettings
+
 Floats = NDArray[np.float64]
 
 COSMOLOGY: Final = FlatLambdaCDM(H0=70, Om0=0.3)
@@ -24,6 +26,9 @@ ABSOLUTE_MAGNITUDES: Final = (-24.0, -16.0)
 SCHECHTER_M, SCHECHTER_ALPHA = -21.2, -1.05
 K_CORRECTION: Final = {"early": 1.1, "late": 0.8}  # magnitudes per unit redshift
 ELLIPTICAL_SHARE: Final = 0.62  # of early types; the others are lenticular
+GRAND_DESIGN_SHARE: Final = 0.6  # of spirals; the others' arms are faint or none
+COMPANION_SHARE: Final = 0.05
+TAIL_SHARE: Final = 0.5  # of those with a companion
 DISK_EXTENT: Final = 4.2  # scale lengths at which disks are truncated
 
 
@@ -61,25 +66,29 @@ def apparent_magnitude(redshift: Floats, magnitude: Floats, early: NDArray[np.bo
     return magnitude + np.interp(redshift, grid, modulus) + k * redshift
 
 
-@lru_cache(maxsize=1)
-def _cumulative() -> Floats:
+@lru_cache(maxsize=4)
+def _cumulative(early_fraction: float | None) -> Floats:
     """Return the running sum of the density over the cells that the flux limits let through, ending at 1."""
     redshift, magnitude, density = _cells()
     z, M, early = np.meshgrid(redshift, magnitude, [True, False], indexing="ij")
     m = apparent_magnitude(z, M, early)
     # A margin of more than half a cell: the exact limits are applied to the drawn galaxies.
-    seen = (m > MAGNITUDES[0] - 0.3) & (m < MAGNITUDES[1] + 0.3)
-    total = np.cumsum(np.where(seen, density, 0.0).ravel())
+    seen = np.where((m > MAGNITUDES[0] - 0.3) & (m < MAGNITUDES[1] + 0.3), density, 0.0)
+    if early_fraction is not None:
+        seen *= np.array([early_fraction, 1 - early_fraction]) / seen.sum(axis=(0, 1))
+    total = np.cumsum(seen.ravel())
     return np.asarray(total / total[-1])
 
 
-def _luminosities(count: int, rng: np.random.Generator) -> tuple[Floats, Floats, NDArray[np.bool_], Floats]:
+def _luminosities(
+    count: int, early_fraction: float | None, rng: np.random.Generator
+) -> tuple[Floats, Floats, NDArray[np.bool_], Floats]:
     """Draw redshift, absolute magnitude, early or late, and apparent magnitude within the limits."""
     redshift, magnitude, density = _cells()
     kept: list[tuple[Floats, ...]] = []
     missing = count
     while missing > 0:
-        cell = np.searchsorted(_cumulative(), rng.random(2 * missing + 8), side="right")
+        cell = np.searchsorted(_cumulative(early_fraction), rng.random(2 * missing + 8), side="right")
         i, j, late = np.unravel_index(cell, density.shape)
         z = redshift[i] + (redshift[1] - redshift[0]) * rng.uniform(-0.5, 0.5, cell.size)
         M = magnitude[j] + (magnitude[1] - magnitude[0]) * rng.uniform(-0.5, 0.5, cell.size)
@@ -102,7 +111,7 @@ def half_light_radius(magnitude: Floats, early: NDArray[np.bool_], rng: np.rando
     return np.where(early, small, large * np.exp(scatter * deviate))
 
 
-def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
+def draw(count: int, rng: np.random.Generator, types: TypesSettings | None = None) -> pd.DataFrame:
     """Draw galaxies.
 
     Parameters
@@ -111,6 +120,8 @@ def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
         How many.
     rng
         The only source of chance.
+    types
+        Shares of the types within the flux limits; None leaves them to the luminosity function.
 
     Returns
     -------
@@ -121,11 +132,18 @@ def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
         axis_ratio of the whole (of the disk, where there is one), position_angle in radians from +x to +y. Arms:
         arm_contrast (0 without), arm_count, pitch (radians), winding (+1 or -1), arm_sharpness, arm_phase, arm_wobble,
         arm_wobble_phase, lopsidedness, flocculence. bar_fraction of the disk's flux, bar_length in scale lengths,
-        clumps (their number), dust (depth of the lane). colour: what volunteers saw of it, positive for blue.
+        clumps (their number), dust (depth of the lane). Arms depart from a spiral by arm_raggedness (radians), and one
+        is stronger than the others by arm_inequality. colour: what volunteers saw of it, positive for blue.
+        companion_distance in half-light radii (0: none), companion_angle (radians), companion_difference
+        (magnitudes fainter); tail_fraction of the flux in a tidal tail and a bridge, tail_curve in radians.
     """
     normal, uniform = rng.standard_normal, rng.uniform
-    z, M, early, m = _luminosities(count, rng)
-    elliptical = early & (rng.random(count) < ELLIPTICAL_SHARE)
+    early_fraction, elliptical_share = None, ELLIPTICAL_SHARE
+    if types is not None:
+        early_fraction = types.elliptical + types.lenticular
+        elliptical_share = types.elliptical / early_fraction if early_fraction > 0 else 0.0
+    z, M, early, m = _luminosities(count, early_fraction, rng)
+    elliptical = early & (rng.random(count) < elliptical_share)
     spiral = ~early
     kind = np.select([elliptical, spiral], ["E", "S"], "S0")
 
@@ -134,7 +152,7 @@ def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
 
     fraction = np.select(
         [elliptical, spiral],
-        [np.ones(count), np.minimum(10 ** (-0.75 - 0.1 * (M + 20.5) + 0.3 * normal(count)), 0.65)],
+        [np.ones(count), np.minimum(10 ** (-0.68 - 0.1 * (M + 20.5) + 0.3 * normal(count)), 0.65)],
         np.clip(0.5 + 0.13 * normal(count), 0.1, 0.9),
     )
     disk = np.where(elliptical, 0.0, 1.25 * radius / (1.678 * (1 - 0.55 * fraction)))
@@ -145,14 +163,14 @@ def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
     )
     relative = np.where(spiral, 0.28, 0.42) + 0.08 * normal(count)
     cos2 = rng.random(count) ** 2
-    thickness = np.where(spiral, uniform(0.12, 0.22, count), uniform(0.22, 0.35, count))
+    thickness = np.where(spiral, uniform(0.16, 0.26, count), uniform(0.22, 0.35, count))
     flat = np.sqrt(thickness**2 + (1 - thickness**2) * cos2)
     round_ = np.clip(1 - np.abs(0.22 + 0.15 * normal(count)), 0.45, 0.99)
 
-    grand = rng.random(count) < 0.7
+    grand = rng.random(count) < GRAND_DESIGN_SHARE
     contrast = np.where(
         grand,
-        np.clip(0.95 * np.exp(0.3 * normal(count)), 0.3, 1.9),
+        np.clip(0.75 * np.exp(0.35 * normal(count)), 0.25, 1.7),
         np.clip(0.12 * np.exp(0.5 * normal(count)), 0.02, 0.5),
     )
     flocculence = 0.12 * np.maximum(1 + 0.4 * normal(count), 0) * np.where(contrast > 0.3, 1.3, 0.6)
@@ -174,10 +192,12 @@ def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
         "arm_count": np.where(spiral, rng.choice([2, 2, 2, 2, 3, 4], count), 0),
         "pitch": np.radians(np.clip(19 + 6 * normal(count), 8, 38)),
         "winding": rng.choice([-1, 1], count),
-        "arm_sharpness": uniform(1.5, 3.5, count),
+        "arm_sharpness": uniform(1.0, 3.0, count),
         "arm_phase": uniform(0, 2 * np.pi, count),
         "arm_wobble": 0.25 * normal(count),
         "arm_wobble_phase": uniform(0, 2 * np.pi, count),
+        "arm_raggedness": np.abs(0.3 + 0.12 * normal(count)),
+        "arm_inequality": uniform(0, 0.6, count),
         "lopsidedness": 0.25 * normal(count),
         "flocculence": np.where(spiral, flocculence, 0.0),
         "bar_fraction": np.where(barred, uniform(0.05, 0.18, count), 0.0),
@@ -186,4 +206,18 @@ def draw(count: int, rng: np.random.Generator) -> pd.DataFrame:
         "dust": np.where(spiral & (flat < 0.4), uniform(0.2, 0.6, count), 0.0),
         "colour": 0.7 * normal(count) + np.where(early, -0.6, 0.6),
     }
-    return pd.DataFrame(columns)
+    return pd.DataFrame(columns | _companions(count, rng))
+
+
+def _companions(count: int, rng: np.random.Generator) -> dict[str, NDArray[np.float64]]:
+    """Draw who has a companion, and whose encounter has drawn out a tail."""
+    paired = rng.random(count) < COMPANION_SHARE
+    distance = np.where(paired, rng.uniform(1.2, 4, count), 0.0)
+    torn = paired & (rng.random(count) < TAIL_SHARE)
+    return {
+        "companion_distance": distance,
+        "companion_angle": rng.uniform(0, 2 * np.pi, count),
+        "companion_difference": rng.uniform(0.2, 2.2, count),
+        "tail_fraction": np.where(torn, rng.uniform(0.05, 0.25, count), 0.0),
+        "tail_curve": rng.choice([-1, 1], count) * rng.uniform(0.6, 1.6, count),
+    }

@@ -9,16 +9,18 @@ import pandas as pd
 from galmorph.galaxyzoo import COLUMNS as TABLE2
 from galmorph.settings import SimulatedSettings
 from galmorph.sources.simulated import archive, frames, volunteers
-from galmorph.sources.simulated.pointing import pointing
+from galmorph.sources.simulated.pointing import STRIP_FIELDS, pointing
 from galmorph.workers import spread
 
 
-def take(seed: int, index: int, first: int, count: int, folder: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Write one frame and its calibration, and let the volunteers see it.
+def take(
+    settings: SimulatedSettings, strip: int, first: int, count: int, folder: str
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Write the frames of one strip and their calibration, and let the volunteers see them.
 
     Parameters
     ----------
-    seed, index, first, count
+    settings, strip, first, count
         As in `frames.observe`.
     folder
         The archive's root.
@@ -28,19 +30,30 @@ def take(seed: int, index: int, first: int, count: int, folder: str) -> tuple[pd
     truth, votes
         One row per galaxy each.
     """
-    seen = frames.observe(seed, index, first, count)
-    # SKY and FLUX20 are absent from half of the archive's headers.
-    frame = archive.frame_bytes(seen.pixels, seen.pointing, seen.exposure, calibrated=index % 2 == 0)
-    stars = int(seen.sources["is_star"].sum())
-    calibration = archive.tsfield_bytes(seen.pointing, seen.exposure, stars, len(seen.sources) - stars + count)
-    for name, content in (
-        (archive.frame_file(seen.pointing), frame),
-        (archive.tsfield_file(seen.pointing), calibration),
-    ):
-        path = Path(folder) / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content)
-    return seen.truth, volunteers.poll(seen.truth, frames.stream(seed, index, frames.VOTES))
+    tables = []
+    for part, seen in enumerate(frames.observe(settings, strip, first, count)):
+        # SKY and FLUX20 are absent from half of the archive's headers.
+        frame = archive.frame_bytes(seen.pixels, seen.pointing, seen.exposure, calibrated=(strip + part) % 2 == 0)
+        stars = int(seen.sources["is_star"].sum())
+        galaxies = len(seen.sources) - stars + len(seen.truth)
+        calibration = archive.tsfield_bytes(seen.pointing, seen.exposure, stars, galaxies)
+        for name, content in (
+            (archive.frame_file(seen.pointing), frame),
+            (archive.tsfield_file(seen.pointing), calibration),
+        ):
+            path = Path(folder) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        tables.append(seen.truth)
+    truth = pd.concat(tables, ignore_index=True)
+    return truth, volunteers.poll(truth, frames.stream(settings.seed, strip, frames.VOTES))
+
+
+def strips(settings: SimulatedSettings) -> list[tuple[int, int, int]]:
+    """Return what each strip holds: its number, its first galaxy, and how many; all are full but the last."""
+    full = STRIP_FIELDS * settings.galaxies_per_frame
+    starts = range(0, settings.galaxies, full)
+    return [(strip, first, min(full, settings.galaxies - first)) for strip, first in enumerate(starts)]
 
 
 def acquire(settings: SimulatedSettings, folder: Path) -> None:
@@ -49,7 +62,8 @@ def acquire(settings: SimulatedSettings, folder: Path) -> None:
     Parameters
     ----------
     settings
-        How many galaxies, how many of them in a frame, and the seed; nothing else decides a byte of the files.
+        How many galaxies, how many of them in a frame, their types, the seeing, and the seed; nothing else decides a
+        byte of the files.
     folder
         Existing and empty. It receives the frames and tsField files in the archive's layout under imaging/,
         GalaxyZoo1_DR_table2.csv, redshifts.csv, and truth.parquet: what the galaxies are and what can be seen of
@@ -58,16 +72,16 @@ def acquire(settings: SimulatedSettings, folder: Path) -> None:
     Raises
     ------
     GalmorphError
-        If more galaxies are asked for than the simulated sky has room for.
+        If more galaxies are asked for than the simulated sky, or a frame of it, has room for.
     """
-    # The last frame is looked for before any is drawn.
-    pointing((settings.galaxies - 1) // settings.galaxies_per_frame)
-    jobs = []
-    for index, first in enumerate(range(0, settings.galaxies, settings.galaxies_per_frame)):
-        count = min(settings.galaxies_per_frame, settings.galaxies - first)
-        jobs.append((settings.seed, index, first, count, str(folder)))
+    plan = strips(settings)
+    # The last strip is looked for, and a place for every galaxy, before any pixel is drawn.
+    pointing(plan[-1][0], STRIP_FIELDS - 1)
+    for strip, first, count in plan:
+        frames.compose(settings, strip, first, count)
+    jobs = [(settings, strip, first, count, str(folder)) for strip, first, count in plan]
     results: list[tuple[pd.DataFrame, pd.DataFrame] | None] = [None] * len(jobs)
-    for index, result in spread(take, jobs, label="simulated survey", unit="frame"):
+    for index, result in spread(take, jobs, label="simulated survey", unit="strip"):
         results[index] = result
     tables = [pd.concat(result, axis=1) for result in results if result is not None]
     catalogue = pd.concat(tables, ignore_index=True).sort_values(["ra", "objid"], ignore_index=True)

@@ -25,6 +25,7 @@ VOTED_ON: Final = (
     "isophote_axis",
     "concentration",
     "merger_appearance",
+    "tail_visibility",
     "colour",
     "axis_ratio",
     "winding",
@@ -51,8 +52,8 @@ class Crowd:
         Of the spiral's, in log10 of the arms' signal-to-noise ratio.
     edge_appeal, edge_zero, edge_width
         Of the edge-on disk's: in units of the width of an axis ratio below zero, where the galaxy is resolved.
-    dont_know_appeal, merger_appeal, merger_slope
-        Of the two rare answers.
+    dont_know_appeal, merger_appeal, merger_slope, tail_zero
+        Of the two rare answers; a tail of 10^tail_zero signal-to-noise is seen by half.
     colour_slope
         Of the colour's part in arms and edge.
     peculiarity
@@ -63,20 +64,21 @@ class Crowd:
         Of the correction for distance, decades of the ratio of elliptical to spiral votes per unit redshift.
     """
 
-    concentration_slope: float = 1.0
-    concentration_zero: float = 3.05
-    arm_slope: float = 4.5
-    arm_zero: float = 1.48
-    edge_appeal: float = -1.7
-    edge_zero: float = 0.535
-    edge_width: float = 0.07
-    dont_know_appeal: float = -2.05
-    merger_appeal: float = -4.4
-    merger_slope: float = 5.5
-    colour_slope: float = 0.5
-    peculiarity: float = 0.3
-    careless: float = 0.06
-    bias_slope: float = 8.0
+    concentration_slope: float = 1.05
+    concentration_zero: float = 3.26
+    arm_slope: float = 5.8
+    arm_zero: float = 1.466
+    edge_appeal: float = -1.82
+    edge_zero: float = 0.51
+    edge_width: float = 0.063
+    dont_know_appeal: float = -2.09
+    merger_appeal: float = -3.77
+    merger_slope: float = 3.75
+    tail_zero: float = 1.5
+    colour_slope: float = 0.35
+    peculiarity: float = 0.21
+    careless: float = 0.07
+    bias_slope: float = 7.5
 
 
 CROWD: Final = Crowd()
@@ -108,6 +110,8 @@ def chances(truth: pd.DataFrame, rng: np.random.Generator, crowd: Crowd = CROWD)
     visible = np.log10(np.maximum(column["arm_visibility"], 0.3))
     elongated = (crowd.edge_zero - column["isophote_axis_ratio"]) / crowd.edge_width
     resolved = _logistic(column["isophote_axis"] / column["fwhm"] - 3.5)
+    tail = _logistic((np.log10(np.maximum(column["tail_visibility"], 0.3)) - crowd.tail_zero) / 0.15)
+    merging = 1 - (1 - column["merger_appearance"]) * (1 - tail)
     noise = crowd.peculiarity * rng.standard_normal((4, n))
     blue = crowd.colour_slope * column["colour"]
     appeal = np.stack(
@@ -116,7 +120,7 @@ def chances(truth: pd.DataFrame, rng: np.random.Generator, crowd: Crowd = CROWD)
             crowd.arm_slope * (visible - crowd.arm_zero) + blue + noise[1],
             np.minimum(5, crowd.edge_appeal + elongated * resolved + blue + noise[2]),
             crowd.dont_know_appeal - np.log10(column["signal_to_noise"] / 200) + 0.8 * noise[3],
-            crowd.merger_appeal + crowd.merger_slope * column["merger_appearance"],
+            crowd.merger_appeal + crowd.merger_slope * merging,
         ]
     )
     appeal = np.exp(appeal - appeal.max(axis=0))
