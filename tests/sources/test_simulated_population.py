@@ -46,8 +46,9 @@ def test_only_disks_have_scale_lengths_and_only_spirals_arms(galaxies: pd.DataFr
 
 def test_arm_contrast_has_two_kinds_of_spiral(galaxies: pd.DataFrame) -> None:
     contrast = galaxies["arm_contrast"][galaxies["kind"] == "S"]
-    assert (contrast > 0.5).mean() == pytest.approx(0.69, abs=0.04)
-    assert (contrast < 0.25).mean() == pytest.approx(0.28, abs=0.04)
+    # 60 % around 0.75 and 40 % around 0.12, with little between.
+    assert (contrast > 0.4).mean() == pytest.approx(0.58, abs=0.04)
+    assert (contrast < 0.25).mean() == pytest.approx(0.37, abs=0.04)
 
 
 def test_sizes_grow_with_luminosity() -> None:
