@@ -2,7 +2,7 @@
 # make ui          the MLflow UI, on this machine only
 # make test        environment, linters, types, tests
 # make test-all    the same with the tests that take minutes
-# make bench       what training costs, against plain Keras and the machine (quarter of an hour; nothing else running)
+# make bench       what training costs, against plain Keras and the machine, and the survey (20 minutes; nothing else running)
 # make gpu         TensorFlow with CUDA in the place of the CPU build, in the same version (5 GB)
 # make lock        requirements.lock anew from pyproject.toml
 # make clean       remove the environment and everything half-made (data, models and the store stay)
