@@ -10,14 +10,16 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from galmorph import cutouts
-from galmorph.sdss import FRAME_SHAPE, ObjectId, dr8_frame_path, frame_path, tsfield_path
+from galmorph import blocks
+from galmorph.frames import FRAME_SHAPE
+from galmorph.sdss import ObjectId, dr8_frame_path, frame_path, tsfield_path
 
 SKY = 150.0
 NOISE = 5.5
@@ -26,6 +28,9 @@ RA, DEC = 150.0, 20.0
 TABLE2_HEADER = (
     "OBJID,RA,DEC,NVOTE,P_EL,P_CW,P_ACW,P_EDGE,P_DK,P_MG,P_CS,P_EL_DEBIASED,P_CS_DEBIASED,SPIRAL,ELLIPTICAL,UNCERTAIN"
 )
+
+
+KINDS = {"S": "spiral", "E": "elliptical", "U": "uncertain"}
 
 
 def sky_image(seed: int = 0, shape: tuple[int, int] = FRAME_SHAPE) -> NDArray[np.float64]:
@@ -178,12 +183,23 @@ def write_table2(path: Path, rows: Iterable[str]) -> Path:
     return path
 
 
+def catalogue_of(galaxies: pd.DataFrame, path: Path) -> Path:
+    rows = [
+        table2_row(number, ra, dec, KINDS[label])
+        for number, ra, dec, label in zip(
+            galaxies["objid_dr7"], galaxies["ra"], galaxies["dec"], galaxies["label"], strict=True
+        )
+    ]
+    assert TABLE2_HEADER.count(",") == rows[0].count(",")
+    return write_table2(path, rows)
+
+
 def cut_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare a test the start of a cluster; test_cutouts has one that compares the two ways."""
+    """Spare a test the start of a cluster; test_survey has one that compares the two ways."""
 
     def spread(
         function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], *, label: str, unit: str
     ) -> Iterator[tuple[int, Any]]:
         return ((index, function(*job)) for index, job in enumerate(jobs))
 
-    monkeypatch.setattr(cutouts, "spread", spread)
+    monkeypatch.setattr(blocks, "spread", spread)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from galmorph.settings import Settings, parse_settings
+from galmorph.settings import SampleSettings, Settings, parse_settings
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_NETWORK = {"filters": [4, 4], "kernels": [3, 3], "padding": "valid", "dense": [8], "dropout": 0.0}
@@ -34,3 +34,13 @@ def committed() -> Any:
 def settings_with(changes: dict[str, Any]) -> Settings:
     """Return the settings of params.yaml with changes by dotted name."""
     return parse_settings(changed(committed(), changes))
+
+
+NO_LIMITS = {"ra": None, "dec": None, "redshift": None, "nvote": None}
+
+
+def sample(
+    rule: str = "first", size: int | None = None, seed: int = 1, **limits: tuple[float, float]
+) -> SampleSettings:
+    """Return the settings of a sample."""
+    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": seed, "limits": NO_LIMITS | limits})

@@ -13,17 +13,8 @@ from hypothesis import strategies as st
 
 from framemaker import SKY, dr7_bytes, header_cards, sky_image, write_dr7, write_dr8, write_tsfield
 from galmorph.errors import GalmorphError
-from galmorph.sdss import (
-    FrameName,
-    ObjectId,
-    dr8_frame_path,
-    frame_path,
-    parse_tsfield_name,
-    read_frame,
-    read_frame_wcs,
-    read_tsfield,
-    tsfield_path,
-)
+from galmorph.frames import read_frame, read_frame_wcs, read_tsfield
+from galmorph.sdss import FrameName, ObjectId, dr8_frame_path, frame_path, parse_tsfield_name, tsfield_path
 
 identities = st.builds(
     ObjectId,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import tempfile
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from galmorph.errors import GalmorphError
 from galmorph.galaxyzoo import VOTES
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import CATALOGUE_COLUMNS, MEASURED_COLUMNS, Reject, Stamp, write_stamp_set
+from galmorph.stampset import CATALOGUE_COLUMNS, MEASURED_COLUMNS, Reject, Stamp, write_block, write_stamp_set
 
 Results = list[Stamp | Reject]
 
@@ -31,6 +32,15 @@ def stamp(row: int, *, wide: bool = True) -> Stamp:
     return Stamp(row, image, large, f"frame{row}", row + 0.5, 2.0, 1.3, 0.396, 100.0, 5.0)
 
 
+def write(folder: Path, table: pd.DataFrame, results: Results, settings: CutoutSettings = SETTINGS) -> tuple[int, int]:
+    """Write results in blocks of two."""
+    with tempfile.TemporaryDirectory() as place:
+        blocks = [Path(place) / str(start) for start in range(0, len(results), 2)]
+        for number, block in enumerate(blocks):
+            write_block(block, results[2 * number : 2 * number + 2])
+        return write_stamp_set(folder, table, blocks, settings)
+
+
 def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
@@ -43,7 +53,7 @@ def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
         stamp(4),
         Reject(2, "", "b: c"),
     ]
-    assert write_stamp_set(tmp_path / "set", catalogue(5), results, SETTINGS) == (3, 2)
+    assert write(tmp_path / "set", catalogue(5), results) == (3, 2)
     assert sorted(contents(tmp_path / "set")) == ["galaxies.parquet", "images.npy", "rejected.csv", "wide.npy"]
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
@@ -68,24 +78,24 @@ def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
 
 def test_same_bytes_whatever_the_order(tmp_path: Path) -> None:
     results: Results = [stamp(0), Reject(1, "f", "r"), stamp(2, wide=False), stamp(3), Reject(4, "g", "s")]
-    write_stamp_set(tmp_path / "a", catalogue(5), results, SETTINGS)
-    write_stamp_set(tmp_path / "b", catalogue(5), results[::-1], SETTINGS)
+    write(tmp_path / "a", catalogue(5), results)
+    write(tmp_path / "b", catalogue(5), results[::-1])
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
 def test_no_wide_stamp_and_no_reject(tmp_path: Path) -> None:
-    write_stamp_set(tmp_path / "set", catalogue(1), [stamp(0, wide=False)], SETTINGS)
+    write(tmp_path / "set", catalogue(1), [stamp(0, wide=False)])
     assert np.load(tmp_path / "set" / "wide.npy").shape == (0, 32, 32)
     assert (tmp_path / "set" / "rejected.csv").read_text() == "objid,frame,reason\n"
 
 
 def test_too_many_rejects_stop_and_leave_what_was_there(tmp_path: Path) -> None:
-    write_stamp_set(tmp_path / "set", catalogue(1), [stamp(0)], SETTINGS)
+    write(tmp_path / "set", catalogue(1), [stamp(0)])
     before = contents(tmp_path / "set")
     rejects = [Reject(1, "f1", "off the frame"), Reject(2, "f2", "unreadable: x"), Reject(3, "f3", "unreadable: y")]
     results: Results = [stamp(0), *rejects]
     with pytest.raises(GalmorphError) as caught:
-        write_stamp_set(tmp_path / "set", catalogue(4), results, SETTINGS)
+        write(tmp_path / "set", catalogue(4), results)
     message = str(caught.value)
     assert "3 of 4 galaxies rejected (2 unreadable, 1 off the frame)" in message
     assert "101 f1 off the frame; 102 f2 unreadable: x; 103 f3" in message
@@ -96,16 +106,16 @@ def test_too_many_rejects_stop_and_leave_what_was_there(tmp_path: Path) -> None:
 
 def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
     results: Results = [stamp(0), Reject(1, "f", "r")]
-    assert write_stamp_set(tmp_path / "set", catalogue(2), results, SETTINGS) == (1, 1)
+    assert write(tmp_path / "set", catalogue(2), results) == (1, 1)
 
 
 def test_nothing_accepted_is_refused_at_any_limit(tmp_path: Path) -> None:
     settings = SETTINGS.model_copy(update={"max_rejected_fraction": 0.999})
     with pytest.raises(GalmorphError, match="1 of 1 galaxies rejected"):
-        write_stamp_set(tmp_path / "set", catalogue(1), [Reject(0, "f", "r")], settings)
+        write(tmp_path / "set", catalogue(1), [Reject(0, "f", "r")], settings)
 
 
 @pytest.mark.parametrize("results", [[stamp(0)], [stamp(0), stamp(1), Reject(1, "f", "r")]])
 def test_a_galaxy_lost_or_twice_is_a_defect(tmp_path: Path, results: Results) -> None:
     with pytest.raises(RuntimeError, match="neither cut out nor rejected, or twice"):
-        write_stamp_set(tmp_path / "set", catalogue(2), results, SETTINGS)
+        write(tmp_path / "set", catalogue(2), results)

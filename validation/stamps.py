@@ -17,10 +17,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.cutouts import cut, local_sky
+from galmorph.frames import read_frame
 from galmorph.report.figures import style
 from galmorph.report.figures.cutout import border, stretch
 from galmorph.report.figures.examples import example_rows
-from galmorph.sdss import read_frame
 from galmorph.sources.pictures import read_picture
 
 LETTERS: Final = {"S": "spiral", "U": "uncertain", "E": "elliptical"}

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from galmorph.cutouts import TABLE2_NAME
+from galmorph.archive import TABLE2_NAME
 from galmorph.galaxyzoo import read_table2
 from galmorph.report.figures import style
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +14,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.sdss import FrameName, ObjectId, parse_tsfield_name, read_frame_wcs
+from galmorph.frames import read_frame_wcs
+from galmorph.sdss import FrameName, ObjectId, parse_tsfield_name
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,29 @@ class FrameFile:
     def place(self) -> tuple[int, int, int]:
         """Run, camcol and field: one strip of sky in one exposure."""
         return (self.name.run, self.name.camcol, self.name.field)
+
+
+TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
+REDSHIFTS_NAME = "redshifts.csv"
+MISSING_NAME = "missing.csv"
+
+
+def write_missing(failures: Mapping[str, str], folder: Path) -> None:
+    """Write missing.csv: the paths of files that a source could not have, and why."""
+    table = pd.DataFrame({"path": list(failures), "reason": list(failures.values())}, dtype=str)
+    table.to_csv(folder / MISSING_NAME, index=False, lineterminator="\n")
+
+
+def read_missing(folder: Path) -> dict[tuple[int, int, int], str]:
+    """Read why frames are missing, by run, camcol and field; nothing where the source leaves no such list."""
+    path = folder / MISSING_NAME
+    if not path.exists():
+        return {}
+    table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    named = (
+        (FrameName.parse(Path(file).name), reason) for file, reason in zip(table["path"], table["reason"], strict=True)
+    )
+    return {(name.run, name.camcol, name.field): reason for name, reason in named if name is not None}
 
 
 @dataclass(frozen=True)

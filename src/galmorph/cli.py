@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import functools
 import sys
 
 from galmorph import __version__
@@ -31,6 +32,39 @@ def sync() -> None:
     sys.stdout.write(f"MLflow: {counts}\n")
 
 
+def plan() -> None:
+    """Say what the sample of survey.source sdss is and what it would download; only tables are fetched."""
+    from galmorph.download import Mirror
+    from galmorph.sources import sdss
+
+    chosen = layout.settings()
+    if chosen.survey.source != "sdss":
+        raise GalmorphError(f"survey.source is {chosen.survey.source}, which downloads nothing; plan is for sdss")
+    mirror = Mirror(layout.ARCHIVE.resolve())
+    request = sdss.make_request(chosen.sdss, chosen.survey.sample, mirror)
+    sys.stdout.write(f"{sdss.describe(request, chosen.sdss, chosen.survey.sample, mirror)}\n")
+
+
+def verify(again: bool = False) -> None:
+    """Compare the files of data/raw, byte by byte, with its manifest; --repair fetches again those that differ."""
+    from galmorph.download import Mirror
+    from galmorph.verification import repair
+    from galmorph.verification import verify as compare
+
+    if again:
+        repaired, wrong = repair(layout.RAW, Mirror(layout.ARCHIVE.resolve()))
+        sys.stdout.write("".join(f"repaired  {path}\n" for path in repaired))
+        remedy = "dvc repro --force acquire makes data/raw anew"
+    else:
+        files, wrong = compare(layout.RAW)
+        remedy = "galmorph verify --repair fetches them again (those made here: dvc repro --force acquire)"
+        if not wrong:
+            sys.stdout.write(f"{layout.RAW}: {files} files, all of them as the manifest says\n")
+    sys.stdout.write("".join(f"wrong     {path}: {reason}\n" for path, reason in wrong.items()))
+    if wrong:
+        raise GalmorphError(f"{layout.RAW}: {len(wrong)} files are not what the manifest says; {remedy}")
+
+
 def summary() -> None:
     """Print the summary of the last report, and where the rest of it is."""
     import pandas as pd
@@ -51,7 +85,7 @@ def summary() -> None:
     )
 
 
-COMMANDS = {"check": check, "sync": sync, "summary": summary}
+COMMANDS = {"check": check, "plan": plan, "verify": verify, "sync": sync, "summary": summary}
 
 
 def main() -> None:
@@ -61,7 +95,9 @@ def main() -> None:
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, command in COMMANDS.items():
         commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-    launch(COMMANDS[parser.parse_args().command])
+    commands.choices["verify"].add_argument("--repair", action="store_true", help="fetch again what differs")
+    asked = parser.parse_args()
+    launch(functools.partial(verify, asked.repair) if asked.command == "verify" else COMMANDS[asked.command])
 
 
 if __name__ == "__main__":

@@ -1,10 +1,9 @@
-"""A frame and positions -> stamps; a folder of frames and a sample -> a set of stamps."""
+"""A frame and positions -> stamps."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,16 +12,9 @@ from astropy.stats import sigma_clip
 from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
-from galmorph.archive import FrameFile, assign_frames, find_frames, find_tsfields
-from galmorph.errors import GalmorphError
-from galmorph.galaxyzoo import join_redshifts, read_redshifts, read_table2
-from galmorph.sdss import Frame, read_frame, read_tsfield
+from galmorph.frames import Frame
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import Reject, Stamp, write_stamp_set
-from galmorph.workers import spread
-
-TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
-REDSHIFTS_NAME = "redshifts.csv"
+from galmorph.stampset import Reject, Stamp
 
 # Why a galaxy is rejected; a detail may follow after a colon.
 TOO_NEAR_THE_EDGE = "too near the edge"
@@ -111,13 +103,13 @@ def local_sky(image: NDArray[np.float32], x: float, y: float, inner: int, outer:
 
 def frame_cutouts(
     frame: Frame, galaxies: pd.DataFrame, settings: CutoutSettings, psf_fwhm: float = math.nan
-) -> list[Stamp | Reject]:
-    """Cut galaxies out of a frame. Nothing is opened here.
+) -> Iterator[Stamp | Reject]:
+    """Cut galaxies out of a frame, one after the other. Nothing is opened here.
 
     Parameters
     ----------
     frame
-        As `galmorph.sdss.read_frame` returns it.
+        As `galmorph.frames.read_frame` returns it.
     galaxies
         Columns ra, dec (degrees, ICRS); the index is the row in the sample.
     settings
@@ -125,113 +117,44 @@ def frame_cutouts(
     psf_fwhm
         Of this frame, arcsec.
 
-    Returns
-    -------
-    list of Stamp or Reject
+    Yields
+    ------
+    Stamp or Reject
         One for each galaxy, in their order.
     """
     ny, nx = frame.image.shape
     pixel_scale = math.sqrt(proj_plane_pixel_area(frame.wcs)) * 3600.0
     # Through SkyCoord, because one frame in ten has declination as its first axis.
     xs, ys = frame.wcs.world_to_pixel(SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg"))
-    results: list[Stamp | Reject] = []
     for row, x, y in zip(galaxies.index.tolist(), xs.tolist(), ys.tolist(), strict=True):
         # Asked so that NaN, which is what a position on the far side of the sky becomes, is off the frame too.
         if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
-            results.append(Reject(row, frame.name, OFF_THE_FRAME))
+            yield Reject(row, frame.name, OFF_THE_FRAME)
             continue
         image = cut(frame.image, x, y, settings.stamp_size)
         if image is None:
-            results.append(Reject(row, frame.name, TOO_NEAR_THE_EDGE))
+            yield Reject(row, frame.name, TOO_NEAR_THE_EDGE)
             continue
         if not np.isfinite(image).all():
-            results.append(Reject(row, frame.name, NON_FINITE_PIXELS))
+            yield Reject(row, frame.name, NON_FINITE_PIXELS)
             continue
         measured = local_sky(frame.image, x, y, settings.sky_inner, settings.sky_outer)
         if measured is None:
-            results.append(Reject(row, frame.name, TOO_LITTLE_SKY))
+            yield Reject(row, frame.name, TOO_LITTLE_SKY)
             continue
         sky, noise = measured
         wide = cut(frame.image, x, y, settings.wide_size)
         if wide is not None:
             wide = wide - np.float32(sky) if np.isfinite(wide).all() else None
-        results.append(
-            Stamp(
-                row=row,
-                image=image - np.float32(sky),
-                wide=wide,
-                frame=frame.name,
-                x=x,
-                y=y,
-                psf_fwhm=psf_fwhm,
-                pixel_scale=pixel_scale,
-                sky=sky,
-                noise=noise,
-            )
+        yield Stamp(
+            row=row,
+            image=image - np.float32(sky),
+            wide=wide,
+            frame=frame.name,
+            x=x,
+            y=y,
+            psf_fwhm=psf_fwhm,
+            pixel_scale=pixel_scale,
+            sky=sky,
+            noise=noise,
         )
-    return results
-
-
-def _open_and_cut(
-    path: Path, tsfield: Path | None, galaxies: pd.DataFrame, settings: CutoutSettings
-) -> list[Stamp | Reject]:
-    """Do the work of one frame, in a process of its own."""
-    try:
-        frame = read_frame(path)
-    except GalmorphError as error:
-        # Where the project lies is no business of rejected.csv.
-        reason = f"{FRAME_UNREADABLE}: {str(error).removeprefix(f'{path}: ')}"
-        return [Reject(row, path.name, reason) for row in galaxies.index.tolist()]
-    psf_fwhm = math.nan if tsfield is None else read_tsfield(tsfield, frame.band).psf_width
-    return frame_cutouts(frame, galaxies, settings, psf_fwhm)
-
-
-def _cut_all(
-    sample: pd.DataFrame, frames: list[FrameFile], tsfields: dict[tuple[int, int, int], Path], settings: CutoutSettings
-) -> Iterator[Stamp | Reject]:
-    """Yield the result of each galaxy; each frame is opened once, for all of its galaxies."""
-    assignment = assign_frames(sample, frames)
-    positions = sample[["ra", "dec"]]
-    jobs = []
-    for index, rows in positions.groupby(assignment.frame):
-        if int(index) < 0:  # type: ignore[call-overload]
-            unsearched = len(assignment.unreadable)
-            detail = f": {unsearched} of the frames at hand cannot be read, nor searched" if unsearched else ""
-            yield from (Reject(row, "", FRAME_MISSING + detail) for row in rows.index.tolist())
-            continue
-        frame = frames[int(index)]  # type: ignore[call-overload]
-        jobs.append((frame.path, tsfields.get(frame.place), rows, settings))
-    for _, results in spread(_open_and_cut, jobs, label="cutouts", unit="frame"):
-        yield from results
-
-
-def cut_survey(folder: Path, destination: Path, settings: CutoutSettings) -> tuple[int, int]:
-    """Cut the galaxies of a survey out of its frames.
-
-    Parameters
-    ----------
-    folder
-        What the sources simulated and local leave: frames of one band and tsField files, in the archive's
-        layout; the sample's rows of Table 2; redshifts.
-    destination
-        The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. x and y are the 0-based position
-        in the frame; psf_fwhm is the tsField's psf_width, NaN without one.
-    settings
-        Sizes, sky, and how many galaxies may be rejected.
-
-    Returns
-    -------
-    accepted, rejected
-
-    Raises
-    ------
-    GalmorphError
-        If a table or a tsField is wrong, the frames are of several bands, or too many galaxies are rejected.
-    """
-    catalogue = read_table2(folder / TABLE2_NAME)
-    sample, _ = join_redshifts(catalogue, read_redshifts(folder / REDSHIFTS_NAME))
-    frames = find_frames(folder)
-    bands = sorted({frame.name.band for frame in frames})
-    if len(bands) > 1:
-        raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; the study is of one: remove the others")
-    return write_stamp_set(destination, sample, _cut_all(sample, frames, find_tsfields(folder), settings), settings)

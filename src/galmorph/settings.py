@@ -63,19 +63,44 @@ class Block(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the least value comes first, then the most")
+    return bounds
+
+
+Angle = Annotated[float, Field(ge=0, le=360)]
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
+
+
+class LimitsSettings(Block):
+    """Least and most of some columns, both included; a galaxy whose value is unknown lies outside."""
+
+    ra: tuple[Angle, Angle] | None
+    dec: Range | None
+    redshift: Range | None
+    nvote: Range | None
+
+
 class SampleSettings(Block):
     """Which rows of the catalogue are requested."""
 
     rule: Literal["first", "random", "in_frames"]
     galaxies: Count | None
     seed: Seed
+    limits: LimitsSettings
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are limits."""
+        return any(bounds is not None for _, bounds in self.limits)
 
 
 class SurveySettings(Block):
     """The survey in use."""
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")]
-    source: Literal["simulated", "local", "stamps"]
+    source: Literal["simulated", "sdss", "local", "stamps"]
     sample: SampleSettings
 
 
@@ -103,6 +128,17 @@ class SimulatedSettings(Block):
     band: Literal["r"]
     seeing: Annotated[float, Field(le=3), AfterValidator(_above_the_pixel_scale)]
     types: TypesSettings | None
+
+
+class SdssSettings(Block):
+    """The archive on the network."""
+
+    release: Literal["dr7", "dr17"]
+    archive: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None
+    catalogue: str
+    redshifts: str | None
+    band: Literal["u", "g", "r", "i", "z"]
+    max_missing_fraction: Annotated[float, Field(ge=0, lt=1)]
 
 
 class LocalSettings(Block):
@@ -237,6 +273,7 @@ class Settings(Block):
 
     survey: SurveySettings
     simulated: SimulatedSettings
+    sdss: SdssSettings
     local: LocalSettings
     stamps: StampsSettings
     cutouts: CutoutSettings
@@ -264,13 +301,11 @@ class Settings(Block):
             )
         if self.survey.sample.rule == "in_frames" and self.survey.source != "local":
             raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
-        if self.survey.source == "simulated" and (self.survey.sample.rule, self.survey.sample.galaxies) != (
-            "first",
-            None,
-        ):
+        sample = self.survey.sample
+        if self.survey.source == "simulated" and ((sample.rule, sample.galaxies) != ("first", None) or sample.limited):
             raise ValueError(
-                "survey.sample: the simulated survey is all sample; leave rule first and galaxies null, and set "
-                "simulated.galaxies"
+                "survey.sample: the simulated survey is all sample; leave rule first, galaxies and limits null, and "
+                "set simulated.galaxies"
             )
         return self
 

@@ -1,9 +1,13 @@
-"""The files of a set of stamps: images.npy, wide.npy, galaxies.parquet and rejected.csv."""
+"""The files of a set of stamps: images.npy, wide.npy, galaxies.parquet and rejected.csv; and of its blocks.
+
+Pixels are written and read one stamp at a time, so that the memory needed does not grow with the set.
+"""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,9 +21,9 @@ from galmorph.galaxyzoo import VOTES
 from galmorph.settings import CutoutSettings
 
 CATALOGUE_COLUMNS = ("objid", "ra", "dec", "class", "nvote", *(name.lower() for name in VOTES), "redshift")
-MEASURED_COLUMNS = ("frame", "x", "y", "psf_fwhm", "pixel_scale", "sky", "noise")
+IMAGES, WIDE, RESULTS = "images.f4", "wide.f4", "results.parquet"  # of a block
 
-_BLOCK = 256
+MEASURED_COLUMNS = ("frame", "x", "y", "psf_fwhm", "pixel_scale", "sky", "noise")
 
 
 @dataclass(frozen=True)
@@ -64,25 +68,32 @@ class Reject:
     reason: str
 
 
-def _refuse_too_many(rejects: list[Reject], requested: int, catalogue: pd.DataFrame, limit: float) -> None:
-    if len(rejects) <= limit * requested and len(rejects) < requested:
-        return
-    kinds = Counter(reject.reason.split(":")[0] for reject in rejects)
-    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
-    first = "; ".join(
-        f"{catalogue['objid'].iloc[reject.row]} {reject.frame} {reject.reason}".replace("  ", " ")
-        for reject in rejects[:3]
-    )
-    raise GalmorphError(
-        f"{len(rejects)} of {requested} galaxies rejected ({counts}), more than cutouts.max_rejected_fraction "
-        f"{limit:g} allows. First: {first}. Put right what is named, or raise cutouts.max_rejected_fraction"
-    )
+def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
+    """Write some results to a folder that appears when everything is in it.
+
+    It holds results.parquet, one row for each result, and the pixels of the stamps, one after the other: images.f4 and,
+    of those that have one, wide.f4 (float32, little-endian, no header).
+    """
+    rows = []
+    with whole_folder(destination) as folder:
+        with (folder / IMAGES).open("wb") as images, (folder / WIDE).open("wb") as wides:
+            for result in results:
+                if isinstance(result, Stamp):
+                    images.write(_bytes(result.image))
+                    if result.wide is not None:
+                        wides.write(_bytes(result.wide))
+                    measured = {name: getattr(result, name) for name in MEASURED_COLUMNS}
+                    rows.append({"row": result.row, "reason": "", "has_wide": result.wide is not None, **measured})
+                else:
+                    nothing = dict.fromkeys(MEASURED_COLUMNS, math.nan) | {"frame": result.frame}
+                    rows.append({"row": result.row, "reason": result.reason, "has_wide": False, **nothing})
+        pd.DataFrame(rows).to_parquet(folder / RESULTS, index=False)
 
 
 def write_stamp_set(
-    destination: Path, catalogue: pd.DataFrame, results: Iterable[Stamp | Reject], settings: CutoutSettings
+    destination: Path, catalogue: pd.DataFrame, blocks: Sequence[Path], settings: CutoutSettings
 ) -> tuple[int, int]:
-    """Write a set of stamps; whatever the order of `results`, the files are the same, in the order of the catalogue.
+    """Write a set of stamps; whatever the order of the blocks, the files are the same, in the order of the catalogue.
 
     Parameters
     ----------
@@ -97,8 +108,8 @@ def write_stamp_set(
         - rejected.csv: objid, frame, reason.
     catalogue
         The galaxies requested, with the columns from objid to redshift.
-    results
-        Exactly one for each row of the catalogue, in any order.
+    blocks
+        Folders that `write_block` made: together, exactly one result for each row of the catalogue.
     settings
         Sizes, and how many may be rejected.
 
@@ -111,69 +122,68 @@ def write_stamp_set(
     GalmorphError
         If more than max_rejected_fraction of the galaxies, or all of them, are rejected. Nothing is then written.
     """
-    requested = len(catalogue)
-    stamps: dict[int, Stamp] = {}
-    rejects: list[Reject] = []
+    results = pd.concat([_read_block(block, number) for number, block in enumerate(blocks)]).sort_values("row")
+    if results["row"].tolist() != list(range(len(catalogue))):
+        raise RuntimeError("a galaxy was neither cut out nor rejected, or twice")
+    rejected = (results["reason"] != "").to_numpy(dtype=bool)
+    table = catalogue[list(CATALOGUE_COLUMNS)].reset_index(drop=True)
+    for column in (*MEASURED_COLUMNS, "has_wide", "reason"):
+        table[column] = results[column].to_numpy()
+    _refuse_too_many(table[rejected], len(table), settings.max_rejected_fraction)
+    accepted = results[~rejected]
     with whole_folder(destination) as folder:
-        # The number of accepted stamps is known only at the end; until then they lie at their row of the sample.
-        scratch = folder / "scratch.npy"
-        wide_scratch = folder / "scratch_wide.npy"
         side, wide_side = settings.stamp_size, settings.wide_size
-        images = _open(scratch, requested, side)
-        wides = _open(wide_scratch, requested, wide_side)
-        has_wide = np.zeros(requested, dtype=bool)
-        for result in results:
-            if isinstance(result, Reject):
-                rejects.append(result)
-                continue
-            images[result.row] = result.image
-            if result.wide is not None:
-                wides[result.row] = result.wide
-                has_wide[result.row] = True
-            stamps[result.row] = _without_pixels(result)
-        rejects.sort(key=lambda reject: reject.row)
-        if sorted([*stamps, *(reject.row for reject in rejects)]) != list(range(requested)):
-            raise RuntimeError("a galaxy was neither cut out nor rejected, or twice")
-        _refuse_too_many(rejects, requested, catalogue, settings.max_rejected_fraction)
-
-        accepted = np.array(sorted(stamps), dtype=np.int64)
-        _compact(images, accepted, folder / "images.npy")
-        _compact(wides, np.flatnonzero(has_wide), folder / "wide.npy")
-        del images, wides
-        scratch.unlink()
-        wide_scratch.unlink()
-        table = catalogue.iloc[accepted].reset_index(drop=True)[list(CATALOGUE_COLUMNS)]
-        for column in MEASURED_COLUMNS:
-            table[column] = pd.Series([getattr(stamps[row], column) for row in accepted.tolist()])
-        table.assign(has_wide=has_wide[accepted]).to_parquet(folder / "galaxies.parquet", index=False)
-        rejected = pd.DataFrame(
-            {
-                "objid": catalogue["objid"].iloc[[reject.row for reject in rejects]].to_numpy(),
-                "frame": [reject.frame for reject in rejects],
-                "reason": [reject.reason for reject in rejects],
-            }
+        images = _pixels(accepted["block"], accepted["place"], [block / IMAGES for block in blocks], side)
+        _write_array(folder / "images.npy", images, len(accepted), side)
+        wide = accepted[accepted["has_wide"]]
+        wides = _pixels(wide["block"], wide["wide_place"], [block / WIDE for block in blocks], wide_side)
+        _write_array(folder / "wide.npy", wides, len(wide), wide_side)
+        table[~rejected].drop(columns="reason").to_parquet(folder / "galaxies.parquet", index=False)
+        table.loc[rejected, ["objid", "frame", "reason"]].to_csv(
+            folder / "rejected.csv", index=False, lineterminator="\n"
         )
-        rejected.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
-    return len(accepted), len(rejects)
+    return len(accepted), int(rejected.sum())
 
 
-def _without_pixels(stamp: Stamp) -> Stamp:
-    nothing = np.empty((0, 0), dtype=np.float32)
-    values = {name: getattr(stamp, name) for name in ("row", *MEASURED_COLUMNS)}
-    return Stamp(image=nothing, wide=None, **values)
-
-
-def _open(path: Path, count: int, side: int) -> NDArray[np.float32]:
-    array: NDArray[np.float32] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=(count, side, side))
-    return array
-
-
-def _compact(source: NDArray[np.float32], rows: NDArray[np.int64], path: Path) -> None:
-    """Write some rows of a memory-mapped array to a file, a block at a time."""
-    if rows.size == 0:
-        np.save(path, np.empty((0, *source.shape[1:]), dtype=np.float32))
+def _refuse_too_many(rejects: pd.DataFrame, requested: int, limit: float) -> None:
+    if len(rejects) <= limit * requested and len(rejects) < requested:
         return
-    target = _open(path, rows.size, source.shape[1])
-    for start in range(0, rows.size, _BLOCK):
-        target[start : start + _BLOCK] = source[rows[start : start + _BLOCK]]
-    target.flush()  # type: ignore[attr-defined]
+    kinds = Counter(reason.split(":")[0] for reason in rejects["reason"])
+    counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
+    first = "; ".join(
+        f"{objid} {frame} {reason}".replace("  ", " ")
+        for objid, frame, reason in rejects[["objid", "frame", "reason"]].head(3).itertuples(index=False)
+    )
+    raise GalmorphError(
+        f"{len(rejects)} of {requested} galaxies rejected ({counts}), more than cutouts.max_rejected_fraction "
+        f"{limit:g} allows. First: {first}. Put right what is named, or raise cutouts.max_rejected_fraction"
+    )
+
+
+def _read_block(block: Path, number: int) -> pd.DataFrame:
+    results = pd.read_parquet(block / RESULTS)
+    accepted = results["reason"] == ""
+    return results.assign(block=number, place=accepted.cumsum() - 1, wide_place=results["has_wide"].cumsum() - 1)
+
+
+def _pixels(blocks: pd.Series, places: pd.Series, files: Sequence[Path], side: int) -> Iterator[NDArray[np.float32]]:
+    """Yield the images of some results, which lie at some place in the file of some block."""
+    opened: dict[int, NDArray[np.float32]] = {}
+    for block, place in zip(blocks.tolist(), places.tolist(), strict=True):
+        if block not in opened:
+            opened[block] = np.memmap(files[block], dtype="<f4", mode="r").reshape(-1, side, side)
+        yield opened[block][place]
+
+
+def _bytes(image: NDArray[np.float32]) -> memoryview:
+    # Written, not mapped: on a full disk a write is an error, a mapping the death of the process.
+    return np.ascontiguousarray(image, dtype="<f4").data
+
+
+def _write_array(path: Path, images: Iterable[NDArray[np.float32]], count: int, side: int) -> None:
+    """Write a .npy file, one image after the other."""
+    with path.open("wb") as file:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (count, side, side)}
+        np.lib.format.write_array_header_1_0(file, header)
+        for image in images:
+            file.write(_bytes(image))

@@ -12,7 +12,8 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
 from framemaker import (
-    TABLE2_HEADER,
+    KINDS,
+    catalogue_of,
     cut_in_this_process,
     objid,
     sky_position,
@@ -22,10 +23,11 @@ from framemaker import (
     write_table2,
     write_tsfield,
 )
-from galmorph.cutouts import cut_survey
 from galmorph.errors import GalmorphError
-from galmorph.settings import CutoutSettings, LocalSettings, SampleSettings
+from galmorph.settings import CutoutSettings, LocalSettings
 from galmorph.sources import local
+from galmorph.survey import cut_survey
+from parameters import sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
 
@@ -33,10 +35,6 @@ CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=1
 @pytest.fixture(autouse=True)
 def _no_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     cut_in_this_process(monkeypatch)
-
-
-def sample(rule: str, size: int | None = None) -> SampleSettings:
-    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": 1})
 
 
 def files(folder: Path) -> list[str]:
@@ -109,7 +107,7 @@ def test_first_rows_with_and_without_a_frame(survey: LocalSettings, tmp_path: Pa
     original = Path(survey.catalogue).read_text().splitlines()
     assert (tmp_path / "raw" / "GalaxyZoo1_DR_table2.csv").read_text().splitlines() == original[:4]
     assert (tmp_path / "raw" / "redshifts.csv").read_text() == "objid,ra,dec,redshift\n"
-    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS) == (2, 1)
+    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (2, 1)
     rejected = pd.read_csv(tmp_path / "set" / "rejected.csv")
     assert rejected[["objid", "reason"]].to_numpy().tolist() == [[objid(1, field=99), "frame missing"]]
 
@@ -146,7 +144,7 @@ def test_an_unreadable_frame_is_never_passed_over(survey: LocalSettings, tmp_pat
     named = next(frames.rglob("fpC-001729-r3-0084.fit.gz"))
     named.write_bytes(b"<html>")
     local.acquire(survey, sample("in_frames"), tmp_path / "raw")
-    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS) == (2, 2)
+    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (2, 2)
     assert "frame unreadable: a web page" in (tmp_path / "set" / "rejected.csv").read_text()
     unnamed = next(frames.rglob("fpC-001729-r3-0088.fit.gz"))
     unnamed.write_bytes(b"<html>")
@@ -155,18 +153,6 @@ def test_an_unreadable_frame_is_never_passed_over(survey: LocalSettings, tmp_pat
 
 
 # The class of each real galaxy, as its row of Table 2 would have it.
-KINDS = {"S": "spiral", "E": "elliptical", "U": "uncertain"}
-
-
-def catalogue_of(galaxies: pd.DataFrame, path: Path) -> Path:
-    rows = [
-        table2_row(number, ra, dec, KINDS[label])
-        for number, ra, dec, label in zip(
-            galaxies["objid_dr7"], galaxies["ra"], galaxies["dec"], galaxies["label"], strict=True
-        )
-    ]
-    assert TABLE2_HEADER.count(",") == rows[0].count(",")
-    return write_table2(path, rows)
 
 
 def independent_pixel(frame: Path, ra: float, dec: float) -> tuple[int, int]:
@@ -186,7 +172,7 @@ def test_the_ten_real_frames(real_data: Path, tmp_path: Path) -> None:
         frames=str(real_data), catalogue=str(catalogue_of(known, tmp_path / "t.csv")), redshifts=None, band="r"
     )
     local.acquire(settings, sample("in_frames"), tmp_path / "raw")
-    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS) == (14, 2)
+    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (14, 2)
 
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
     rejected = pd.read_csv(tmp_path / "set" / "rejected.csv")
@@ -232,7 +218,7 @@ def test_the_real_dr12_frame(real_data: Path, tmp_path: Path) -> None:
     )
     local.acquire(settings, sample("in_frames"), tmp_path / "raw")
     assert files(tmp_path / "raw")[1] == "frames/301/94/1/frame-g-000094-1-0131.fits.bz2"
-    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS) == (2, 0)
+    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (2, 0)
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
     np.testing.assert_allclose(table["x"], known["x0"], atol=0.6)
     np.testing.assert_allclose(table["y"], known["y0"], atol=0.6)

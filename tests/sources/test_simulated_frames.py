@@ -5,7 +5,7 @@ from astropy.coordinates import SkyCoord
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.sdss import FRAME_SHAPE
+from galmorph.frames import FRAME_SHAPE
 from galmorph.settings import SimulatedSettings
 from galmorph.sources.simulated import exposure, field, frames, pointing, volunteers
 from galmorph.sources.simulated.exposure import PIXEL_SCALE

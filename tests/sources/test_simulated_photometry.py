@@ -13,7 +13,8 @@ from photutils.background import Background2D, MedianBackground
 from photutils.detection import DAOStarFinder
 from photutils.psf import fit_fwhm
 
-from galmorph.sdss import Frame, read_frame, read_tsfield, tsfield_path
+from galmorph.frames import Frame, read_frame, read_tsfield
+from galmorph.sdss import tsfield_path
 from galmorph.settings import SimulatedSettings
 from galmorph.sources.simulated import exposure, frames, survey
 from galmorph.sources.simulated.pointing import pointing

@@ -16,6 +16,8 @@ from numpy.typing import NDArray
 
 from galmorph import galaxyzoo, sdss
 from galmorph.errors import GalmorphError
+from galmorph.frames import FRAME_SHAPE, read_frame
+from galmorph.redshifts import join_redshifts, read_redshifts
 from galmorph.settings import SimulatedSettings
 from galmorph.sources.simulated import acquire, archive, frames, pointing, survey, volunteers
 
@@ -90,7 +92,7 @@ def test_galaxies_are_where_table_2_says(place: tuple[int, int], root: Path, cat
     """In both kinds of header, by the position as printed and the public reader."""
     truth = pd.read_parquet(root / "truth.parquet")
     look = pointing.pointing(*place)
-    frame = sdss.read_frame(root / archive.frame_file(look))
+    frame = read_frame(root / archive.frame_file(look))
     here = catalogue["objid"].map(lambda objid: frame_of(objid, root).name == frame.name)
     smooth = truth["kind"].ne("S") & (truth["merger_appearance"] < 0.05)
     chosen = catalogue[here & smooth]
@@ -112,7 +114,7 @@ def test_galaxies_are_where_table_2_says(place: tuple[int, int], root: Path, cat
 def test_flux_in_a_frame_is_that_of_the_magnitude() -> None:
     """The brightest compact galaxies of some frames, in an aperture of 12 arcsec."""
     ratios = []
-    rows, columns = np.indices(sdss.FRAME_SHAPE)
+    rows, columns = np.indices(FRAME_SHAPE)
     for strip in range(3):
         (seen,) = frames.observe(SETTINGS.model_copy(update={"galaxies_per_frame": 20}), strip, 0, 20)
         bright = seen.sources[seen.sources["magnitude"] < 21]
@@ -197,8 +199,7 @@ def test_tables_have_the_formats_of_the_originals(root: Path, catalogue: pd.Data
     for line in lines[1:]:
         assert row.fullmatch(line), line
     assert catalogue["ra"].is_monotonic_increasing
-    redshifts = galaxyzoo.read_redshifts(root / "redshifts.csv")
-    joined, counts = galaxyzoo.join_redshifts(catalogue, redshifts)
+    joined, counts = join_redshifts(catalogue, read_redshifts(root / "redshifts.csv"))
     assert counts.by_objid == 13
     truth = pd.read_parquet(root / "truth.parquet")
     np.testing.assert_allclose(joined["redshift"], truth["redshift"], atol=1e-5)

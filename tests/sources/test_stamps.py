@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from galmorph.errors import GalmorphError
-from galmorph.settings import CutoutSettings, SampleSettings, StampsSettings
+from galmorph.settings import CutoutSettings, StampsSettings
 from galmorph.sources import stamps
 from galmorph.sources.pictures import UnusableStampError, read_picture
+from parameters import sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.8)
 
@@ -31,10 +32,6 @@ def stamps_settings(root: Path, **changes: object) -> StampsSettings:
         "psf_fwhm": None,
     }
     return StampsSettings.model_validate(values | changes)
-
-
-def sample(rule: str = "first", size: int | None = None) -> SampleSettings:
-    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": 3})
 
 
 def galaxy(side: int, seed: int = 0) -> NDArray[np.float32]:
@@ -62,7 +59,7 @@ def write_labels(root: Path, text: str) -> None:
 def acquire_and_cut(root: Path, **changes: object) -> tuple[tuple[int, int], pd.DataFrame, NDArray[np.float32]]:
     settings = stamps_settings(root, **changes)
     stamps.acquire(settings, sample(), root / "raw")
-    counts = stamps.cut_stamps(root / "raw", root / "set", settings, CUTOUTS)
+    counts = stamps.cut_stamps(root / "raw", root / "set", settings, CUTOUTS, root / "partial")
     return counts, pd.read_parquet(root / "set" / "galaxies.parquet"), np.load(root / "set" / "images.npy")
 
 
@@ -198,7 +195,7 @@ def test_rejects_and_their_reasons(tmp_path: Path) -> None:
     settings = stamps_settings(tmp_path)
     stamps.acquire(settings, sample(), tmp_path / "raw")
     lenient = CUTOUTS.model_copy(update={"max_rejected_fraction": 0.9})
-    assert stamps.cut_stamps(tmp_path / "raw", tmp_path / "set", settings, lenient) == (1, 6)
+    assert stamps.cut_stamps(tmp_path / "raw", tmp_path / "set", settings, lenient, tmp_path / "partial") == (1, 6)
     rejected = pd.read_csv(tmp_path / "set" / "rejected.csv")
     assert rejected["objid"].tolist() == [1, 3, 4, 5, 6, 7]
     kinds = [reason.split(":")[0] for reason in rejected["reason"]]
@@ -270,7 +267,10 @@ def test_efigi(real_data: Path, tmp_path: Path) -> None:
     write_labels(tmp_path, "\n".join(["stamp,class", *rows]) + "\n")
     settings = stamps_settings(tmp_path, folder=str(real_data / "efigi"))
     stamps.acquire(settings, sample(), tmp_path / "raw")
-    assert stamps.cut_stamps(tmp_path / "raw", tmp_path / "set", settings, CUTOUTS) == (len(rows), 0)
+    assert stamps.cut_stamps(tmp_path / "raw", tmp_path / "set", settings, CUTOUTS, tmp_path / "partial") == (
+        len(rows),
+        0,
+    )
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
     assert table["frame"].tolist() == [row.split(",")[0] for row in rows]
     assert table["class"].tolist() == [row.split(",")[1] for row in rows]

@@ -7,17 +7,17 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
-from galmorph.archive import FrameFile, assign_frames, find_frames, find_tsfields
+from galmorph.archive import REDSHIFTS_NAME, TABLE2_NAME, FrameFile, assign_frames, find_frames, find_tsfields
 from galmorph.atomic import whole_folder
-from galmorph.cutouts import REDSHIFTS_NAME, TABLE2_NAME
 from galmorph.errors import GalmorphError
-from galmorph.galaxyzoo import choose_sample, join_redshifts, read_redshifts, read_table2
+from galmorph.galaxyzoo import read_table2
+from galmorph.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
+from galmorph.sample import choose_sample
 from galmorph.sdss import ObjectId, dr8_frame_path, frame_path, parse_tsfield_name, tsfield_path
 from galmorph.settings import LocalSettings, SampleSettings
-from galmorph.sources.csvrows import copy_rows
+from galmorph.texttable import copy_rows
 
 # A DR7 frame in a flat folder says nothing of its rerun; where nothing else does either, its folder is that of rerun 0.
 UNKNOWN_RERUN = 0
@@ -57,6 +57,9 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         )
     table2 = Path(settings.catalogue)
     catalogue = read_table2(table2)
+    redshifts = empty_redshifts() if settings.redshifts is None else read_redshifts(Path(settings.redshifts))
+    if sample.limits.redshift is not None:
+        catalogue, _ = join_redshifts(catalogue, redshifts)
     searched = catalogue if sample.rule == "in_frames" else choose_sample(catalogue, sample)
     assignment = assign_frames(searched, frames)
     # An unreadable frame that an object id names is that galaxy's reject; of others nobody would ever hear.
@@ -85,7 +88,9 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         _copy_all((frame.path, partial / _place(frame, reruns)) for frame in used)
         _copy_all(_tsfield_copies(used, tsfields, partial))
         copy_rows(table2, chosen.index.tolist(), len(catalogue), partial / TABLE2_NAME)
-        _redshifts(settings, chosen).to_csv(partial / REDSHIFTS_NAME, index=False, lineterminator="\n")
+        joined, counts = join_redshifts(chosen, redshifts)
+        known_redshifts(joined).to_csv(partial / REDSHIFTS_NAME, index=False, lineterminator="\n")
+    log.info("redshifts: %s", counts)
     log.info("%d galaxies, %d of %d frames", len(chosen), len(used), len(frames))
 
 
@@ -128,14 +133,3 @@ def _copy_all(copies: Iterable[tuple[Path, Path]]) -> None:
             raise GalmorphError(f"{source}: there are two such files below the folder of frames; remove one")
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, destination)
-
-
-def _redshifts(settings: LocalSettings, chosen: pd.DataFrame) -> pd.DataFrame:
-    columns = ["objid", "ra", "dec", "redshift"]
-    if settings.redshifts is None:
-        return pd.DataFrame(columns=columns)
-    joined, counts = join_redshifts(chosen, read_redshifts(Path(settings.redshifts)))
-    log.info(
-        "redshifts: %d by objid, %d by position, %d unknown", counts.by_objid, counts.by_position, counts.unmatched
-    )
-    return pd.DataFrame(joined[np.isfinite(joined["redshift"])], columns=columns)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import shutil
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +14,19 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from galmorph.atomic import whole_folder
+from galmorph.blocks import make_blocks
 from galmorph.cutouts import NON_FINITE_PIXELS, clipped_median, cut
 from galmorph.errors import GalmorphError
-from galmorph.galaxyzoo import (
-    VOTES,
-    choose_sample,
-    read_text_table,
-    real_numbers,
-    refuse_rows,
-    require_columns,
-    whole_numbers,
-)
+from galmorph.galaxyzoo import VOTES
+from galmorph.sample import choose_sample
 from galmorph.settings import CLASS_NAMES, CutoutSettings, SampleSettings, StampsSettings
-from galmorph.sources.csvrows import copy_rows
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
-from galmorph.stampset import Reject, Stamp, write_stamp_set
+from galmorph.stampset import Reject, Stamp
+from galmorph.texttable import copy_rows, read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers
 
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"
+STAMPS_PER_BLOCK = 256
 
 TOO_SMALL = "stamp too small"
 NOT_SQUARE = "stamp not square"
@@ -121,13 +116,15 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
         copy_rows(labels, chosen.index.tolist(), len(table), partial / LABELS_NAME)
 
 
-def cut_stamps(folder: Path, destination: Path, settings: StampsSettings, cutouts: CutoutSettings) -> tuple[int, int]:
+def cut_stamps(
+    folder: Path, destination: Path, settings: StampsSettings, cutouts: CutoutSettings, partial: Path
+) -> tuple[int, int]:
     """Make a set of stamps, as a survey's frames would give it, out of cutouts that somebody else made.
 
     Parameters
     ----------
     folder
-        What `acquire` left.
+        What `acquire` left. An absolute path, for the workers.
     destination
         The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. frame is the stamp's file name,
         x and y its centre. There is a wide stamp where settings.field is centre and the stamp is large enough.
@@ -136,6 +133,8 @@ def cut_stamps(folder: Path, destination: Path, settings: StampsSettings, cutout
     cutouts
         Sizes, and how many stamps may be rejected. The sky is not measured between its squares but on the border of
         each stamp.
+    partial
+        Where work gathers that a later call goes on with.
 
     Returns
     -------
@@ -153,14 +152,19 @@ def cut_stamps(folder: Path, destination: Path, settings: StampsSettings, cutout
     for column, default in (("psf_fwhm", settings.psf_fwhm), ("pixel_scale", settings.pixel_scale)):
         if default is not None:
             table[column] = table[column].fillna(default)
-    return write_stamp_set(destination, table, _read_all(folder / STAMPS_FOLDER, table, settings, cutouts), cutouts)
+    requests = table[["stamp", "psf_fwhm", "pixel_scale"]].assign(
+        row=table.index, block=table.index // STAMPS_PER_BLOCK
+    )
+    work = functools.partial(read_stamps, folder=folder / STAMPS_FOLDER, settings=settings, cutouts=cutouts)
+    return make_blocks(requests, work, table, destination, cutouts, partial, "stamps")
 
 
-def _read_all(
-    folder: Path, table: pd.DataFrame, settings: StampsSettings, cutouts: CutoutSettings
+def read_stamps(
+    requests: pd.DataFrame, folder: Path, settings: StampsSettings, cutouts: CutoutSettings
 ) -> Iterator[Stamp | Reject]:
-    columns = (table["stamp"], table["psf_fwhm"], table["pixel_scale"])
-    for row, (name, psf_fwhm, pixel_scale) in enumerate(zip(*columns, strict=True)):
+    """Read the pictures of a block and make stamps of them; in a worker."""
+    columns = (requests["row"].tolist(), requests["stamp"], requests["psf_fwhm"], requests["pixel_scale"])
+    for row, name, psf_fwhm, pixel_scale in zip(*columns, strict=True):
         try:
             picture = read_picture(folder / name, settings.colour)
             yield make_stamp(picture, row, name, psf_fwhm, pixel_scale, settings, cutouts)
@@ -226,7 +230,7 @@ def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return image[~inside]
 
 
-@cache
+@functools.cache
 def _overlaps(count: int, size: int) -> NDArray[np.float64]:
     """Return (size, count): the share of each of `count` old pixels in each of `size` new ones over the same length."""
     edges = np.arange(size + 1) * count / size

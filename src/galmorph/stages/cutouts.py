@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from galmorph.cutouts import cut_survey
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import CUTOUTS, RAW, REJECTED, fresh_folder, replace, settings
+from galmorph.stages.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, replace, settings
+from galmorph.survey import cut_survey
 
 log = logging.getLogger("galmorph.cutouts")
 
@@ -18,9 +18,9 @@ def main() -> None:
     with fresh_folder("cutouts") as folder:
         made = folder / "cutouts"
         if chosen.survey.source == "stamps":
-            accepted, rejected = cut_stamps(RAW, made, chosen.stamps, chosen.cutouts)
+            accepted, rejected = cut_stamps(RAW.resolve(), made, chosen.stamps, chosen.cutouts, BLOCKS.resolve())
         else:
-            accepted, rejected = cut_survey(RAW.resolve(), made, chosen.cutouts)
+            accepted, rejected = cut_survey(RAW.resolve(), made, chosen.cutouts, BLOCKS.resolve())
         log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
         replace(made, CUTOUTS)
 

@@ -22,6 +22,8 @@ REPORTS = Path("reports")
 SUMMARY = REPORTS / "tables" / "summary.csv"
 PAGE = REPORTS / "report.html"
 PARTIAL = Path(".galmorph/partial")
+BLOCKS = PARTIAL / "blocks"  # of stamps
+ARCHIVE = Path(".galmorph/archive")  # what has been downloaded, for all samples
 LOGS = Path(".galmorph/logs")
 EPOCH = "epoch.json"
 

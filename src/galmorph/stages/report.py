@@ -9,15 +9,14 @@ import numpy as np
 import pandas as pd
 
 from galmorph import __version__
-from galmorph.archive import find_frames
-from galmorph.cutouts import TABLE2_NAME
+from galmorph.archive import TABLE2_NAME, find_frames
+from galmorph.frames import read_frame
 from galmorph.plan import file_md5
 from galmorph.quiet import import_tensorflow
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.queries import load_results
-from galmorph.sdss import read_frame
 from galmorph.settings import Settings
 from galmorph.stages.declared import declared_records
 from galmorph.stages.launch import launch

@@ -15,7 +15,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.sdss import FRAME_SHAPE, ObjectId
+from galmorph.frames import FRAME_SHAPE
+from galmorph.sdss import ObjectId
 from galmorph.settings import SimulatedSettings
 from galmorph.sources.simulated import drawing, exposure, field, measures, population
 from galmorph.sources.simulated.exposure import PIXEL_SCALE, Exposure

@@ -1,0 +1,144 @@
+"""A survey's folder -> its set of stamps."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from galmorph.archive import (
+    REDSHIFTS_NAME,
+    TABLE2_NAME,
+    FrameFile,
+    assign_frames,
+    find_frames,
+    find_tsfields,
+    read_missing,
+)
+from galmorph.blocks import make_blocks
+from galmorph.cutouts import FRAME_MISSING, FRAME_UNREADABLE, frame_cutouts
+from galmorph.errors import GalmorphError
+from galmorph.frames import read_frame, read_tsfield
+from galmorph.galaxyzoo import read_table2
+from galmorph.redshifts import join_redshifts, read_redshifts
+from galmorph.sdss import ObjectId
+from galmorph.settings import CutoutSettings
+from galmorph.stampset import Reject, Stamp
+
+log = logging.getLogger(__name__)
+
+FRAMES_PER_BLOCK = 8  # a third of a second of work
+
+
+def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partial: Path) -> tuple[int, int]:
+    """Cut the galaxies of a survey out of its frames; each frame is opened once, for all of its galaxies.
+
+    Parameters
+    ----------
+    folder
+        What the sources simulated, sdss and local leave: frames of one band and tsField files, in the archive's
+        layout; the sample's rows of Table 2; redshifts. An absolute path, for the workers.
+    destination
+        The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. x and y are the 0-based position
+        in the frame; psf_fwhm is the tsField's psf_width, NaN without one.
+    settings
+        Sizes, sky, and how many galaxies may be rejected.
+    partial
+        Where work gathers that a later call goes on with.
+
+    Returns
+    -------
+    accepted, rejected
+
+    Raises
+    ------
+    GalmorphError
+        If a table or a tsField is wrong, the frames are of several bands, or too many galaxies are rejected.
+    """
+    catalogue = read_table2(folder / TABLE2_NAME)
+    sample, counts = join_redshifts(catalogue, read_redshifts(folder / REDSHIFTS_NAME))
+    log.info("redshifts: %s", counts)
+    frames = find_frames(folder)
+    bands = sorted({frame.name.band for frame in frames})
+    if len(bands) > 1:
+        raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; the study is of one: remove the others")
+    requests = _requests(sample, frames, folder)
+    # The limit decides no stamp: whoever raises it goes on with those that were cut.
+    work = functools.partial(cut_frames, settings=settings.model_copy(update={"max_rejected_fraction": 0.0}))
+    return make_blocks(requests, work, sample, destination, settings, partial, "cutouts")
+
+
+def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> pd.DataFrame:
+    """Say of each galaxy which frame it is cut from, or why from none, and which galaxies are done together."""
+    assignment = assign_frames(sample, frames)
+    tsfields = find_tsfields(folder)
+    order = np.argsort(assignment.frame, kind="stable")
+    frame = assignment.frame[order]
+    known = frame >= 0
+    paths = np.array([str(file.path) for file in frames] + [""], dtype=object)
+    calibrations = np.array([str(tsfields.get(file.place, "")) for file in frames] + [""], dtype=object)
+    # Of a file that was changed by hand, nothing that was cut from it before is used.
+    stats = [file.path.stat() for file in frames]
+    versions = np.array([f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats] + [""], dtype=object)
+    reasons = np.full(len(sample), "", dtype=object)
+    if not known.all():
+        unsearched = len(assignment.unreadable)
+        detail = f": {unsearched} of the frames at hand cannot be read, nor searched" if unsearched else ""
+        missing = read_missing(folder)
+        reasons[~known] = [
+            _why_missing(objid, missing) or FRAME_MISSING + detail
+            for objid in sample["objid"].to_numpy()[order[~known]].tolist()
+        ]
+    # The distinct frames in their order, so many to a block; the galaxies without one are the first.
+    number = np.unique(frame, return_inverse=True)[1]
+    return pd.DataFrame(
+        {
+            "block": number // FRAMES_PER_BLOCK,
+            "row": order,
+            "ra": sample["ra"].to_numpy()[order],
+            "dec": sample["dec"].to_numpy()[order],
+            "frame": paths[frame],
+            "tsfield": calibrations[frame],
+            "version": versions[frame],
+            "reason": reasons,
+        }
+    )
+
+
+def _why_missing(objid: int, missing: dict[tuple[int, int, int], str]) -> str | None:
+    """Return the reason that a source gave for the frame that an object id names."""
+    try:
+        names = ObjectId.decode(objid)
+    except GalmorphError:
+        return None
+    reason = missing.get((names.run, names.camcol, names.field))
+    return None if reason is None else f"{FRAME_MISSING}: {reason}"
+
+
+def cut_frames(requests: pd.DataFrame, settings: CutoutSettings) -> Iterator[Stamp | Reject]:
+    """Open the frames of a block, one after the other, and cut their galaxies out; in a worker."""
+    for frame, galaxies in requests.groupby("frame", sort=False):
+        if frame == "":
+            yield from (
+                Reject(row, "", reason) for row, reason in zip(galaxies["row"], galaxies["reason"], strict=True)
+            )
+        else:
+            yield from _open_and_cut(Path(str(frame)), galaxies.set_index("row"), settings)
+
+
+def _open_and_cut(path: Path, galaxies: pd.DataFrame, settings: CutoutSettings) -> Iterator[Stamp | Reject]:
+    try:
+        frame = read_frame(path)
+    except GalmorphError as error:
+        # Where the project lies is no business of rejected.csv.
+        reason = f"{FRAME_UNREADABLE}: {str(error).removeprefix(f'{path}: ')}"
+        yield from (Reject(row, path.name, reason) for row in galaxies.index.tolist())
+        return
+    tsfield = galaxies["tsfield"].iloc[0]
+    psf_fwhm = read_tsfield(Path(tsfield), frame.band).psf_width if tsfield else math.nan
+    yield from frame_cutouts(frame, galaxies, settings, psf_fwhm)

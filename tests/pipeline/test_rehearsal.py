@@ -1,0 +1,133 @@
+"""The archive, rehearsed: the stages acquire and cutouts against a server that breaks responses, killed on the way."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from ruamel.yaml import YAML
+
+from archiveserver import serving
+from galmorph.frames import read_frame
+from galmorph.sdss import ObjectId, frame_path
+from galmorph.settings import SimulatedSettings
+from galmorph.sources import simulated
+from parameters import ROOT, changed, committed
+
+TRANSIENT = ("truncated", "flipped", "html", "500", "slow")
+BROKEN = 0.05  # of the responses
+ABSENT = 0.01  # of the files
+
+
+def fault(path: str, number: int) -> str | None:
+    """Break responses by chance, but the same file is missing for everybody and for ever."""
+    if not path.endswith((".gz", ".fit")):
+        return None
+    if random.Random(path).random() < ABSENT:
+        return "404"
+    chance = random.Random(f"{path} {number}")
+    return chance.choice(TRANSIENT) if chance.random() < BROKEN else None
+
+
+def project(folder: Path, url: str, table: Path) -> Path:
+    folder.mkdir()
+    params = changed(
+        committed(),
+        {
+            "survey.source": "sdss",
+            "sdss.archive": url,
+            "sdss.catalogue": str(table),
+            "sdss.redshifts": str(table.parent / "redshifts.csv"),
+            "cutouts.max_rejected_fraction": 0.2,
+            "sdss.max_missing_fraction": 0.2,
+        },
+    )
+    with (folder / "params.yaml").open("w") as file:
+        YAML(typ="safe").dump(params, file)
+    return folder
+
+
+def start(stage: str, folder: Path) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "GALMORPH_TIMEOUT": "2"}
+    command = [sys.executable, "-m", f"galmorph.stages.{stage}"]
+    return subprocess.Popen(command, cwd=folder, env=environment, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def kill(stage: str, folder: Path, progress: Path, pattern: str) -> bool:
+    """Start a stage, wait until it has got further, and kill it and its children; tell whether it was still at work."""
+    process = start(stage, folder)
+    before = len(list(progress.rglob(pattern)))
+    while process.poll() is None and len(list(progress.rglob(pattern))) < before + 3:
+        time.sleep(0.02)
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    return process.wait() == -signal.SIGKILL
+
+
+@pytest.mark.parametrize(
+    ("galaxies", "per_frame"), [(60, 3), pytest.param(2000, 4, marks=pytest.mark.slow)], ids=["small", "2000 galaxies"]
+)
+def test_broken_responses_and_kills_change_nothing(tmp_path: Path, galaxies: int, per_frame: int) -> None:
+    store = tmp_path / "store"
+    store.mkdir()
+    survey = SimulatedSettings(
+        seed=11, galaxies=galaxies, galaxies_per_frame=per_frame, band="r", seeing=1.43, types=None
+    )
+    simulated.acquire(survey, store)
+    frames = list(store.rglob("fpC-*"))
+    assert len(frames) >= galaxies // per_frame
+    with serving(store, fault) as archive:
+        undisturbed = project(tmp_path / "undisturbed", archive.url, store / "GalaxyZoo1_DR_table2.csv")
+        disturbed = project(tmp_path / "disturbed", archive.url, store / "GalaxyZoo1_DR_table2.csv")
+        for stage in ("acquire", "cutouts"):
+            assert start(stage, undisturbed).wait() == 0
+        killed = sum(kill("acquire", disturbed, disturbed / ".galmorph", "*.gz") for _ in range(3))
+        assert start("acquire", disturbed).wait() == 0
+        killed += sum(kill("cutouts", disturbed, disturbed / ".galmorph", "results.parquet") for _ in range(2))
+        assert start("cutouts", disturbed).wait() == 0
+        assert killed >= 3
+        assert archive.ranges
+    for folder in ("raw", "cutouts"):
+        assert files(disturbed / "data" / folder) == files(undisturbed / "data" / folder)
+    assert not list((disturbed / ".galmorph" / "partial").iterdir())
+
+    made = disturbed / "data" / "cutouts"
+    table, rejected = pd.read_parquet(made / "galaxies.parquet"), pd.read_csv(made / "rejected.csv")
+    assert len(table) + len(rejected) == galaxies
+    missing = pd.read_csv(disturbed / "data" / "raw" / "missing.csv")
+    assert set(missing["reason"]) <= {"the server says 404 Not Found"}
+    assert set(missing["path"]) == {path for path in _asked(store) if random.Random(f"/{path}").random() < ABSENT}
+    assert rejected["reason"].str.startswith(("frame missing: the server says 404", "too near the edge")).all()
+    images = np.load(made / "images.npy", mmap_mode="r")
+    for name, group in table.groupby("frame"):
+        # Read from the server's own folder.
+        image = read_frame(next(store.rglob(str(name)))).image
+        for row, x, y, sky in zip(group.index, group["x"], group["y"], group["sky"], strict=True):
+            left, bottom = int(np.floor(x + 0.5)) - 32, int(np.floor(y + 0.5)) - 32
+            np.testing.assert_array_equal(images[row], image[bottom : bottom + 64, left : left + 64] - np.float32(sky))
+    shutil.rmtree(tmp_path)
+
+
+def _asked(store: Path) -> set[str]:
+    objids = pd.read_csv(store / "GalaxyZoo1_DR_table2.csv")["OBJID"].tolist()
+    fields = {(name.run, name.rerun, name.camcol, name.field) for name in map(ObjectId.decode, objids)}
+    named = {frame_path(*field, "r") for field in fields}
+    return named | {
+        str(path.relative_to(store))
+        for path in store.rglob("tsField-*")
+        if any(f"{run:06d}-{camcol}-{rerun}-{field:04d}" in path.name for run, rerun, camcol, field in fields)
+    }
