@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named (speed, overhead, store, sky; all by default) and print one table."""
+"""Run the benchmarks that are named (speed, overhead, store, sky, cutouts; all by default) and print one table."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from benchmarks.work import processor
 
-AT_LEAST, AT_MOST = ("speed",), ("overhead", "store", "sky")
+AT_LEAST, AT_MOST = ("speed",), ("overhead", "store", "sky", "cutouts")
 
 
 def main() -> None:

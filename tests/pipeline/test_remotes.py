@@ -1,0 +1,75 @@
+"""The data that DVC keeps: no second copy on the disk, and the way to other places and back."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import boto3
+import pytest
+from moto.server import ThreadedMotoServer
+
+from dvcproject import Project
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    project = Project(tmp_path_factory.mktemp("remotes"))
+    project.write_params({"simulated.galaxies": 8, "simulated.galaxies_per_frame": 2})
+    project.run("dvc", "repro", "acquire")
+    return project
+
+
+def files(project: Project) -> dict[str, bytes]:
+    raw = project.folder / "data" / "raw"
+    return {str(path.relative_to(raw)): path.read_bytes() for path in sorted(raw.rglob("*")) if path.is_file()}
+
+
+def test_frames_lie_on_the_disk_once(project: Project) -> None:
+    cached = {path.stat().st_ino for path in (project.folder / ".dvc" / "cache" / "files").rglob("*") if path.is_file()}
+    frames = list((project.folder / "data" / "raw").rglob("fpC-*.fit.gz"))
+    assert len(frames) >= 4
+    assert all(frame.stat().st_ino in cached for frame in frames)
+    # A link to the cache is protected from being written through.
+    assert not any(frame.stat().st_mode & stat.S_IWUSR for frame in frames)
+
+
+def away_and_back(project: Project, remote: str) -> None:
+    before = files(project)
+    project.run("dvc", "push", "--remote", remote, "acquire")
+    shutil.rmtree(project.folder / "data" / "raw")
+    shutil.rmtree(project.folder / ".dvc" / "cache")
+    project.run("dvc", "pull", "--remote", remote, "acquire")
+    assert files(project) == before
+    assert project.galmorph("verify").startswith("data/raw: ")
+    assert "up to date" in project.run("dvc", "status", "acquire")
+
+
+def test_push_and_pull_by_a_folder(project: Project, tmp_path: Path) -> None:
+    project.run("dvc", "remote", "add", "disk", str(tmp_path / "remote"))
+    away_and_back(project, "disk")
+
+
+@pytest.fixture
+def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A server on this machine that speaks S3, with a bucket."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "testing")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    boto3.client("s3", endpoint_url=url).create_bucket(Bucket="galaxies")
+    yield url
+    server.stop()
+
+
+def test_push_and_pull_by_s3(project: Project, endpoint: str) -> None:
+    assert "AWS_ACCESS_KEY_ID" in os.environ
+    project.run("dvc", "remote", "add", "bucket", "s3://galaxies/galmorph")
+    project.run("dvc", "remote", "modify", "bucket", "endpointurl", endpoint)
+    away_and_back(project, "bucket")
