@@ -115,8 +115,9 @@ def _plain(folder: Path) -> float:
             names = ObjectId.decode(objid)
             with fits.open(paths[names.run, names.camcol, names.field]) as hdus:
                 image = hdus[0].data.astype(np.float32) - 1000
-                position = SkyCoord(ra, dec, unit="deg")
-                Cutout2D(image, position, 64, wcs=WCS(hdus[0].header), mode="partial", fill_value=np.nan)
+                # Not by the position itself: in frames whose first axis is declination Cutout2D looks elsewhere.
+                pixel = WCS(hdus[0].header).world_to_pixel(SkyCoord(ra, dec, unit="deg"))
+                Cutout2D(image, pixel, 64, mode="partial", fill_value=np.nan)
     return timed() / len(galaxies)
 
 

@@ -1,0 +1,65 @@
+"""What a large sample of real object ids asks of the archive, and how long it takes to know.
+
+python -m validation.planning LABELS [--release dr17]
+
+LABELS is a CSV or csv.gz with the columns objid_dr7, ra, dec (degrees) and label (S, E, U). It is written as a Table 2,
+and `galmorph plan`'s own code reads that and plans it. Nothing is downloaded.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+import time
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pandas as pd
+
+from galmorph.download import Mirror
+from galmorph.galaxyzoo import COLUMNS, FLAGS
+from galmorph.settings import LimitsSettings, SampleSettings, SdssSettings
+from galmorph.sources import sdss
+from galmorph.sources.simulated.archive import write_table2
+
+LETTERS: Final = {"SPIRAL": "S", "ELLIPTICAL": "E", "UNCERTAIN": "U"}
+
+
+def table2(labels: Path, path: Path) -> None:
+    """Write object ids, positions and classes as a Table 2 whose votes say nothing."""
+    read = pd.read_csv(labels)
+    table = pd.DataFrame({"objid": read["objid_dr7"], "ra": read["ra"], "dec": read["dec"]})
+    for column in COLUMNS[3:]:
+        table[column] = (read["label"] == LETTERS[column]).astype(np.int64) if column in FLAGS else 0
+    write_table2(table, path)
+
+
+def main() -> None:
+    """Plan it and print what it takes."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("labels", type=Path)
+    parser.add_argument("--release", choices=["dr7", "dr17"], default="dr7")
+    asked = parser.parse_args()
+    limits = LimitsSettings(ra=None, dec=None, redshift=None, nvote=None)
+    sample = SampleSettings(rule="first", galaxies=None, seed=1, limits=limits)
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "table2.csv"
+        table2(asked.labels, path)
+        settings = SdssSettings(
+            release=asked.release,
+            archive=None,
+            catalogue=str(path),
+            redshifts=None,
+            band="r",
+            max_missing_fraction=0.05,
+        )
+        mirror = Mirror(Path(name) / "mirror")
+        started = time.perf_counter()
+        request = sdss.make_request(settings, sample, mirror)
+        text = sdss.describe(request, settings, sample, mirror)
+        print(f"{text}\nplanned in       {time.perf_counter() - started:.1f} s")
+
+
+if __name__ == "__main__":
+    main()
