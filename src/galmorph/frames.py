@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
+from isal import igzip
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
@@ -113,8 +114,7 @@ def _decompressed(path: Path) -> bytes:
     if packed.lstrip()[:1] == b"<":
         raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
     try:
-        with (gzip if path.suffix == ".gz" else bz2).open(io.BytesIO(packed)) as stream:
-            return bytes(stream.read())
+        return (igzip if path.suffix == ".gz" else bz2).decompress(packed)
     except (OSError, EOFError, ValueError, zlib.error) as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
 

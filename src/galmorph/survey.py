@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from galmorph.archive import (
     REDSHIFTS_NAME,
@@ -32,7 +33,8 @@ from galmorph.stampset import Reject, Stamp
 
 log = logging.getLogger(__name__)
 
-FRAMES_PER_BLOCK = 8  # a third of a second of work
+# A third of a second of work, and no more rows in memory than needed.
+FRAMES_PER_BLOCK, GALAXIES_PER_BLOCK = 8, 240
 
 
 def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partial: Path) -> tuple[int, int]:
@@ -94,11 +96,9 @@ def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> pd
             _why_missing(objid, missing) or FRAME_MISSING + detail
             for objid in sample["objid"].to_numpy()[order[~known]].tolist()
         ]
-    # The distinct frames in their order, so many to a block; the galaxies without one are the first.
-    number = np.unique(frame, return_inverse=True)[1]
     return pd.DataFrame(
         {
-            "block": number // FRAMES_PER_BLOCK,
+            "block": _blocks(frame),
             "row": order,
             "ra": sample["ra"].to_numpy()[order],
             "dec": sample["dec"].to_numpy()[order],
@@ -108,6 +108,24 @@ def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> pd
             "reason": reasons,
         }
     )
+
+
+def _blocks(frame: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Number the blocks: so many frames, or so many galaxies, whichever is reached first, and no frame in two.
+
+    Parameters
+    ----------
+    frame
+        (n,) int64, ascending; the frame of each galaxy.
+    """
+    _, counts = np.unique(frame, return_counts=True)
+    blocks, frames, galaxies, block = [], 0, 0, 0
+    for count in counts.tolist():
+        if frames == FRAMES_PER_BLOCK or (frames and galaxies + count > GALAXIES_PER_BLOCK):
+            frames, galaxies, block = 0, 0, block + 1
+        frames, galaxies = frames + 1, galaxies + count
+        blocks.append(block)
+    return np.repeat(np.asarray(blocks, dtype=np.int64), counts)
 
 
 def _why_missing(objid: int, missing: dict[tuple[int, int, int], str]) -> str | None:
