@@ -12,7 +12,7 @@ from framemaker import cut_in_this_process
 from galmorph.blocks import make_blocks
 from galmorph.galaxyzoo import VOTES
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import Reject, Stamp
+from galmorph.stamp import Reject, Stamp
 
 SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
 COUNT = 10
@@ -38,12 +38,12 @@ def test_finished_blocks_are_kept_and_others_forgotten(
     tmp_path: Path, catalogue: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_in_this_process(monkeypatch)
-    requests = pd.DataFrame({"block": np.arange(COUNT) // 3, "row": np.arange(COUNT)})
+    requests = [pd.DataFrame({"row": rows}) for rows in np.array_split(np.arange(COUNT), [3, 6, 9])]
     journal, partial = tmp_path / "journal", tmp_path / "partial"
 
     def make(level: float) -> tuple[int, int]:
         part = functools.partial(work, journal=journal, level=level)
-        return make_blocks(requests, part, catalogue, tmp_path / "set", SETTINGS, partial, "stamps")
+        return make_blocks(requests, part, [catalogue], tmp_path / "set", SETTINGS, partial, "stamps")
 
     with monkeypatch.context() as patched:
         patched.setattr("galmorph.blocks.write_stamp_set", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))

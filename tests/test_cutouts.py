@@ -20,7 +20,7 @@ from framemaker import (
 from galmorph.cutouts import cut, frame_cutouts, local_sky
 from galmorph.frames import Frame
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import Reject, Stamp
+from galmorph.stamp import Reject, Stamp
 
 SETTINGS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.05)
 LENIENT = SETTINGS.model_copy(update={"max_rejected_fraction": 0.9})

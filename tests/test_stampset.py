@@ -11,7 +11,8 @@ import pytest
 from galmorph.errors import GalmorphError
 from galmorph.galaxyzoo import VOTES
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import CATALOGUE_COLUMNS, MEASURED_COLUMNS, Reject, Stamp, write_block, write_stamp_set
+from galmorph.stamp import MEASURED_COLUMNS, Reject, Stamp, write_block
+from galmorph.stampset import CATALOGUE_COLUMNS, write_stamp_set
 
 Results = list[Stamp | Reject]
 
@@ -38,7 +39,7 @@ def write(folder: Path, table: pd.DataFrame, results: Results, settings: CutoutS
         blocks = [Path(place) / str(start) for start in range(0, len(results), 2)]
         for number, block in enumerate(blocks):
             write_block(block, results[2 * number : 2 * number + 2])
-        return write_stamp_set(folder, table, blocks, settings)
+        return write_stamp_set(folder, [table[:2], table[2:]], blocks, settings)
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -115,7 +116,9 @@ def test_nothing_accepted_is_refused_at_any_limit(tmp_path: Path) -> None:
         write(tmp_path / "set", catalogue(1), [Reject(0, "f", "r")], settings)
 
 
-@pytest.mark.parametrize("results", [[stamp(0)], [stamp(0), stamp(1), Reject(1, "f", "r")]])
+@pytest.mark.parametrize(
+    "results", [[stamp(0)], [stamp(0), stamp(1), Reject(1, "f", "r")], [stamp(0), stamp(1), stamp(2)]]
+)
 def test_a_galaxy_lost_or_twice_is_a_defect(tmp_path: Path, results: Results) -> None:
     with pytest.raises(RuntimeError, match="neither cut out nor rejected, or twice"):
         write(tmp_path / "set", catalogue(2), results)

@@ -6,7 +6,8 @@ import functools
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -16,21 +17,22 @@ import pyarrow.parquet as pq
 from galmorph.errors import GalmorphError
 from galmorph.plan import code_hash
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import Reject, Stamp, write_block, write_stamp_set
+from galmorph.stamp import Reject, Stamp, write_block
+from galmorph.stampset import write_stamp_set
 from galmorph.workers import spread
 
 log = logging.getLogger(__name__)
 
 # The modules whose code decides what a block holds.
-DECISIVE_MODULES = ("blocks", "cutouts", "frames", "sdss", "sources/pictures", "sources/stamps", "stampset", "survey")
+DECISIVE_MODULES = ("blocks", "cutouts", "frames", "sdss", "sources/pictures", "sources/stamps", "stamp", "survey")
 
 Work = functools.partial[Iterator[Stamp | Reject]]
 
 
 def make_blocks(
-    requests: pd.DataFrame,
+    requests: Iterable[pd.DataFrame],
     work: Work,
-    catalogue: pd.DataFrame,
+    catalogue: Iterable[pd.DataFrame],
     destination: Path,
     settings: CutoutSettings,
     partial: Path,
@@ -41,8 +43,8 @@ def make_blocks(
     Parameters
     ----------
     requests
-        What is to be cut out, one row per galaxy of the catalogue; the column block (int) says which are done
-        together, row which row of the catalogue each is. A block's rows follow one another.
+        What is to be cut out, a table for each block of work, one row per galaxy; the column row says which row of the
+        catalogue each is.
     work
         A function, importable by name, with settings; called in a worker with the rows of a block; gives one result for
         each, in their order.
@@ -88,13 +90,16 @@ def _make_block(work: Work, asked: Path, number: int, destination: Path) -> None
         ) from None
 
 
-def _write_requests(requests: pd.DataFrame, path: Path) -> int:
+def _write_requests(requests: Iterable[pd.DataFrame], path: Path) -> int:
     """Write the requests, a row group for each block, of which a worker reads its own; return how many there are."""
-    schema = pa.Schema.from_pandas(requests, preserve_index=False)
     count = 0
-    with pq.ParquetWriter(path, schema) as writer:
-        for _, block in requests.groupby("block", sort=False):
-            writer.write_table(pa.Table.from_pandas(block, schema, preserve_index=False), row_group_size=len(block))
+    with ExitStack() as stack:
+        writer = None
+        for block in requests:
+            table = pa.Table.from_pandas(block, preserve_index=False)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(path, table.schema))
+            writer.write_table(table, row_group_size=len(block))
             count += 1
     return count
 

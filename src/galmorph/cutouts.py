@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from galmorph.frames import Frame
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import Reject, Stamp
+from galmorph.stamp import Reject, Stamp
 
 # Why a galaxy is rejected; a detail may follow after a colon.
 TOO_NEAR_THE_EDGE = "too near the edge"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -53,9 +54,15 @@ def read_table2(path: Path) -> pd.DataFrame:
         If the file is missing, empty or damaged, lacks a column, or has a row with an OBJID seen before, coordinates
         or numbers that cannot be read, or not exactly one flag.
     """
-    table = pd.concat([_block(block, path) for block in read_blocks(path)], ignore_index=True)
+    table = pd.concat(list(read_table2_blocks(path)))
     refuse_repeats(table["objid"].to_numpy(), "OBJID", path)
     return table
+
+
+def read_table2_blocks(path: Path) -> Iterator[pd.DataFrame]:
+    """Read Table 2 some rows at a time, as `read_table2` does but for objects that stand there twice."""
+    for block in read_blocks(path):
+        yield _block(block, path).set_index(block.index)
 
 
 def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:

@@ -1,97 +1,29 @@
-"""The files of a set of stamps: images.npy, wide.npy, galaxies.parquet and rejected.csv; and of its blocks.
-
-Pixels are written and read one stamp at a time, so that the memory needed does not grow with the set.
-"""
+"""The files of a set of stamps: images.npy, wide.npy, galaxies.parquet and rejected.csv."""
 
 from __future__ import annotations
 
-import math
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.atomic import whole_folder
 from galmorph.errors import GalmorphError
 from galmorph.galaxyzoo import VOTES
 from galmorph.settings import CutoutSettings
+from galmorph.stamp import IMAGES, LOST, WIDE, Results, pixel_bytes, pixels
 
 CATALOGUE_COLUMNS = ("objid", "ra", "dec", "class", "nvote", *(name.lower() for name in VOTES), "redshift")
-IMAGES, WIDE, RESULTS = "images.f4", "wide.f4", "results.parquet"  # of a block
-
-MEASURED_COLUMNS = ("frame", "x", "y", "psf_fwhm", "pixel_scale", "sky", "noise")
-
-
-@dataclass(frozen=True)
-class Stamp:
-    """A galaxy that was cut out.
-
-    Attributes
-    ----------
-    row
-        Its row in the sample.
-    image, wide
-        (size, size) and (wide_size, wide_size) float32, DN after sky subtraction, (y, x); wide is None where the
-        frame is too small around the galaxy.
-    frame
-        Name of the file it comes from.
-    x, y
-        Its position there, 0-based pixels.
-    psf_fwhm, pixel_scale
-        arcsec; NaN where unknown.
-    sky, noise
-        DN a pixel.
-    """
-
-    row: int
-    image: NDArray[np.float32]
-    wide: NDArray[np.float32] | None
-    frame: str
-    x: float
-    y: float
-    psf_fwhm: float
-    pixel_scale: float
-    sky: float
-    noise: float
-
-
-@dataclass(frozen=True)
-class Reject:
-    """A galaxy that was not: its row in the sample, the frame (or ""), and "kind of reason: detail"."""
-
-    row: int
-    frame: str
-    reason: str
-
-
-def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
-    """Write some results to a folder that appears when everything is in it.
-
-    It holds results.parquet, one row for each result, and the pixels of the stamps, one after the other: images.f4 and,
-    of those that have one, wide.f4 (float32, little-endian, no header).
-    """
-    rows = []
-    with whole_folder(destination) as folder:
-        with (folder / IMAGES).open("wb") as images, (folder / WIDE).open("wb") as wides:
-            for result in results:
-                if isinstance(result, Stamp):
-                    images.write(_bytes(result.image))
-                    if result.wide is not None:
-                        wides.write(_bytes(result.wide))
-                    measured = {name: getattr(result, name) for name in MEASURED_COLUMNS}
-                    rows.append({"row": result.row, "reason": "", "has_wide": result.wide is not None, **measured})
-                else:
-                    nothing = dict.fromkeys(MEASURED_COLUMNS, math.nan) | {"frame": result.frame}
-                    rows.append({"row": result.row, "reason": result.reason, "has_wide": False, **nothing})
-        pd.DataFrame(rows).to_parquet(folder / RESULTS, index=False)
 
 
 def write_stamp_set(
-    destination: Path, catalogue: pd.DataFrame, blocks: Sequence[Path], settings: CutoutSettings
+    destination: Path, catalogue: Iterable[pd.DataFrame], blocks: Sequence[Path], settings: CutoutSettings
 ) -> tuple[int, int]:
     """Write a set of stamps; whatever the order of the blocks, the files are the same, in the order of the catalogue.
 
@@ -107,9 +39,9 @@ def write_stamp_set(
           redshift, frame, x, y, psf_fwhm, pixel_scale, sky, noise, has_wide;
         - rejected.csv: objid, frame, reason.
     catalogue
-        The galaxies requested, with the columns from objid to redshift.
+        The galaxies requested, some rows at a time, with the columns from objid to redshift.
     blocks
-        Folders that `write_block` made: together, exactly one result for each row of the catalogue.
+        Folders that `galmorph.stamp.write_block` made: together, exactly one result for each row of the catalogue.
     settings
         Sizes, and how many may be rejected.
 
@@ -122,27 +54,44 @@ def write_stamp_set(
     GalmorphError
         If more than max_rejected_fraction of the galaxies, or all of them, are rejected. Nothing is then written.
     """
-    results = pd.concat([_read_block(block, number) for number, block in enumerate(blocks)]).sort_values("row")
-    if results["row"].tolist() != list(range(len(catalogue))):
-        raise RuntimeError("a galaxy was neither cut out nor rejected, or twice")
-    rejected = (results["reason"] != "").to_numpy(dtype=bool)
-    table = catalogue[list(CATALOGUE_COLUMNS)].reset_index(drop=True)
-    for column in (*MEASURED_COLUMNS, "has_wide", "reason"):
-        table[column] = results[column].to_numpy()
-    _refuse_too_many(table[rejected], len(table), settings.max_rejected_fraction)
-    accepted = results[~rejected]
+    results = Results.read(blocks)
+    rejected = np.flatnonzero(~results.accepted)
     with whole_folder(destination) as folder:
+        rejects = _write_galaxies(catalogue, results, folder / "galaxies.parquet")
+        _refuse_too_many(rejects, results.accepted.size, settings.max_rejected_fraction)
+        rejects.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
         side, wide_side = settings.stamp_size, settings.wide_size
-        images = _pixels(accepted["block"], accepted["place"], [block / IMAGES for block in blocks], side)
-        _write_array(folder / "images.npy", images, len(accepted), side)
-        wide = accepted[accepted["has_wide"]]
-        wides = _pixels(wide["block"], wide["wide_place"], [block / WIDE for block in blocks], wide_side)
-        _write_array(folder / "wide.npy", wides, len(wide), wide_side)
-        table[~rejected].drop(columns="reason").to_parquet(folder / "galaxies.parquet", index=False)
-        table.loc[rejected, ["objid", "frame", "reason"]].to_csv(
-            folder / "rejected.csv", index=False, lineterminator="\n"
-        )
-    return len(accepted), int(rejected.sum())
+        kept = np.flatnonzero(results.accepted)
+        images = pixels(results.block[kept], results.place[kept], [block / IMAGES for block in blocks], side)
+        _write_array(folder / "images.npy", images, kept.size, side)
+        kept = np.flatnonzero(results.has_wide)
+        wides = pixels(results.block[kept], results.wide_place[kept], [block / WIDE for block in blocks], wide_side)
+        _write_array(folder / "wide.npy", wides, kept.size, wide_side)
+    return int(results.accepted.sum()), rejected.size
+
+
+def _write_galaxies(catalogue: Iterable[pd.DataFrame], results: Results, path: Path) -> pd.DataFrame:
+    """Write the table of the accepted galaxies, and return that of the others: objid, frame, reason."""
+    rejects, start = [], 0
+    with ExitStack() as stack:
+        writer = None
+        for part in catalogue:
+            rows = slice(start, start + len(part))
+            accepted = results.accepted[rows]
+            if accepted.size < len(part):
+                raise RuntimeError(LOST)
+            table = part[list(CATALOGUE_COLUMNS)].reset_index(drop=True).join(results.of(rows))
+            written = pa.Table.from_pandas(table[accepted], preserve_index=False)
+            if writer is None:
+                writer = stack.enter_context(pq.ParquetWriter(path, written.schema))
+            writer.write_table(written)
+            others = table.loc[~accepted, ["objid", "frame"]]
+            reasons = [results.reasons[start + row] for row in others.index.tolist()]
+            rejects.append(others.assign(reason=pd.Series(reasons, index=others.index, dtype="str")))
+            start += len(part)
+    if start != results.accepted.size:
+        raise RuntimeError(LOST)
+    return pd.concat(rejects)
 
 
 def _refuse_too_many(rejects: pd.DataFrame, requested: int, limit: float) -> None:
@@ -160,30 +109,10 @@ def _refuse_too_many(rejects: pd.DataFrame, requested: int, limit: float) -> Non
     )
 
 
-def _read_block(block: Path, number: int) -> pd.DataFrame:
-    results = pd.read_parquet(block / RESULTS)
-    accepted = results["reason"] == ""
-    return results.assign(block=number, place=accepted.cumsum() - 1, wide_place=results["has_wide"].cumsum() - 1)
-
-
-def _pixels(blocks: pd.Series, places: pd.Series, files: Sequence[Path], side: int) -> Iterator[NDArray[np.float32]]:
-    """Yield the images of some results, which lie at some place in the file of some block."""
-    opened: dict[int, NDArray[np.float32]] = {}
-    for block, place in zip(blocks.tolist(), places.tolist(), strict=True):
-        if block not in opened:
-            opened[block] = np.memmap(files[block], dtype="<f4", mode="r").reshape(-1, side, side)
-        yield opened[block][place]
-
-
-def _bytes(image: NDArray[np.float32]) -> memoryview:
-    # Written, not mapped: on a full disk a write is an error, a mapping the death of the process.
-    return np.ascontiguousarray(image, dtype="<f4").data
-
-
 def _write_array(path: Path, images: Iterable[NDArray[np.float32]], count: int, side: int) -> None:
     """Write a .npy file, one image after the other."""
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (count, side, side)}
         np.lib.format.write_array_header_1_0(file, header)
         for image in images:
-            file.write(_bytes(image))
+            file.write(pixel_bytes(image))

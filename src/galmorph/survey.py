@@ -25,11 +25,12 @@ from galmorph.blocks import make_blocks
 from galmorph.cutouts import FRAME_MISSING, FRAME_UNREADABLE, frame_cutouts
 from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame, read_tsfield
-from galmorph.galaxyzoo import read_table2
+from galmorph.galaxyzoo import read_table2_blocks
 from galmorph.redshifts import join_redshifts, read_redshifts
 from galmorph.sdss import ObjectId
 from galmorph.settings import CutoutSettings
-from galmorph.stampset import Reject, Stamp
+from galmorph.stamp import Reject, Stamp
+from galmorph.texttable import refuse_repeats
 
 log = logging.getLogger(__name__)
 
@@ -62,52 +63,49 @@ def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partia
     GalmorphError
         If a table or a tsField is wrong, the frames are of several bands, or too many galaxies are rejected.
     """
-    catalogue = read_table2(folder / TABLE2_NAME)
-    sample, counts = join_redshifts(catalogue, read_redshifts(folder / REDSHIFTS_NAME))
+    table2 = folder / TABLE2_NAME
+    # Of the catalogue only this is kept: the rest is read again where it is written.
+    sample = pd.concat([block[["objid", "ra", "dec"]] for block in read_table2_blocks(table2)])
+    refuse_repeats(sample["objid"].to_numpy(), "OBJID", table2)
+    sample, counts = join_redshifts(sample, read_redshifts(folder / REDSHIFTS_NAME))
     log.info("redshifts: %s", counts)
     frames = find_frames(folder)
     bands = sorted({frame.name.band for frame in frames})
     if len(bands) > 1:
         raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; the study is of one: remove the others")
-    requests = _requests(sample, frames, folder)
+    catalogue = (block.join(sample["redshift"]) for block in read_table2_blocks(table2))
     # The limit decides no stamp: whoever raises it goes on with those that were cut.
     work = functools.partial(cut_frames, settings=settings.model_copy(update={"max_rejected_fraction": 0.0}))
-    return make_blocks(requests, work, sample, destination, settings, partial, "cutouts")
+    return make_blocks(_requests(sample, frames, folder), work, catalogue, destination, settings, partial, "cutouts")
 
 
-def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> pd.DataFrame:
-    """Say of each galaxy which frame it is cut from, or why from none, and which galaxies are done together."""
+def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> Iterator[pd.DataFrame]:
+    """Say of each galaxy which frame it is cut from, or why from none; a table for each block of work."""
     assignment = assign_frames(sample, frames)
     tsfields = find_tsfields(folder)
+    unsearched = len(assignment.unreadable)
+    detail = f": {unsearched} of the frames at hand cannot be read, nor searched" if unsearched else ""
+    missing = read_missing(folder)
+    # Galaxies without a frame are the first.
     order = np.argsort(assignment.frame, kind="stable")
-    frame = assignment.frame[order]
-    known = frame >= 0
-    paths = np.array([str(file.path) for file in frames] + [""], dtype=object)
-    calibrations = np.array([str(tsfields.get(file.place, "")) for file in frames] + [""], dtype=object)
-    # Of a file that was changed by hand, nothing that was cut from it before is used.
-    stats = [file.path.stat() for file in frames]
-    versions = np.array([f"{stat.st_size} {stat.st_mtime_ns}" for stat in stats] + [""], dtype=object)
-    reasons = np.full(len(sample), "", dtype=object)
-    if not known.all():
-        unsearched = len(assignment.unreadable)
-        detail = f": {unsearched} of the frames at hand cannot be read, nor searched" if unsearched else ""
-        missing = read_missing(folder)
-        reasons[~known] = [
-            _why_missing(objid, missing) or FRAME_MISSING + detail
-            for objid in sample["objid"].to_numpy()[order[~known]].tolist()
+    for rows in np.split(order, np.flatnonzero(np.diff(_blocks(assignment.frame[order]))) + 1):
+        block = sample.iloc[rows][["objid", "ra", "dec"]].assign(row=rows)
+        files = [frames[index] if index >= 0 else None for index in assignment.frame[rows].tolist()]
+        block["frame"] = ["" if file is None else str(file.path) for file in files]
+        block["tsfield"] = ["" if file is None else str(tsfields.get(file.place, "")) for file in files]
+        # Of a file that was changed by hand, nothing that was cut from it before is used.
+        versions = {file.path: _version(file.path) for file in files if file is not None}
+        block["version"] = ["" if file is None else versions[file.path] for file in files]
+        block["reason"] = [
+            (_why_missing(objid, missing) or FRAME_MISSING + detail) if file is None else ""
+            for objid, file in zip(block["objid"].tolist(), files, strict=True)
         ]
-    return pd.DataFrame(
-        {
-            "block": _blocks(frame),
-            "row": order,
-            "ra": sample["ra"].to_numpy()[order],
-            "dec": sample["dec"].to_numpy()[order],
-            "frame": paths[frame],
-            "tsfield": calibrations[frame],
-            "version": versions[frame],
-            "reason": reasons,
-        }
-    )
+        yield block.astype(dict.fromkeys(("frame", "tsfield", "version", "reason"), "str"))
+
+
+def _version(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _blocks(frame: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 
-BLOCK = 20_000  # rows in memory as text at once
+BLOCK = 2_000  # rows in memory as text at once
 
 # A row of a table is named by its line in the file; the header is line 1.
 _FIRST_LINE = 2
@@ -112,8 +112,10 @@ def real_numbers(
 
 def refuse_repeats(values: NDArray[np.int64], column: str, path: Path) -> None:
     """Stop where a number stands in a column for the second time."""
-    table = pd.DataFrame({column: values.astype(str)})
-    refuse_rows(table[column].duplicated(), table, column, "stands in the table twice", path)
+    repeated = np.flatnonzero(pd.Series(values).duplicated())
+    if repeated.size:
+        table = pd.DataFrame({column: values[repeated].astype(str)}, index=repeated)
+        refuse_rows(np.ones(repeated.size, dtype=bool), table, column, "stands in the table twice", path)
 
 
 def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path) -> None:

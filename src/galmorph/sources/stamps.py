@@ -21,7 +21,7 @@ from galmorph.galaxyzoo import VOTES
 from galmorph.sample import choose_sample
 from galmorph.settings import CLASS_NAMES, CutoutSettings, SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
-from galmorph.stampset import Reject, Stamp
+from galmorph.stamp import Reject, Stamp
 from galmorph.texttable import copy_rows, read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers
 
 LABELS_NAME = "labels.csv"
@@ -152,11 +152,10 @@ def cut_stamps(
     for column, default in (("psf_fwhm", settings.psf_fwhm), ("pixel_scale", settings.pixel_scale)):
         if default is not None:
             table[column] = table[column].fillna(default)
-    requests = table[["stamp", "psf_fwhm", "pixel_scale"]].assign(
-        row=table.index, block=table.index // STAMPS_PER_BLOCK
-    )
+    asked = table[["stamp", "psf_fwhm", "pixel_scale"]].assign(row=table.index)
+    requests = (asked[start : start + STAMPS_PER_BLOCK] for start in range(0, len(asked), STAMPS_PER_BLOCK))
     work = functools.partial(read_stamps, folder=folder / STAMPS_FOLDER, settings=settings, cutouts=cutouts)
-    return make_blocks(requests, work, table, destination, cutouts, partial, "stamps")
+    return make_blocks(requests, work, [table], destination, cutouts, partial, "stamps")
 
 
 def read_stamps(
