@@ -89,6 +89,17 @@ def test_dr7_frame_in_dn_without_soft_bias(tmp_path: Path) -> None:
     assert not frame.sky_subtracted
 
 
+def test_a_dr7_frame_that_is_scaled(tmp_path: Path) -> None:
+    path = write_dr7(tmp_path)
+    content = gzip.decompress(path.read_bytes())
+    card = b"BSCALE  =                    1"
+    assert content.count(card) == 1
+    path.write_bytes(gzip.compress(content.replace(card, card[:-1] + b"2")))
+    with fits.open(path) as hdus:
+        expected = hdus[0].data - 1000
+    np.testing.assert_array_equal(read_frame(path).image, expected)
+
+
 @pytest.mark.parametrize("swapped", [False, True])
 def test_positions_in_both_orders_of_the_axes(tmp_path: Path, swapped: bool) -> None:
     path = write_dr7(tmp_path, swapped=swapped)

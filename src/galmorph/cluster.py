@@ -15,6 +15,7 @@ log = logging.getLogger(__name__)
 
 ATTEMPTS = 3  # of a job, before its error is the caller's
 SMALLEST_MEMORY = 2**28  # bytes in which a worker can start at all
+KEPT_BYTES = 2**25  # arrays up to this size are allocated from memory that a worker has; the most that glibc takes
 CONNECT_SECONDS = 20  # that a scheduler has to answer
 
 
@@ -86,6 +87,12 @@ def client(count: int) -> Iterator[Any]:
                 "distributed.worker.memory.pause": False,
                 "distributed.worker.memory.spill": False,
                 "distributed.worker.memory.target": False,
+                # A record of what a worker was doing at every hundredth of a second, which grows with time.
+                "distributed.worker.profile.enabled": False,
+                # As dask has it, every array of more than 128 KiB is fetched from the system page by page and given
+                # back after use: a quarter of the time of reading a frame.
+                "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(4 * KEPT_BYTES),
+                "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES),
             }
             stack.enter_context(dask.config.set(patient))
             cluster = stack.enter_context(

@@ -149,9 +149,12 @@ def _dr7_image(hdus: fits.HDUList, path: Path) -> NDArray[np.float32]:
     if data is None or data.shape != FRAME_SHAPE:
         shape = "no image" if data is None else f"{data.shape} pixels"
         raise GalmorphError(f"{path}: {shape} instead of {FRAME_SHAPE} (rows, columns); fetch the file again")
-    # To float before the subtraction: in uint16, 996 - 1000 is 65532.
+    # To float before any subtraction: in uint16, 996 - 1000 is 65532. Whole numbers of 16 bits are exact in float32.
+    header = hdus[0].header
     image: NDArray[np.float32] = data.astype(np.float32)
-    image -= np.float32(hdus[0].header["SOFTBIAS"])
+    if (scale := header.get("BSCALE", 1)) != 1:
+        image *= np.float32(scale)
+    image += np.float32(header.get("BZERO", 0) - header["SOFTBIAS"])
     return image
 
 
@@ -189,7 +192,9 @@ def read_frame(path: Path) -> Frame:
         with warnings.catch_warnings():
             # A FITS file that ends early is only warned of.
             warnings.filterwarnings("error", message=r".*truncated")
-            with fits.open(io.BytesIO(content), memmap=False) as hdus:
+            # As they are stored: scaled by astropy, the pixels of DR7 would be copied twice more.
+            stored = name.release == "dr7"
+            with fits.HDUList.fromstring(content, do_not_scale_image_data=stored) as hdus:
                 field = int(hdus[3].data["FIELD"][0]) if name.release == "dr8" and len(hdus) > 3 else None
                 header = hdus[0].header
                 _check_header(header, name, path, field)

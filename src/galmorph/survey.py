@@ -73,7 +73,8 @@ def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partia
     bands = sorted({frame.name.band for frame in frames})
     if len(bands) > 1:
         raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; the study is of one: remove the others")
-    catalogue = (block.join(sample["redshift"]) for block in read_table2_blocks(table2))
+    redshift = sample.pop("redshift")
+    catalogue = (block.join(redshift) for block in read_table2_blocks(table2))
     # The limit decides no stamp: whoever raises it goes on with those that were cut.
     work = functools.partial(cut_frames, settings=settings.model_copy(update={"max_rejected_fraction": 0.0}))
     return make_blocks(_requests(sample, frames, folder), work, catalogue, destination, settings, partial, "cutouts")

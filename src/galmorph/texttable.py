@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 
-BLOCK = 2_000  # rows in memory as text at once
+BLOCK = 500  # rows in memory as text at once
 
 # A row of a table is named by its line in the file; the header is line 1.
 _FIRST_LINE = 2
