@@ -4,7 +4,8 @@ import pytest
 from ruamel.yaml import YAML
 
 from galmorph.errors import GalmorphError
-from galmorph.settings import BLIND_KEYS, load_settings, parse_settings
+from galmorph.fields import BLIND_KEYS
+from galmorph.settings import load_settings, parse_settings
 from parameters import ROOT, changed, committed, settings_with
 
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))

@@ -9,9 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galmorph.evaluation import curves, epoch_confusions, scores
+from galmorph.evaluation import curves, epoch_confusions, scores, set_confusions
 from galmorph.records import Record
+from galmorph.splits import EVALUATION_CLASSES
 
+CONFUSION = "confusion/"
 KIND, STATUS = "galmorph.kind", "galmorph.status"
 
 
@@ -48,9 +50,9 @@ def score_name(metric: str) -> str:
     return f"{score}@{evaluation_set}" if evaluation_set else score
 
 
-def confusion_name(true: str, predicted: str) -> str:
-    """Return the MLflow name of a cell of the confusion matrix."""
-    return f"confusion/{true}_as_{predicted}"
+def confusion_name(true: str, predicted: str, evaluation_set: str = "") -> str:
+    """Return the MLflow name of a cell of the confusion matrix, on the test part or on another set."""
+    return f"{evaluation_set}/{CONFUSION}{true}_as_{predicted}".removeprefix("/")
 
 
 def _finite(metrics: dict[str, dict[int, float]]) -> dict[str, dict[int, float]]:
@@ -71,10 +73,12 @@ def run_content(record: Record, file: Path, epoch: int | None) -> Content:
     metrics = {name: dict(enumerate(values.tolist(), start=1)) for name, values in curves(record).items()}
     if epoch is not None:
         metrics |= {metric_name(name): {epoch: value} for name, value in scores(record, epoch).items()}
-        confusion = epoch_confusions(record)[epoch - 1]
-        for i, true in enumerate(record.classes):
-            for j, predicted in enumerate(record.classes):
-                metrics[confusion_name(true, predicted)] = {epoch: float(confusion[i, j])}
+        matrices = {"": (record.classes, epoch_confusions(record)[epoch - 1])}
+        matrices |= {name: (EVALUATION_CLASSES, matrix) for name, matrix in set_confusions(record).items()}
+        for evaluation_set, (classes, matrix) in matrices.items():
+            for i, true in enumerate(classes):
+                for j, predicted in enumerate(classes):
+                    metrics[confusion_name(true, predicted, evaluation_set)] = {epoch: float(matrix[i, j])}
     return Content(
         name=f"{record.condition} {record.phase} {record.run:02d}",
         tags={

@@ -32,6 +32,14 @@ def restricted_confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> ND
     return metrics.confusion_matrix(truth, answer, 2)
 
 
+def set_confusions(record: Record) -> dict[str, NDArray[np.int64]]:
+    """Return the 2 x 2 confusion of the spirals and ellipticals of each set beside the test part, by its name."""
+    if not set(EVALUATION_CLASSES) <= set(record.classes):
+        return {}
+    others = {name: evaluation for name, evaluation in record.sets.items() if name != "test"}
+    return {name: restricted_confusion(evaluation, record.classes) for name, evaluation in others.items()}
+
+
 def scores(record: Record, epoch: int) -> dict[str, float]:
     """Return the scores of a run after `epoch` completed passes.
 
@@ -48,8 +56,6 @@ def scores(record: Record, epoch: int) -> dict[str, float]:
         values["accuracy_restricted"] = float(
             metrics.accuracy(restricted_confusion(record.sets["test"], record.classes))
         )
-    for name, evaluation in record.sets.items():
-        if name != "test":
-            confusion = restricted_confusion(evaluation, record.classes)
-            values |= {f"{metric}@{name}": float(score(confusion)) for metric, score in named.items()}
+    for name, confusion in set_confusions(record).items():
+        values |= {f"{metric}@{name}": float(score(confusion)) for metric, score in named.items()}
     return values

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from galmorph.settings import CLASS_NAMES
+from galmorph.fields import CLASS_NAMES
 from galmorph.texttable import read_blocks, real_numbers, refuse_repeats, refuse_rows, require_columns, whole_numbers
 
 VOTES = ("P_EL", "P_CW", "P_ACW", "P_EDGE", "P_DK", "P_MG", "P_CS", "P_EL_DEBIASED", "P_CS_DEBIASED")

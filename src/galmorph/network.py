@@ -12,6 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from galmorph.atomic import whole_file
+from galmorph.errors import GalmorphError
 from galmorph.settings import NetworkSettings
 
 # Name, kind, output shape, and a word on it.
@@ -106,3 +107,19 @@ def save_weights(
     model.set_weights(weights)
     with whole_file(path) as partial:
         model.save_weights(partial)
+
+
+def load_weights(path: Path, settings: NetworkSettings, size: int, n_classes: int) -> list[NDArray[np.float32]]:
+    """Read what `save_weights` wrote.
+
+    Raises
+    ------
+    GalmorphError
+        If the file is missing, torn, or of another network.
+    """
+    model = build_network(settings, size, n_classes)
+    try:
+        model.load_weights(path)
+    except (OSError, ValueError, KeyError) as error:
+        raise GalmorphError(f"{path}: not the weights of this network ({error}); run dvc repro") from None
+    return [np.array(values) for values in model.get_weights()]

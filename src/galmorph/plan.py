@@ -12,6 +12,8 @@ from typing import Any
 import pandas as pd
 
 from galmorph.errors import GalmorphError
+from galmorph.fields import Block
+from galmorph.levels import LevelSettings, RemedySettings
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 
 # The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
@@ -36,6 +38,25 @@ def file_md5(path: Path) -> str:
 
 
 @dataclass(frozen=True)
+class Origin:
+    """The trained networks that a campaign goes on from, run by run, and with how many training galaxies.
+
+    Attributes
+    ----------
+    folder
+        Of a confirmed phase that kept the weights of all its runs.
+    fingerprint
+        Of that phase.
+    galaxies
+        So many of each run's training part.
+    """
+
+    folder: Path
+    fingerprint: str
+    galaxies: int
+
+
+@dataclass(frozen=True)
 class Campaign:
     """The runs of one phase of one condition.
 
@@ -48,7 +69,11 @@ class Campaign:
     epochs
         Completed passes of each run.
     images, split
-        data/cutouts/images.npy and data/splits/CONDITION.parquet.
+        data/cutouts/images.npy and data/splits/CONDITION.parquet, or those of a level of the resolution study.
+    level
+        Of the resolution study, at which the galaxies are seen; or the remedy.
+    start
+        What the runs go on from, in place of initial weights.
     """
 
     name: str
@@ -60,21 +85,26 @@ class Campaign:
     network: NetworkSettings
     training: TrainingSettings
     protocol: ProtocolSettings
+    level: LevelSettings | RemedySettings | None = None
+    start: Origin | None = None
 
     @functools.cached_property
     def data(self) -> dict[str, str]:
-        """md5 of the data files."""
-        return {"images": file_md5(self.images), "split": file_md5(self.split)}
+        """md5 of the data files, and the fingerprint of the networks that are gone on from."""
+        files = {"images": file_md5(self.images), "split": file_md5(self.split)}
+        return files if self.start is None else files | {"start": self.start.fingerprint}
 
     @functools.cached_property
     def parameters(self) -> dict[str, Any]:
         """Settings by dotted name."""
-        blocks = {
+        blocks: dict[str, Block] = {
             "condition": self.condition,
             "network": self.network,
             "training": self.training,
             "protocol": self.protocol,
         }
+        if self.level is not None:
+            blocks["level"] = self.level
         tree = {name: block.model_dump(mode="json") for name, block in blocks.items()}
         flat = pd.json_normalize(tree).iloc[0].to_dict()
         # What a run did, beside what was asked for: a confirmed run stops earlier.

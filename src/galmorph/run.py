@@ -7,7 +7,7 @@ import resource
 import socket
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
 from galmorph.protocol import generator, network_purpose
 from galmorph.quiet import import_tensorflow
-from galmorph.records import Evaluation, Record, record_name, save_record, weights_name
+from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
 from galmorph.workers import tick
 
 
@@ -50,6 +50,19 @@ def peak_memory() -> int:
     return held if sys.platform == "darwin" else held * 1024
 
 
+def few(sample: Any, count: int, campaign: Campaign, run: int) -> Any:
+    """Return `count` galaxies of a training part: of two counts, the smaller's are among the larger's."""
+    if count > len(sample.labels):
+        raise GalmorphError(
+            f"{campaign.name}: asks for {count} training galaxies, run {run} has {len(sample.labels)}; lower galaxies "
+            "of the remedy, or raise resolution.draw"
+        )
+    order = generator(campaign.protocol.seed, campaign.phase, run, "few training galaxies").permutation(
+        len(sample.labels)
+    )
+    return replace(sample, images=sample.images[order[:count]], labels=sample.labels[order[:count]])
+
+
 def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     """Train one run and write its record, and its weights where they are kept, into `folder`.
 
@@ -79,10 +92,13 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         )
     # In a worker process: only there is TensorFlow needed.
     import_tensorflow()
-    from galmorph.network import save_weights
-    from galmorph.training import Sample, train
+    from galmorph.network import load_weights, save_weights
+    from galmorph.training import Sample, Start, train
 
     images = np.load(campaign.images, mmap_mode="r")
+    chance = generator(
+        campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
+    )
     split = pd.read_parquet(campaign.split, filters=[("phase", "==", campaign.phase), ("run", "==", run)])
     numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
 
@@ -96,6 +112,13 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         name: Sample(np.asarray(images[rows]), labels.astype(np.int32))
         for name, (rows, labels) in {"train": part("train"), "test": judged["test"]}.items()
     }
+    start = None
+    if campaign.start is not None:
+        samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
+        before = load_record(campaign.start.folder / record_name(run))
+        path = campaign.start.folder / weights_name(run)
+        weights = load_weights(path, campaign.network, images.shape[-1], len(numbers))
+        start = Start(weights, before.softening)
     confirmed = campaign.phase == "confirmed"
     try:
         outcome = train(
@@ -106,9 +129,8 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             training=campaign.training,
             n_classes=len(numbers),
             epochs=campaign.epochs,
-            chance=generator(
-                campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
-            ),
+            chance=chance,
+            start=start,
             on_epoch=tick,
         )
     except GalmorphError as error:

@@ -13,24 +13,13 @@ import math
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from galmorph.errors import GalmorphError
-
-ClassName = Literal["spiral", "elliptical", "uncertain"]
-CLASS_NAMES: tuple[ClassName, ...] = ("spiral", "elliptical", "uncertain")
-
-# Keys that DVC's run cache leaves out when it compares parameters, as if they were sizes of files: a stage whose
-# parameter of such a name changed would be restored with the results of the old value.
-BLIND_KEYS = ("size", "nfiles")
-
-
-def _seen_by_dvc(name: str) -> str:
-    if name in BLIND_KEYS:
-        raise ValueError("hides its changes from DVC; choose another name")
-    return name
+from galmorph.fields import Block, Classes, Count, Fraction, Name, Seed, Share, distinct
+from galmorph.levels import TRANSFER, LevelSettings, RemedySettings, ResolutionSettings
 
 
 def _above_the_pixel_scale(seeing: float) -> float:
@@ -38,29 +27,6 @@ def _above_the_pixel_scale(seeing: float) -> float:
     if seeing < 0.8:
         raise ValueError("0.8 or more: in the best frames the PSF would be sharper than a pixel of 0.396 arcsec")
     return seeing
-
-
-# Names become folder names, MLflow run names and DVC stage names.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_seen_by_dvc)]
-Share = Annotated[float, Field(ge=0, le=1)]
-Fraction = Annotated[float, Field(gt=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Seed = Annotated[int, Field(ge=0, lt=2**32)]
-
-
-def _distinct(values: tuple[Any, ...]) -> tuple[Any, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("names something twice")
-    return values
-
-
-Classes = Annotated[tuple[ClassName, ...], Field(min_length=2), AfterValidator(_distinct)]
-
-
-class Block(BaseModel):
-    """A block of params.yaml: frozen, and refusing keys that it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
@@ -221,8 +187,8 @@ class ConditionSettings(Block):
 class ComparisonSettings(Block):
     """Two conditions set side by side."""
 
-    conditions: Annotated[tuple[Name, Name], AfterValidator(_distinct)]
-    metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(_distinct)]
+    conditions: Annotated[tuple[Name, Name], AfterValidator(distinct)]
+    metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(distinct)]
 
 
 class NetworkSettings(Block):
@@ -282,6 +248,7 @@ class Settings(Block):
     comparisons: dict[Name, ComparisonSettings]
     network: NetworkSettings
     training: TrainingSettings
+    resolution: ResolutionSettings
     report: ReportSettings
 
     @model_validator(mode="after")
@@ -289,10 +256,13 @@ class Settings(Block):
         for name, comparison in self.comparisons.items():
             if unknown := [c for c in comparison.conditions if c not in self.conditions]:
                 raise ValueError(f"comparisons.{name}.conditions: {unknown[0]} is not among conditions")
-        for name, condition in self.conditions.items():
-            train = math.floor(self.protocol.train_fraction * condition.draw + 0.5)
-            if not 0 < train < condition.draw:
-                raise ValueError(f"conditions.{name}.draw: {condition.draw} leaves an empty part")
+        if TRANSFER in self.conditions:
+            raise ValueError(f"conditions.{TRANSFER}: the folder of the resolution study has this name; choose another")
+        draws = {f"conditions.{name}": condition.draw for name, condition in self.conditions.items()}
+        for name, draw in (draws | {"resolution": self.resolution.draw}).items():
+            train = math.floor(self.protocol.train_fraction * draw + 0.5)
+            if not 0 < train < draw:
+                raise ValueError(f"{name}.draw: {draw} leaves an empty part")
         if self.training.keep_weights > self.protocol.runs:
             raise ValueError("training.keep_weights: more than protocol.runs")
         if self.network.smallest_side(self.cutouts.stamp_size) < 1:
@@ -330,9 +300,16 @@ def _describe(error: Any, data: Any) -> str:
 def _known_keys(location: list[str]) -> list[str]:
     """Return the keys of the block at `location`."""
     model: type[BaseModel] = Settings
-    blocks: dict[str, type[BaseModel]] = {"conditions": ConditionSettings, "comparisons": ComparisonSettings}
-    if location and location[0] in blocks:
-        return list(blocks[location[0]].model_fields)
+    blocks: dict[str, type[BaseModel]] = {
+        "conditions": ConditionSettings,
+        "comparisons": ComparisonSettings,
+        "resolution.levels": LevelSettings,
+        "resolution.ablations": LevelSettings,
+        "resolution.remedies": RemedySettings,
+    }
+    for depth in (1, 2):
+        if len(location) > depth and (named := blocks.get(".".join(location[:depth]))):
+            return list(named.model_fields)
     for part in location:
         annotation = model.model_fields[part].annotation
         if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):

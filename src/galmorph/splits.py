@@ -14,10 +14,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.fields import CLASS_NAMES, ClassName
 from galmorph.protocol import PHASES, generator
-from galmorph.settings import CLASS_NAMES, ConditionSettings, ProtocolSettings
+from galmorph.settings import ConditionSettings, ProtocolSettings
 
-EVALUATION_CLASSES = ("spiral", "elliptical")
+EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
 COMMON_SETS = ("common_natural", "common_balanced")
 
 
@@ -34,7 +35,7 @@ def apportion(total: int, weights: Mapping[str, int]) -> dict[str, int]:
 
 def evaluation_counts(available: Mapping[str, int], protocol: ProtocolSettings) -> dict[str, dict[str, int]]:
     """Return how many galaxies of each class each common evaluation set has."""
-    judged = {name: available[name] for name in EVALUATION_CLASSES}
+    judged: dict[str, int] = {name: available[name] for name in EVALUATION_CLASSES}
     if not all(judged.values()):
         missing = next(name for name, count in judged.items() if not count)
         raise GalmorphError(f"the sample has no {missing} galaxy: the study is about spirals and ellipticals")

@@ -63,10 +63,10 @@ def write_stamp_set(
         side, wide_side = settings.stamp_size, settings.wide_size
         kept = np.flatnonzero(results.accepted)
         images = pixels(results.block[kept], results.place[kept], [block / IMAGES for block in blocks], side)
-        _write_array(folder / "images.npy", images, kept.size, side)
+        write_array(folder / "images.npy", images, kept.size, side)
         kept = np.flatnonzero(results.has_wide)
         wides = pixels(results.block[kept], results.wide_place[kept], [block / WIDE for block in blocks], wide_side)
-        _write_array(folder / "wide.npy", wides, kept.size, wide_side)
+        write_array(folder / "wide.npy", wides, kept.size, wide_side)
     return int(results.accepted.sum()), rejected.size
 
 
@@ -109,8 +109,8 @@ def _refuse_too_many(rejects: pd.DataFrame, requested: int, limit: float) -> Non
     )
 
 
-def _write_array(path: Path, images: Iterable[NDArray[np.float32]], count: int, side: int) -> None:
-    """Write a .npy file, one image after the other."""
+def write_array(path: Path, images: Iterable[NDArray[np.float32]], count: int, side: int) -> None:
+    """Write a .npy file of `count` images (side, side) float32, one after the other."""
     with path.open("wb") as file:
         header = {"descr": "<f4", "fortran_order": False, "shape": (count, side, side)}
         np.lib.format.write_array_header_1_0(file, header)

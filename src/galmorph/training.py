@@ -27,6 +27,14 @@ class Sample:
 
 
 @dataclass(frozen=True)
+class Start:
+    """A trained network to go on from: its weights, and the constant of its scaling, which stays."""
+
+    weights: list[NDArray[np.float32]]
+    softening: float
+
+
+@dataclass(frozen=True)
 class Outcome:
     """What a run leaves.
 
@@ -62,6 +70,7 @@ def train(
     n_classes: int,
     epochs: int,
     chance: np.random.Generator,
+    start: Start | None = None,
     on_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Outcome:
     """Train one network and test it after every epoch.
@@ -80,6 +89,8 @@ def train(
         Completed passes over the training part.
     chance
         The run's generator: initial weights, then the order of each epoch.
+    start
+        Where to go on from, in place of initial weights; the optimiser begins afresh.
     on_epoch
         Called with the number of completed passes, after each.
 
@@ -91,7 +102,11 @@ def train(
     prepare_device()
     machine = engine(network, training, train.images.shape[-1], n_classes)
     machine.reset(chance)
-    s = softening(train.images, training.scaling)
+    if start is None:
+        s = softening(train.images, training.scaling)
+    else:
+        s = start.softening
+        machine.model.set_weights(start.weights)
 
     def prepared(images: Images) -> Any:
         return tf.constant(scaled(images, training.scaling, s)[:, : machine.side, : machine.side])

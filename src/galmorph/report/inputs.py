@@ -8,9 +8,10 @@ from collections.abc import Mapping
 import pandas as pd
 from speclite import filters as speclite_filters
 
+from galmorph.fields import CLASS_NAMES
 from galmorph.report import thesis
 from galmorph.report.table import Table, number, whole
-from galmorph.settings import CLASS_NAMES, Settings
+from galmorph.settings import Settings
 
 
 def count_classes(galaxies: pd.DataFrame) -> pd.DataFrame:

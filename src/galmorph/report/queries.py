@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 from mlflow.entities import Run
 
-from galmorph.content import ConditionRecords, confusion_name, score_name
+from galmorph.content import CONFUSION, ConditionRecords, confusion_name, score_name
 from galmorph.errors import GalmorphError
 from galmorph.report.results import ConditionResults, PhaseResults
 from galmorph.tracking import Store
@@ -47,9 +47,7 @@ def phase_results(store: Store, condition: ConditionRecords, phase: str) -> Phas
         metrics = run.data.metrics
         confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
         scores[number] = {
-            score_name(name): value
-            for name, value in metrics.items()
-            if name not in CURVES and not name.startswith("confusion/")
+            score_name(name): value for name, value in metrics.items() if name not in CURVES and CONFUSION not in name
         }
     return PhaseResults(
         history=pd.concat(histories, ignore_index=True),

@@ -15,12 +15,13 @@ import pandas as pd
 from galmorph.archive import REDSHIFTS_NAME, TABLE2_NAME, write_missing
 from galmorph.download import Download, Mirror, require_answer
 from galmorph.errors import GalmorphError
+from galmorph.fields import CLASS_NAMES
 from galmorph.frames import read_frame, read_tsfield
 from galmorph.galaxyzoo import ROWS, read_table2
 from galmorph.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
 from galmorph.sample import choose_sample
 from galmorph.sdss import BEST_SKY, ObjectId, dr8_frame_path, frame_path, tsfield_path
-from galmorph.settings import CLASS_NAMES, SampleSettings, SdssSettings
+from galmorph.settings import SampleSettings, SdssSettings
 from galmorph.texttable import copy_rows, refuse_rows
 
 log = logging.getLogger(__name__)

@@ -17,9 +17,10 @@ from galmorph.atomic import whole_folder
 from galmorph.blocks import make_blocks
 from galmorph.cutouts import NON_FINITE_PIXELS, clipped_median, cut
 from galmorph.errors import GalmorphError
+from galmorph.fields import CLASS_NAMES
 from galmorph.galaxyzoo import VOTES
 from galmorph.sample import choose_sample
-from galmorph.settings import CLASS_NAMES, CutoutSettings, SampleSettings, StampsSettings
+from galmorph.settings import CutoutSettings, SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
 from galmorph.stamp import Reject, Stamp
 from galmorph.texttable import copy_rows, read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers

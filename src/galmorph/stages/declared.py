@@ -16,7 +16,7 @@ def declared_records(chosen: Settings) -> list[ConditionRecords]:
     return [
         ConditionRecords(
             name=name,
-            epoch=read_epoch(name),
+            epoch=read_epoch(records_folder(name, "selected")),
             phases={phase: load_phase(records_folder(name, phase), len(runs)) for phase in PHASES},
             files={phase: [records_folder(name, phase) / record_name(run) for run in runs] for phase in PHASES},
         )

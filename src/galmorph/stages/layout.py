@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from galmorph.levels import TRANSFER
 from galmorph.settings import Settings, load_settings
 
 PARAMS = Path("params.yaml")
@@ -17,6 +18,11 @@ IMAGES = CUTOUTS / "images.npy"
 GALAXIES = CUTOUTS / "galaxies.parquet"
 REJECTED = CUTOUTS / "rejected.csv"
 SPLITS = Path("data/splits")
+WIDE = CUTOUTS / "wide.npy"
+RESOLUTION = Path("data/resolution")
+RESOLUTION_SAMPLE = RESOLUTION / "sample.parquet"
+RESOLUTION_LEFT_OUT = RESOLUTION / "left_out.csv"
+RESOLUTION_SPLIT = RESOLUTION / "split.parquet"
 MODELS = Path("models")
 REPORTS = Path("reports")
 SUMMARY = REPORTS / "tables" / "summary.csv"
@@ -50,6 +56,21 @@ def store_root() -> Path:
     the store must lie to outlive the copy.
     """
     return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def level_path(level: str) -> Path:
+    """Return where the stamps of a level lie."""
+    return RESOLUTION / "levels" / f"{level}.npy"
+
+
+def mixture_path(remedy: str) -> Path:
+    """Return where the stamps lie on which a remedy of kind mixed trains."""
+    return RESOLUTION / "mixtures" / f"{remedy}.npy"
+
+
+def transfer_folder(trained: str, phase: str) -> Path:
+    """Return where the records of what was trained at a level, or as a remedy, lie; phase may be "tested" too."""
+    return MODELS / TRANSFER / trained / phase
 
 
 @contextmanager

@@ -31,9 +31,9 @@ from galmorph.tracking import Store
 log = logging.getLogger("galmorph.train")
 
 
-def read_epoch(condition: str) -> int:
-    """Return the selected epoch of a condition, as its train stage left it."""
-    path = records_folder(condition, "selected") / EPOCH
+def read_epoch(folder: Path) -> int:
+    """Return the selected epoch that lies in the folder of a selected phase."""
+    path = folder / EPOCH
     try:
         return int(json.loads(path.read_text(encoding="utf-8"))["epoch"])
     except (OSError, ValueError, KeyError, TypeError) as error:
@@ -44,8 +44,13 @@ def write_epoch(folder: Path, runs: int) -> int:
     """Select the epoch from the records in `folder`, and write it there."""
     records = load_phase(folder, runs)
     epoch = selected_epoch([record.history["test_accuracy"] for record in records])
-    (folder / EPOCH).write_text(json.dumps({"epoch": epoch}) + "\n", encoding="utf-8")
+    note_epoch(folder, epoch)
     return epoch
+
+
+def note_epoch(folder: Path, epoch: int) -> None:
+    """Write an epoch where `read_epoch` finds it."""
+    (folder / EPOCH).write_text(json.dumps({"epoch": epoch}) + "\n", encoding="utf-8")
 
 
 class Showing:
@@ -71,23 +76,10 @@ class Showing:
             self.trouble = True
 
 
-def main() -> None:
-    """Run the stage for the phase and the condition that the command names."""
-    phase, name = sys.argv[1:]
-    chosen = settings()
-    campaign = Campaign(
-        name=name,
-        condition=chosen.conditions[name],
-        phase=phase,
-        epochs=chosen.training.epochs if phase == "selected" else read_epoch(name),
-        # Whole paths: a worker of a cluster has another working directory, on the same file system.
-        images=IMAGES.resolve(),
-        split=split_path(name).resolve(),
-        network=chosen.network,
-        training=chosen.training,
-        protocol=chosen.protocol,
-    )
+def carry_out(chosen: Settings, campaign: Campaign, destination: Path) -> None:
+    """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place."""
     folder = PARTIAL.resolve() / campaign.fingerprint
+    name, phase = campaign.name, campaign.phase
     with logged(LOGS / f"{name}.{phase}.log"):
         show = Showing(chosen)
 
@@ -102,9 +94,28 @@ def main() -> None:
             lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
         )
     if phase == "selected":
-        epoch = write_epoch(folder, chosen.protocol.runs)
+        epoch = write_epoch(folder, campaign.protocol.runs)
         log.info("%s: epoch %d of %d has the highest mean test accuracy", name, epoch, campaign.epochs)
-    replace(folder, records_folder(name, phase))
+    replace(folder, destination)
+
+
+def main() -> None:
+    """Run the stage for the phase and the condition that the command names."""
+    phase, name = sys.argv[1:]
+    chosen = settings()
+    campaign = Campaign(
+        name=name,
+        condition=chosen.conditions[name],
+        phase=phase,
+        epochs=chosen.training.epochs if phase == "selected" else read_epoch(records_folder(name, "selected")),
+        # Whole paths: a worker of a cluster has another working directory, on the same file system.
+        images=IMAGES.resolve(),
+        split=split_path(name).resolve(),
+        network=chosen.network,
+        training=chosen.training,
+        protocol=chosen.protocol,
+    )
+    carry_out(chosen, campaign, records_folder(name, phase))
 
 
 if __name__ == "__main__":

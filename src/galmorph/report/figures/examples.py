@@ -7,9 +7,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from galmorph.fields import CLASS_NAMES
 from galmorph.report.figures import style
 from galmorph.report.figures.cutout import border, stretch
-from galmorph.settings import CLASS_NAMES
 
 
 def example_rows(galaxies: pd.DataFrame, per_class: int) -> dict[str, NDArray[np.int64]]:

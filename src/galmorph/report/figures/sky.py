@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from galmorph.fields import CLASS_NAMES
 from galmorph.report.figures import style
-from galmorph.settings import CLASS_NAMES
 
 
 @style.house()

@@ -1,0 +1,93 @@
+"""Which galaxies the resolution study is about: those that can be shown at every level, whatever the levels are."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from galmorph.errors import GalmorphError
+from galmorph.levels import ResolutionSettings
+from galmorph.settings import ConditionSettings, ProtocolSettings
+from galmorph.splits import EVALUATION_CLASSES
+
+NO_WIDE = "no wide stamp"
+NO_PSF = "no usable PSF width"
+NO_SCALE = "no pixel scale"
+NO_NOISE = "no usable noise"
+WIDE_PSF = "PSF wider than resolution.sample.max_psf_fwhm"
+NOISY = "noise above resolution.sample.max_noise"
+
+USABLE_PSF = (0.3, 10.0)  # arcsec, FWHM; what is outside is no measurement
+
+
+def why_left_out(galaxies: pd.DataFrame, settings: ResolutionSettings) -> pd.Series[str]:
+    """Say of each galaxy why it is left out, or "" where it is not.
+
+    Parameters
+    ----------
+    galaxies
+        galaxies.parquet: psf_fwhm, pixel_scale, noise and has_wide are read.
+    """
+    psf, scale, noise = (galaxies[name].to_numpy(dtype=float) for name in ("psf_fwhm", "pixel_scale", "noise"))
+    with np.errstate(invalid="ignore"):
+        rules = [
+            (~galaxies["has_wide"].to_numpy(dtype=bool), NO_WIDE),
+            (~((psf > USABLE_PSF[0]) & (psf < USABLE_PSF[1])), NO_PSF),
+            (~(scale > 0), NO_SCALE),
+            (~(np.isfinite(noise) & (noise >= 0)), NO_NOISE),
+            (psf > settings.sample.max_psf_fwhm, WIDE_PSF),
+            (noise > settings.sample.max_noise, NOISY),
+        ]
+    reasons = np.select([rule for rule, _ in rules], [reason for _, reason in rules], default="")
+    return pd.Series(reasons, index=galaxies.index, dtype="str")
+
+
+def resolution_sample(galaxies: pd.DataFrame, settings: ResolutionSettings) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Part the galaxies into those of the resolution study and those left out.
+
+    Parameters
+    ----------
+    galaxies
+        galaxies.parquet, all columns; row i describes image i.
+
+    Returns
+    -------
+    sample
+        The columns of galaxies.parquet, and `wide`: which image of wide.npy is the galaxy's.
+    left_out
+        objid, psf_fwhm, noise, reason.
+
+    Raises
+    ------
+    GalmorphError
+        If more than sample.max_left_out_fraction of the galaxies, or all, are left out.
+    """
+    reasons = why_left_out(galaxies, settings)
+    numbered = galaxies.assign(wide=galaxies["has_wide"].cumsum() - 1)
+    sample = numbered[reasons == ""].reset_index(drop=True)
+    left_out = galaxies.loc[reasons != "", ["objid", "psf_fwhm", "noise"]].assign(reason=reasons[reasons != ""])
+    limit = settings.sample.max_left_out_fraction
+    if len(left_out) > limit * len(galaxies) or sample.empty:
+        counted = ", ".join(f"{count} {reason}" for reason, count in Counter(left_out["reason"]).most_common())
+        first = left_out.iloc[0]
+        raise GalmorphError(
+            f"resolution: {len(left_out)} of {len(galaxies)} galaxies left out ({counted}), more than "
+            f"resolution.sample.max_left_out_fraction {limit:g} allows. First: {first['objid']}, psf_fwhm "
+            f"{first['psf_fwhm']:.3g} arcsec, noise {first['noise']:.3g} DN. Raise the limit that is named, and the "
+            "levels with it, or max_left_out_fraction"
+        )
+    return sample, left_out.reset_index(drop=True)
+
+
+def transfer_condition(settings: ResolutionSettings) -> ConditionSettings:
+    """Return what each run of the resolution study draws: spirals and ellipticals, the same at every level."""
+    return ConditionSettings(
+        classes=EVALUATION_CLASSES, drawn_among=EVALUATION_CLASSES, mix=settings.mix, draw=settings.draw
+    )
+
+
+def transfer_protocol(settings: ResolutionSettings, protocol: ProtocolSettings) -> ProtocolSettings:
+    """Return the protocol of the resolution study: the study's own, with its own number of runs."""
+    return protocol.model_copy(update={"runs": settings.runs})

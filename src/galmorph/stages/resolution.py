@@ -1,0 +1,45 @@
+"""Stage resolution: galaxies.parquet -> data/resolution, the sample and the splits of the resolution study."""
+
+from __future__ import annotations
+
+import logging
+
+import pandas as pd
+
+from galmorph.eligible import resolution_sample, transfer_condition, transfer_protocol
+from galmorph.splits import split_condition
+from galmorph.stages.launch import launch
+from galmorph.stages.layout import (
+    GALAXIES,
+    RESOLUTION_LEFT_OUT,
+    RESOLUTION_SAMPLE,
+    RESOLUTION_SPLIT,
+    fresh_folder,
+    replace,
+    settings,
+)
+
+log = logging.getLogger("galmorph.resolution")
+
+
+def main() -> None:
+    """Run the stage."""
+    chosen = settings()
+    sample, left_out = resolution_sample(pd.read_parquet(GALAXIES), chosen.resolution)
+    protocol = transfer_protocol(chosen.resolution, chosen.protocol)
+    split = split_condition(sample, "resolution", transfer_condition(chosen.resolution), protocol)
+    with fresh_folder("resolution") as folder:
+        sample.to_parquet(folder / "sample.parquet", index=False)
+        split.to_parquet(folder / "split.parquet", index=False)
+        left_out.to_csv(folder / "left_out.csv", index=False, lineterminator="\n")
+        for name, place in (
+            ("sample.parquet", RESOLUTION_SAMPLE),
+            ("split.parquet", RESOLUTION_SPLIT),
+            ("left_out.csv", RESOLUTION_LEFT_OUT),
+        ):
+            replace(folder / name, place)
+    log.info("resolution: %d galaxies; %d left out, see %s", len(sample), len(left_out), RESOLUTION_LEFT_OUT)
+
+
+if __name__ == "__main__":
+    launch(main)

@@ -1,0 +1,88 @@
+"""Stages transfer@NAME and tested@NAME: trained at a level or as a remedy, then tested at every level."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from galmorph.eligible import transfer_condition, transfer_protocol
+from galmorph.levels import tuned
+from galmorph.plan import Campaign, Origin
+from galmorph.records import load_record, record_name
+from galmorph.settings import Settings
+from galmorph.stages.launch import launch
+from galmorph.stages.layout import (
+    RESOLUTION_SPLIT,
+    fresh_folder,
+    level_path,
+    mixture_path,
+    replace,
+    settings,
+    transfer_folder,
+)
+from galmorph.stages.train import carry_out, note_epoch, read_epoch
+from galmorph.transfer import tested_campaign, transfer_name
+
+
+def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
+    """Return a phase of what is trained at the level, or as the remedy, of a name."""
+    resolution = chosen.resolution
+    remedy = resolution.remedies.get(name)
+    # Every network is kept, to be tested at levels that are yet to be declared.
+    training: dict[str, Any] = {"keep_weights": resolution.runs}
+    start = None
+    if remedy is not None and remedy.kind == "fine_tuned":
+        folder = transfer_folder(remedy.levels[0], "confirmed").resolve()
+        start = Origin(folder, load_record(folder / record_name(1)).fingerprint, tuned(remedy.galaxies))
+        training["learning_rate"] = tuned(remedy.learning_rate)
+        epochs = tuned(remedy.epochs)
+    else:
+        epochs = chosen.training.epochs if phase == "selected" else read_epoch(transfer_folder(name, "selected"))
+    return Campaign(
+        name=transfer_name(name),
+        condition=transfer_condition(resolution),
+        phase=phase,
+        epochs=epochs,
+        images=(level_path(name) if remedy is None else mixture_path(name)).resolve(),
+        split=RESOLUTION_SPLIT.resolve(),
+        network=chosen.network,
+        training=chosen.training.model_copy(update=training),
+        protocol=transfer_protocol(resolution, chosen.protocol),
+        level=remedy or resolution.levels[name],
+        start=start,
+    )
+
+
+def train(chosen: Settings, name: str) -> None:
+    """Select the epoch, then train fresh runs up to it and keep their weights; fine-tuning has its epochs given."""
+    remedy = chosen.resolution.remedies.get(name)
+    if remedy is None or remedy.kind == "mixed":
+        carry_out(chosen, transfer_campaign(chosen, name, "selected"), transfer_folder(name, "selected"))
+    else:
+        with fresh_folder(f"epoch-{name}") as folder:
+            made = folder / "selected"
+            made.mkdir()
+            note_epoch(made, tuned(remedy.epochs))
+            replace(made, transfer_folder(name, "selected"))
+    carry_out(chosen, transfer_campaign(chosen, name, "confirmed"), transfer_folder(name, "confirmed"))
+
+
+def test(chosen: Settings, name: str) -> None:
+    """Test the networks of a name at every level and ablation."""
+    levels = {level: level_path(level).resolve() for level in chosen.resolution.seen}
+    with fresh_folder(f"tested-{name}") as folder:
+        made: Path = folder / "tested"
+        campaign = transfer_campaign(chosen, name, "confirmed")
+        tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels, made)
+        replace(made, transfer_folder(name, "tested"))
+
+
+def main() -> None:
+    """Run the stage that the command names."""
+    verb, name = sys.argv[1:]
+    {"train": train, "test": test}[verb](settings(), name)
+
+
+if __name__ == "__main__":
+    launch(main)
