@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from galmorph.report.resolution.results import Level, ResolutionResults, tested_at, trained_at
+from galmorph.report.resolution.results import Level, ResolutionResults, levels_tested, levels_trained
 
 CLASSES = ("spiral", "elliptical")
 MakeResolution = Callable[..., ResolutionResults]
@@ -17,7 +17,7 @@ MakeResolution = Callable[..., ResolutionResults]
 def _levels(count: int, ablations: bool, mixed: bool) -> tuple[Level, ...]:
     names = ("native", "blurred", "coarse", "coarser", "poor", "poorest")
     levels = [
-        Level(name, 1.3 * 1.35**i, 0.396 * 1.2**i, float("nan") if not i else 5.0 + i, "level")
+        Level(name, 1.3 * 1.4**i, 0.396 * 1.2**i, float("nan") if not i else 5.0 + i, "level")
         for i, name in enumerate(names[:count])
     ]
     if ablations:
@@ -44,12 +44,13 @@ def make_resolution() -> MakeResolution:
         declared = _levels(levels, ablations, mixed)
         empty = ResolutionResults(declared, CLASSES, {}, runs, 12345, {}, {})
         confusion = {}
-        for i, trained in enumerate(trained_at(empty)):
-            for j, tested in enumerate(tested_at(empty)):
+        for trained in levels_trained(empty):
+            for tested in levels_tested(empty):
+                i, j = declared.index(trained), declared.index(tested)
                 away = max(j - i, 0) * 0.09 + max(i - j, 0) * 0.05
                 rates = (max(0.93 - away - 0.02 * j, 0.1), min(0.88 + 0.015 * max(j - i, 0), 1) - 0.04 * max(i - j, 0))
                 confusion[trained.name, tested.name] = _matrices(rng, runs, 2400, *rates)
-        epochs = {level.name: 20 + 3 * i for i, level in enumerate(trained_at(empty))}
+        epochs = {level.name: 20 + 3 * i for i, level in enumerate(levels_trained(empty))}
         left_out = {"no PSF": 12, "too near an edge": 1034, "never": 0}
         return ResolutionResults(declared, CLASSES, epochs, runs, 12345, left_out, confusion)
 

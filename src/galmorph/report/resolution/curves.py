@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.resolution.labels import in_line, plural
-from galmorph.report.resolution.results import LEVEL, MIXED, Level, ResolutionResults, of_role, trained_at
+from galmorph.report.resolution.results import LEVEL, MIXED, Level, ResolutionResults, levels_trained, of_role
 from galmorph.report.resolution.scores import loss, mean_std, ratio, score
 
 _MARKERS = "osD^vPX<>"
@@ -59,7 +59,7 @@ def recall_against_fwhm(results: ResolutionResults) -> Figure:
     Mean ± 1 std. The points are those of levels that are both trained and tested; those of different trained levels
     are shifted a little, so that their bars can be told apart.
     """
-    levels, trained_levels = of_role(results, LEVEL), trained_at(results)
+    levels, trained_levels = of_role(results, LEVEL), levels_trained(results)
     figure = style.new_figure(style.FULL, 3.6)
     panels = figure.subplots(1, len(results.classes), sharey=True, squeeze=False)[0]
     widths = np.array([tested.psf_fwhm for tested in levels])

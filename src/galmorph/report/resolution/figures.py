@@ -15,7 +15,7 @@ from galmorph.report.figures import style
 from galmorph.report.figures.confusion import colour_bar, draw
 from galmorph.report.figures.cutout import border, stretch
 from galmorph.report.resolution.labels import in_line, stacked
-from galmorph.report.resolution.results import Level, ResolutionResults, ends, tested_at, trained_at
+from galmorph.report.resolution.results import Level, ResolutionResults, ends, levels_tested, levels_trained
 from galmorph.report.resolution.scores import mean_std, score
 from galmorph.report.table import METRICS, MISSING, number
 
@@ -31,7 +31,7 @@ def heat_map(results: ResolutionResults, metric: Metric) -> Figure:
 
     Cells where both are the same level are framed. The colours run from the lowest to the highest mean.
     """
-    rows, columns = trained_at(results), tested_at(results)
+    rows, columns = levels_trained(results), levels_tested(results)
     cells = [[mean_std(score(results, metric, trained, tested)) for tested in columns] for trained in rows]
     means = np.array([[mean for mean, _ in row] for row in cells])
     low, high = _range(means)
@@ -81,7 +81,7 @@ def corner_confusions(results: ResolutionResults) -> Figure:
     """Draw the confusion matrices of the first and the last level: rows trained at, columns tested at."""
     levels = ends(results)
     count = len(levels)
-    figure = style.new_figure(3.0 * count + 0.7, 2.9 * count)
+    figure = style.new_figure(3.0 * count + 0.8, 3.2 * count)
     grid = figure.subplots(count, count, squeeze=False)
     images = []
     for trained, row in zip(levels, grid, strict=True):

@@ -69,12 +69,12 @@ class ResolutionResults:
     confusion: Mapping[tuple[str, str], NDArray[np.int64]]
 
 
-def trained_at(results: ResolutionResults) -> tuple[Level, ...]:
+def levels_trained(results: ResolutionResults) -> tuple[Level, ...]:
     """Return what networks are trained at: the levels, and the mixture where there is one."""
     return tuple(level for level in results.levels if level.role in (LEVEL, MIXED))
 
 
-def tested_at(results: ResolutionResults) -> tuple[Level, ...]:
+def levels_tested(results: ResolutionResults) -> tuple[Level, ...]:
     """Return what networks are tested at: the levels, and the ablations where there are some."""
     return tuple(level for level in results.levels if level.role in (LEVEL, ABLATION))
 
@@ -106,10 +106,10 @@ def check(results: ResolutionResults) -> None:
     if not of_role(results, LEVEL):
         raise GalmorphError("no resolution level is both trained and tested")
     size = len(results.classes)
-    for trained in trained_at(results):
+    for trained in levels_trained(results):
         if trained.name not in results.epochs:
             raise GalmorphError(f"resolution level {trained.name}: it is trained, but it has no selected epoch")
-        for tested in tested_at(results):
+        for tested in levels_tested(results):
             where = f"trained at {trained.name}, tested at {tested.name}"
             matrices = results.confusion.get((trained.name, tested.name))
             if matrices is None:

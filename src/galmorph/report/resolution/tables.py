@@ -18,9 +18,9 @@ from galmorph.report.resolution.results import (
     MIXED,
     ResolutionResults,
     ends,
+    levels_tested,
+    levels_trained,
     of_role,
-    tested_at,
-    trained_at,
 )
 from galmorph.report.resolution.scores import Floats, loss, mean_std, score
 from galmorph.report.table import Table, number, pairs, plus_minus, whole
@@ -49,8 +49,8 @@ def matrix(results: ResolutionResults) -> pd.DataFrame:
         where no network is trained).
     """
     rows = []
-    for trained in trained_at(results):
-        for tested in tested_at(results):
+    for trained in levels_trained(results):
+        for tested in levels_tested(results):
             row: dict[str, Any] = {
                 "trained": trained.name,
                 "tested": tested.name,
