@@ -43,7 +43,7 @@ def test_rows_of_the_heat_map_are_trained_and_columns_tested(
     results: ResolutionResults, metric: figures.Metric
 ) -> None:
     axes = figures.heat_map(results, metric).axes[0]
-    data = tables.matrix(results).set_index(["trained", "tested"])
+    data: Any = tables.matrix(results).set_index(["trained", "tested"])
     trained = ["native", "blurred", "coarse", "mixed"]
     tested = ["native", "blur_only", "blurred", "coarse", "noise_only"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("tested at (PSF FWHM)", "trained at (PSF FWHM)")
@@ -83,7 +83,7 @@ def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> Non
     x, y, bars = drawn["coarse (2.55″)"]
     # Tested at native, blurred, coarse: sharper than the training, from left to right.
     np.testing.assert_allclose(x, [1.4**-2, 1.4**-1, 1])
-    data = tables.matrix(results).set_index(["trained", "tested"]).loc["coarse"]
+    data: Any = tables.matrix(results).set_index(["trained", "tested"]).loc["coarse"]
     order = ["native", "blurred", "coarse"]
     np.testing.assert_allclose(y, [data.loc[name, "loss_mean"] for name in order])
     np.testing.assert_allclose(bars, [data.loc[name, "loss_std"] for name in order], atol=1e-12)
@@ -93,7 +93,7 @@ def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> Non
 def test_recall_has_a_panel_per_class_and_a_line_per_trained_level(results: ResolutionResults) -> None:
     figure = curves.recall_against_fwhm(results)
     assert [axes.get_title() for axes in figure.axes] == ["spirals", "ellipticals"]
-    data = tables.matrix(results).set_index(["trained", "tested"])
+    data: Any = tables.matrix(results).set_index(["trained", "tested"])
     for axes, name in zip(figure.axes, results.classes, strict=True):
         drawn = lines(axes)
         assert list(drawn)[-1] == "mixed"

@@ -6,6 +6,7 @@ import dataclasses
 import re
 import statistics
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -61,7 +62,7 @@ def test_every_number_is_computed(results: ResolutionResults) -> None:
 
 
 def test_what_is_said_of_which_pair(results: ResolutionResults) -> None:
-    data = tables.matrix(results).set_index(["trained", "tested"])
+    data: Any = tables.matrix(results).set_index(["trained", "tested"])
 
     def of(trained: str, tested: str, name: str) -> str:
         row = data.loc[(trained, tested)]
@@ -79,8 +80,9 @@ def test_what_is_said_of_which_pair(results: ResolutionResults) -> None:
     first, same, before = (
         called(results, *pair) for pair in (("native", "blurred"), ("blurred",) * 2, ("native",) * 2)
     )
-    assert f"They call {first} of the spirals ellipticals; networks trained at blurred do so with {same}" in classes
-    assert f"tested at native, with {before}." in classes
+    assert f"Of the spirals, these networks call {first} ellipticals." in classes
+    assert f"For networks trained at blurred it is {same} of the same spirals" in classes
+    assert f"tested at native, {before}." in classes
     for tested in ("native", "blurred"):
         assert f"{of('mixed', tested, 'accuracy')} at {tested}, which costs {of('mixed', tested, 'loss')}" in mixed
     for row in tables.ablation(results).to_dict("records")[:2]:

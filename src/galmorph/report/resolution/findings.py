@@ -87,8 +87,8 @@ def _classes(results: ResolutionResults, trained: Level, tested: Level) -> str:
             for at, seen in ((trained, tested), (tested, tested), (trained, trained))
         ]
         text += (
-            f" They call {called[0]} of the spirals ellipticals; networks trained at {spoken(tested)} do so with "
-            f"{called[1]} of the same, and they themselves, tested at {spoken(trained)}, with {called[2]}."
+            f" Of the spirals, these networks call {called[0]} ellipticals. For networks trained at {spoken(tested)} "
+            f"it is {called[1]} of the same spirals, and for these networks, tested at {spoken(trained)}, {called[2]}."
         )
     return text
 
@@ -102,7 +102,7 @@ def _mixture(results: ResolutionResults, mixed: Level) -> str:
         for tested in ends(results)
     ]
     return (
-        f"Networks trained on a mixture of all levels ({spoken(mixed)}) reach an accuracy of {' and '.join(parts)}; "
+        f"Networks trained on a mixture of all levels ({spoken(mixed)}) reach an accuracy of {', and '.join(parts)}; "
         f"{_over(results)}."
     )
 
