@@ -65,6 +65,6 @@ def test_three_files_are_written_with_unix_line_ends(tmp_path: Path) -> None:
         assert b"\r" not in content
 
 
-@pytest.mark.parametrize("character", ["±", "−", "×", "→", "—", "Å"])
+@pytest.mark.parametrize("character", ["±", "−", "×", "→", "—", "Å", "″"])
 def test_the_signs_that_our_tables_use_are_plain_latex(character: str) -> None:
     assert escape_latex(character).isascii()

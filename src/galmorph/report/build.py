@@ -7,12 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import inputs, page, plots, presented, tables, thesis, writers
-from galmorph.report.figures import style
+from galmorph.report import inputs, page, plots, presented, tables, thesis
+from galmorph.report.book import Book
 from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.report.figures.curves import learning_curve
 from galmorph.report.figures.cutout import Schematic, cutout_schematic
@@ -23,7 +22,6 @@ from galmorph.report.figures.sky import redshift_histogram
 from galmorph.report.findings import findings
 from galmorph.report.page import Picture, Section
 from galmorph.report.results import ConditionResults
-from galmorph.report.table import Table
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
 
@@ -78,7 +76,7 @@ def build(
     ordered = {name: results[name] for name in settings.conditions}
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    book = _Book(settings, folder)
+    book = Book(settings, folder)
     sections = [
         *_result_sections(book, ordered, settings),
         _data_section(book, settings, galaxies, images, schematic, table2_row),
@@ -109,26 +107,7 @@ def build(
     (folder / "report.html").write_text(html, encoding="utf-8", newline="\n")
 
 
-class _Book:
-    """Writes each table and figure as it is made, with the note that a simulated survey is due."""
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.figures = folder / "figures"
-        self._tables = folder / "tables"
-        self._dpi = settings.report.png_dpi
-        self._simulated = settings.survey.source == "simulated"
-
-    def table(self, table: Table) -> Table:
-        writers.write_table(table, self._tables, [page.SIMULATED] if self._simulated and table.results else [])
-        return table
-
-    def picture(self, figure: Figure, picture: Picture) -> Picture:
-        note = page.SIMULATED_SHORT if self._simulated and picture.results else None
-        style.save(figure, self.figures, picture.name, self._dpi, note)
-        return picture
-
-
-def _result_sections(book: _Book, results: Results, settings: Settings) -> list[Section]:
+def _result_sections(book: Book, results: Results, settings: Settings) -> list[Section]:
     """The tables of sections 4.2 and 4.3, the comparisons, and each condition's curves and confusion matrix."""
     sections = [
         Section(
@@ -164,7 +143,7 @@ def _result_sections(book: _Book, results: Results, settings: Settings) -> list[
     return sections + [_condition_section(book, result, settings) for result in results.values()]
 
 
-def _condition_section(book: _Book, result: ConditionResults, settings: Settings) -> Section:
+def _condition_section(book: Book, result: ConditionResults, settings: Settings) -> Section:
     """One condition: loss, accuracy, confusion matrix."""
     name, label, runs = result.name, thesis.label(result.name), settings.protocol.runs
     over = f"mean over {runs} runs and a band of ± 1 σ" if runs > 1 else "one run"
@@ -197,7 +176,7 @@ def _condition_section(book: _Book, result: ConditionResults, settings: Settings
 
 
 def _data_section(
-    book: _Book,
+    book: Book,
     settings: Settings,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
@@ -246,7 +225,7 @@ def _data_section(
     return Section("data", "The data", tuple(absent), tuple(shown), tuple(pictures))
 
 
-def _network_section(book: _Book, layers: Sequence[LayerDrawing]) -> Section:
+def _network_section(book: Book, layers: Sequence[LayerDrawing]) -> Section:
     """The network as built."""
     caption = (
         f"The network as built for {layers[-1].output_shape[-1]} classes; under each block the shape of the layer's "

@@ -29,6 +29,7 @@ _LATEX = str.maketrans(
         "×": r"$\times$",
         "→": r"$\rightarrow$",
         "—": "---",
+        "″": r"$''$",
         "Å": r"\AA{}",
     }
 )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
@@ -24,12 +26,20 @@ def confusion_matrix(matrices: NDArray[np.int64], classes: Sequence[str], title:
     title
         Above the matrix.
     """
+    figure = style.new_figure(style.HALF, 3.3 if len(classes) > 2 else 3.0)
+    axes = figure.add_subplot()
+    image = draw(axes, matrices, classes)
+    colour_bar(figure, image, axes, shrink=0.85)
+    axes.set_title(title)
+    return figure
+
+
+def draw(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[str]) -> AxesImage:
+    """Draw the mean confusion matrix in given axes, and return the image for its colour bar."""
     mean = matrices.mean(axis=0)
     total = mean.sum(axis=1, keepdims=True)
     fraction = np.divide(mean, total, out=np.zeros_like(mean), where=total > 0)
     std = matrices.std(axis=0, ddof=1) if len(matrices) > 1 else None
-    figure = style.new_figure(style.HALF, 3.3 if len(classes) > 2 else 3.0)
-    axes = figure.add_subplot()
     image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(mean):
         colour = "white" if fraction[row, column] > 0.55 else style.INK
@@ -46,8 +56,11 @@ def confusion_matrix(matrices: NDArray[np.int64], classes: Sequence[str], title:
     axes.set_yticks(np.arange(len(classes) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.2)
     axes.tick_params(which="minor", length=0)
-    bar = figure.colorbar(image, ax=axes, shrink=0.85, pad=0.03)
+    return image
+
+
+def colour_bar(figure: Figure, image: AxesImage, axes: Axes | Sequence[Axes], shrink: float) -> None:
+    """Draw the colour bar of one matrix, or of several that share it."""
+    bar = figure.colorbar(image, ax=axes, shrink=shrink, pad=0.03)
     bar.set_label("fraction of the true class")
     bar.outline.set_linewidth(0.5)
-    axes.set_title(title)
-    return figure

@@ -1,0 +1,125 @@
+"""The chapter on spatial resolution as a section of the page."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph.report.book import Book
+from galmorph.report.page import Picture, Section, unbroken
+from galmorph.report.resolution import curves, figures, tables
+from galmorph.report.resolution.findings import summary
+from galmorph.report.resolution.labels import spoken
+from galmorph.report.resolution.results import ABLATION, MIXED, ResolutionResults, check, ends, of_role
+from galmorph.report.table import METRICS
+
+# Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
+Examples = tuple[Mapping[str, NDArray[np.float32]], Sequence[str]]
+
+ANCHOR, TITLE = "resolution", "Different spatial resolution (chapter 5)"
+
+
+def section(book: Book, results: ResolutionResults, examples: Examples | None) -> Section:
+    """Write the tables and figures of the chapter, and return its section.
+
+    Parameters
+    ----------
+    book
+        Where they are written.
+    results
+        Every trained level, tested at every tested one.
+    examples
+        The stamps to show; None: the figure is left out, and the page says so.
+
+    Raises
+    ------
+    GalmorphError
+        If a pair of levels, a selected epoch or a run is missing.
+    """
+    check(results)
+    paragraphs = [_setting(results), *summary(results)]
+    if examples is None:
+        paragraphs.append("The figure of example galaxies at every level is left out: no stamps were given.")
+    shown = [
+        tables.resolution_levels(results),
+        tables.resolution_matrix(results),
+        tables.resolution_confusion(results),
+    ]
+    ablation = tables.resolution_ablation(results)
+    if ablation is not None:
+        shown.append(ablation)
+    return Section(
+        ANCHOR,
+        TITLE,
+        paragraphs=tuple(unbroken(paragraph) for paragraph in paragraphs),
+        tables=tuple(book.table(table) for table in shown),
+        pictures=(*_stamps(book, results, examples), *_scores(book, results)),
+    )
+
+
+def _setting(results: ResolutionResults) -> str:
+    """Say in plain words what was done."""
+    runs = f"{results.runs} networks are trained" if results.runs > 1 else "one network is trained"
+    text = (
+        f"The same {results.galaxies:,} galaxies are seen at several resolutions. At each, {runs} and tested at every "
+        "one, to see what it costs to classify images that are blurrier, or sharper, than those of the training."
+    )
+    if of_role(results, MIXED):
+        text += " Others are trained on a mixture of all."
+    if of_role(results, ABLATION):
+        names = ", ".join(spoken(level) for level in of_role(results, ABLATION))
+        text += f" Where only a part of the resolution differs ({names}), networks are tested, not trained."
+    if results.runs > 1:
+        text += (
+            " Every spread here is one standard deviation over the runs. A loss or change is taken run by run, so "
+            "its spread is that of the differences."
+        )
+    return text
+
+
+def _stamps(book: Book, results: ResolutionResults, examples: Examples | None) -> list[Picture]:
+    if examples is None:
+        return []
+    images, classes = examples
+    caption = (
+        "The same galaxies at every level, with the FWHM of its PSF. Brightness by asinh, each stamp by its own noise, "
+        "for the eye only."
+    )
+    figure = figures.stamps_at_every_level(images, classes, results.levels)
+    return [book.picture(figure, Picture("resolution_stamps", caption, wide=True))]
+
+
+def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
+    """The figures that show results of training."""
+    spread = f"mean ± 1 std over {results.runs} runs" if results.runs > 1 else "one run"
+    pictures = []
+    metrics: tuple[figures.Metric, ...] = ("accuracy", "tss")
+    for metric in metrics:
+        name = METRICS[metric]
+        caption = (
+            f"{name[0].upper()}{name[1:]} of networks trained at the level of the row and tested at the level of the "
+            f"column: {spread}. Cells where both are the same are framed. Colours run from the lowest mean to the "
+            "highest."
+        )
+        picture = Picture(f"resolution_{metric}", caption, results=True, wide=len(results.levels) > 3)
+        pictures.append(book.picture(figures.heat_map(results, metric), picture))
+    caption = (
+        "Loss of accuracy against the ratio of the FWHM tested at to the FWHM trained at, compared run by run with "
+        f"networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher."
+    )
+    figure = curves.loss_against_ratio(results)
+    pictures.append(book.picture(figure, Picture("resolution_loss", caption, results=True)))
+    caption = f"Recall of each class against the FWHM tested at, a line for each trained level: {spread}."
+    if results.runs > 1:
+        caption += " Points are shifted sideways a little so that their bars can be told apart."
+    figure = curves.recall_against_fwhm(results)
+    pictures.append(book.picture(figure, Picture("resolution_recall", caption, results=True, wide=True)))
+    corners = " and ".join(spoken(level) for level in ends(results))
+    caption = (
+        f"Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "
+        "percentage are of the true class."
+    )
+    picture = Picture("resolution_corners", caption, results=True, wide=True)
+    return [*pictures, book.picture(figures.corner_confusions(results), picture)]

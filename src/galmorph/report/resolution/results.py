@@ -1,0 +1,120 @@
+"""What the chapter is computed from: confusion matrices of networks trained at one resolution and tested at another."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+
+LEVEL, ABLATION, MIXED = "level", "ablation", "mixed"
+
+
+@dataclass(frozen=True)
+class Level:
+    """A resolution at which the galaxies of the sample are seen.
+
+    Attributes
+    ----------
+    name
+        As in params.yaml.
+    psf_fwhm
+        Arcsec; for the native level the sample's median. NaN where there is no single one (a mixture).
+    pixel_scale
+        Arcsec.
+    noise
+        DN a pixel; NaN where it is as it comes.
+    role
+        "level": trained and tested; "ablation": tested only; "mixed": trained only, on a mixture of all levels.
+    """
+
+    name: str
+    psf_fwhm: float
+    pixel_scale: float
+    noise: float
+    role: str
+
+
+@dataclass(frozen=True)
+class ResolutionResults:
+    """The networks of every trained level, tested at every tested one.
+
+    Attributes
+    ----------
+    levels
+        In the order of params.yaml, which is the order of every axis and table.
+    classes
+        K names, in the order of the matrices.
+    epochs
+        Trained level to its selected epoch.
+    runs
+        Networks per trained level.
+    galaxies
+        Number of galaxies in the resolution sample.
+    left_out
+        Reason to number of galaxies that are not in it.
+    confusion
+        (trained at, tested at) to (runs, K, K) int64; rows true, columns predicted.
+    """
+
+    levels: tuple[Level, ...]
+    classes: tuple[str, ...]
+    epochs: Mapping[str, int]
+    runs: int
+    galaxies: int
+    left_out: Mapping[str, int]
+    confusion: Mapping[tuple[str, str], NDArray[np.int64]]
+
+
+def levels_trained(results: ResolutionResults) -> tuple[Level, ...]:
+    """Return what networks are trained at: the levels, and the mixture where there is one."""
+    return tuple(level for level in results.levels if level.role in (LEVEL, MIXED))
+
+
+def levels_tested(results: ResolutionResults) -> tuple[Level, ...]:
+    """Return what networks are tested at: the levels, and the ablations where there are some."""
+    return tuple(level for level in results.levels if level.role in (LEVEL, ABLATION))
+
+
+def of_role(results: ResolutionResults, role: str) -> tuple[Level, ...]:
+    """Return the levels of one role."""
+    return tuple(level for level in results.levels if level.role == role)
+
+
+def ends(results: ResolutionResults) -> tuple[Level, ...]:
+    """Return the first and the last level that is both trained and tested; one alone if there is but one."""
+    levels = of_role(results, LEVEL)
+    return levels if len(levels) < 2 else (levels[0], levels[-1])
+
+
+def check(results: ResolutionResults) -> None:
+    """Refuse results that lack a pair of levels, a selected epoch or a run.
+
+    Raises
+    ------
+    GalmorphError
+        Naming the level, and what is wrong with it.
+    """
+    names = [level.name for level in results.levels]
+    if repeated := [name for name in names if names.count(name) > 1]:
+        raise GalmorphError(f"resolution level {repeated[0]}: declared twice")
+    if unknown := [level for level in results.levels if level.role not in (LEVEL, ABLATION, MIXED)]:
+        raise GalmorphError(f"resolution level {unknown[0].name}: unknown role {unknown[0].role!r}")
+    if not of_role(results, LEVEL):
+        raise GalmorphError("no resolution level is both trained and tested")
+    size = len(results.classes)
+    for trained in levels_trained(results):
+        if trained.name not in results.epochs:
+            raise GalmorphError(f"resolution level {trained.name}: it is trained, but it has no selected epoch")
+        for tested in levels_tested(results):
+            where = f"trained at {trained.name}, tested at {tested.name}"
+            matrices = results.confusion.get((trained.name, tested.name))
+            if matrices is None:
+                raise GalmorphError(f"{where}: no confusion matrices; run dvc repro")
+            if matrices.shape != (results.runs, size, size):
+                raise GalmorphError(f"{where}: confusion matrices of shape {matrices.shape}, not one per run")
+            if not (matrices.sum(axis=(1, 2)) > 0).all():
+                raise GalmorphError(f"{where}: a run was tested on no galaxy")

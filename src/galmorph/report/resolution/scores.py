@@ -1,0 +1,62 @@
+"""Scores of every run of a pair of levels, and how they are compared: run by run.
+
+Each function returns (runs,) float64, except `recall`. A loss is paired: the score of a run of one kind of network
+less that of the run of the same number of the other.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from galmorph import metrics
+from galmorph.report.resolution.results import LEVEL, Level, ResolutionResults
+from galmorph.report.tables import spread
+
+Floats = NDArray[np.float64]
+
+METRICS: dict[str, Callable[[NDArray[np.int64]], Floats]] = {"accuracy": metrics.accuracy, "tss": metrics.tss}
+
+
+def score(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> Floats:
+    """Return accuracy, tss, baseline or "recall_CLASS" of each run."""
+    matrices = results.confusion[trained.name, tested.name]
+    if metric == "baseline":
+        return metrics.baseline(matrices)
+    if metric.startswith("recall_"):
+        return metrics.recall(matrices)[:, results.classes.index(metric.removeprefix("recall_"))]
+    return METRICS[metric](matrices)
+
+
+def share(results: ResolutionResults, trained: Level, tested: Level, true: str, predicted: str) -> Floats:
+    """Return the fraction of one true class that is called another, in each run; NaN where the class is absent."""
+    row, column = results.classes.index(true), results.classes.index(predicted)
+    matrices = results.confusion[trained.name, tested.name].astype(np.float64)
+    members = matrices[:, row].sum(axis=-1)
+    return np.divide(matrices[:, row, column], members, out=np.full(len(members), np.nan), where=members > 0)
+
+
+def loss(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> Floats:
+    """Return by how much networks trained where they are tested score higher, run by run.
+
+    NaN for a tested level at which no network is trained.
+    """
+    if tested.role != LEVEL:
+        return np.full(results.runs, np.nan)
+    return score(results, metric, tested, tested) - score(results, metric, trained, tested)
+
+
+def mean_std(values: Floats) -> tuple[float, float]:
+    """Return mean and standard deviation (ddof = 1) over the runs; NaN where a value is missing or there is none."""
+    mean, std, _ = spread(pd.Series(values))
+    return mean, std
+
+
+def ratio(trained: Level, tested: Level) -> float:
+    """Return the FWHM tested at over the FWHM trained at; NaN where one of them is missing."""
+    known = math.isfinite(trained.psf_fwhm) and math.isfinite(tested.psf_fwhm) and trained.psf_fwhm > 0
+    return tested.psf_fwhm / trained.psf_fwhm if known else math.nan

@@ -1,0 +1,241 @@
+"""The tables of the chapter: each as a DataFrame at full precision, and as a `Table` with headings and a caption.
+
+Every spread is one standard deviation over the runs (ddof = 1). A loss or a change is taken run by run, so its spread
+is that of the differences.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from galmorph.report.resolution.labels import in_line, plural, spoken
+from galmorph.report.resolution.results import (
+    ABLATION,
+    MIXED,
+    ResolutionResults,
+    ends,
+    levels_tested,
+    levels_trained,
+    of_role,
+)
+from galmorph.report.resolution.scores import Floats, loss, mean_std, score
+from galmorph.report.table import Table, number, pairs, plus_minus, whole
+
+
+def metrics_of(results: ResolutionResults) -> tuple[str, ...]:
+    """Return the metrics of the tables: accuracy, tss, and recall_CLASS of each class."""
+    return ("accuracy", "tss", *(f"recall_{name}" for name in results.classes))
+
+
+def heading(metric: str) -> str:
+    """Return a metric's name as a heading."""
+    if metric.startswith("recall_"):
+        return f"Recall of {plural(metric.removeprefix('recall_'))}"
+    return {"accuracy": "Accuracy", "tss": "TSS"}[metric]
+
+
+def matrix(results: ResolutionResults) -> pd.DataFrame:
+    """Return one row per pair of levels, trained at and tested at.
+
+    Returns
+    -------
+    pandas.DataFrame
+        trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean and _std; baseline (its mean);
+        loss_mean, loss_std: the accuracy of networks trained where they are tested less this one, run by run (NaN
+        where no network is trained).
+    """
+    rows = []
+    for trained in levels_trained(results):
+        for tested in levels_tested(results):
+            row: dict[str, Any] = {
+                "trained": trained.name,
+                "tested": tested.name,
+                "epoch": results.epochs[trained.name],
+                "runs": results.runs,
+            }
+            for metric in metrics_of(results):
+                row |= _columns(metric, score(results, metric, trained, tested))
+            row["baseline"] = mean_std(score(results, "baseline", trained, tested))[0]
+            row |= _columns("loss", loss(results, "accuracy", trained, tested))
+            rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def resolution_matrix(results: ResolutionResults) -> Table:
+    """Every trained level, tested at every level."""
+    data = matrix(results)
+    names = _spoken(results)
+    shown = pd.DataFrame(
+        {
+            "Trained at": data["trained"].map(names),
+            "Tested at": data["tested"].map(names),
+            "Epoch": data["epoch"].map(str),
+            "Runs": data["runs"].map(str),
+            **{
+                f"{heading(metric)} ± std": pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+                for metric in metrics_of(results)
+            },
+            "Majority baseline": data["baseline"].map(number),
+            "Loss of accuracy ± std": pairs(data["loss_mean"], data["loss_std"]),
+        }
+    )
+    caption = (
+        "Networks trained at one resolution and tested at another: mean over the runs ± 1 std. The loss is the "
+        "accuracy of networks trained at the resolution of the test less that of these, run by run; it is zero by "
+        "definition where both are the same."
+    )
+    if of_role(results, ABLATION):
+        caption += " A dash: no network is trained there."
+    return Table("resolution_matrix", caption, data, shown)
+
+
+def levels(results: ResolutionResults) -> pd.DataFrame:
+    """Return one row per level: level, role, psf_fwhm, pixel_scale, noise, epoch (missing where not trained)."""
+    columns = ["level", "role", "psf_fwhm", "pixel_scale", "noise", "epoch"]
+    rows = [
+        (level.name, level.role, level.psf_fwhm, level.pixel_scale, level.noise, results.epochs.get(level.name))
+        for level in results.levels
+    ]
+    return pd.DataFrame(rows, columns=columns).astype({"epoch": "Int64"})
+
+
+def resolution_levels(results: ResolutionResults) -> Table:
+    """The levels, and which galaxies are in the sample."""
+    data = levels(results)
+    uses = {ABLATION: "tested only", MIXED: "trained only, on all levels"}
+    shown = pd.DataFrame(
+        {
+            "Level": data["level"].map(_spoken(results)),
+            "Use": [uses.get(role, "trained and tested") for role in data["role"]],
+            "PSF FWHM (″)": data["psf_fwhm"].map(lambda value: number(value, 2)),
+            "Pixel (″)": data["pixel_scale"].map(number),
+            "Noise (DN a pixel)": data["noise"].map(lambda value: number(value, 2)),
+            "Selected epoch": data["epoch"].map(whole),
+        }
+    )
+    caption = (
+        f"The resolutions at which the same {results.galaxies:,} galaxies are seen. A dash stands for noise that is as "
+        f"it comes, for a FWHM that is not one number, and for no training. {left_out(results)}"
+    )
+    return Table("resolution_levels", caption, data, shown, results=False)
+
+
+def left_out(results: ResolutionResults) -> str:
+    """Return a sentence on the galaxies that are not in the resolution sample, by reason."""
+    reasons = {reason: count for reason, count in results.left_out.items() if count}
+    total = sum(reasons.values())
+    if not total:
+        return "No galaxy is left out."
+    counts = "; ".join(f"{reason}, {count:,}" for reason, count in reasons.items())
+    return f"{total:,} {'galaxy is' if total == 1 else 'galaxies are'} left out: {counts}."
+
+
+def confusion(results: ResolutionResults) -> pd.DataFrame:
+    """Return the confusion matrices of the first and the last level, trained and tested.
+
+    Returns
+    -------
+    pandas.DataFrame
+        trained, tested, actual, predicted, mean, std (galaxies per run).
+    """
+    rows = []
+    for trained in ends(results):
+        for tested in ends(results):
+            matrices = results.confusion[trained.name, tested.name]
+            for i, actual in enumerate(results.classes):
+                for j, predicted in enumerate(results.classes):
+                    mean, std = mean_std(matrices[:, i, j].astype(np.float64))
+                    rows.append((trained.name, tested.name, actual, predicted, mean, std))
+    return pd.DataFrame(rows, columns=["trained", "tested", "actual", "predicted", "mean", "std"])
+
+
+def resolution_confusion(results: ResolutionResults) -> Table:
+    """The confusion matrices at the corners, one row per true class."""
+    data = confusion(results)
+    names = _spoken(results)
+    cells = data.assign(cell=[plus_minus(m, s, 1) for m, s in zip(data["mean"], data["std"], strict=True)])
+    first = cells[cells["predicted"] == results.classes[0]]
+    shown = pd.DataFrame(
+        {
+            "Trained at": first["trained"].map(names).to_numpy(),
+            "Tested at": first["tested"].map(names).to_numpy(),
+            "True class": first["actual"].to_numpy(),
+            **{f"Called {name}": cells.loc[cells["predicted"] == name, "cell"].to_numpy() for name in results.classes},
+        }
+    )
+    caption = (
+        "Confusion matrices of the first and the last level, trained and tested: galaxies per run, mean ± 1 std over "
+        "the runs."
+    )
+    return Table("resolution_confusion", caption, data, shown)
+
+
+def ablation(results: ResolutionResults) -> pd.DataFrame:
+    """Return how networks trained at the first level fare at each ablation and at the last level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean and _std, then its _change_mean
+        and _change_std: this less that of the same network tested at the first level.
+    """
+    first, last = ends(results)[0], ends(results)[-1]
+    rows = []
+    for tested in (*of_role(results, ABLATION), *((last,) if last.name != first.name else ())):
+        row: dict[str, Any] = {
+            "trained": first.name,
+            "tested": tested.name,
+            "epoch": results.epochs[first.name],
+            "runs": results.runs,
+        }
+        for metric in metrics_of(results):
+            here = score(results, metric, first, tested)
+            row |= _columns(metric, here)
+            row |= _columns(f"{metric}_change", here - score(results, metric, first, first))
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def resolution_ablation(results: ResolutionResults) -> Table | None:
+    """What each part of the change of resolution does by itself; None where there is no ablation."""
+    if not of_role(results, ABLATION):
+        return None
+    data = ablation(results)
+    first = ends(results)[0]
+    columns = {"Tested at": list(data["tested"].map(_spoken(results)))}
+    for metric in metrics_of(results):
+        columns[f"{heading(metric)} ± std"] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+        columns["Change of " + _small(heading(metric))] = [
+            plus_minus_signed(mean, std)
+            for mean, std in zip(data[f"{metric}_change_mean"], data[f"{metric}_change_std"], strict=True)
+        ]
+    accuracy = plus_minus(*mean_std(score(results, "accuracy", first, first)))
+    caption = (
+        f"Networks trained at {in_line(first)}, tested where only a part of the resolution differs, and at the last "
+        f"level: mean over the runs ± 1 std. A change is against the same network tested at {spoken(first)}, where the "
+        f"accuracy is {accuracy}."
+    )
+    return Table("resolution_ablation", caption, data, pd.DataFrame(columns))
+
+
+def plus_minus_signed(mean: float, std: float) -> str:
+    """Return a difference with its sign ± its spread; a dash for what is missing."""
+    text = plus_minus(mean, std)
+    return text.replace(number(mean), number(mean, signed=True), 1)
+
+
+def _columns(name: str, values: Floats) -> dict[str, float]:
+    mean, std = mean_std(values)
+    return {f"{name}_mean": mean, f"{name}_std": std}
+
+
+def _spoken(results: ResolutionResults) -> Mapping[str, str]:
+    return {level.name: spoken(level) for level in results.levels}
+
+
+def _small(text: str) -> str:
+    return text if text.isupper() else text[0].lower() + text[1:]
