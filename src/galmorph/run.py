@@ -92,9 +92,11 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         )
     # In a worker process: only there is TensorFlow needed.
     import_tensorflow()
+    from galmorph.engine import prepare_device
     from galmorph.network import load_weights, save_weights
     from galmorph.training import Sample, Start, train
 
+    prepare_device()
     images = np.load(campaign.images, mmap_mode="r")
     chance = generator(
         campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
