@@ -22,6 +22,9 @@ TINY: dict[str, Any] = {
     "network": SMALL_NETWORK,
     "training.epochs": 3,
     "report.png_dpi": 50,
+    "resolution.runs": 2,
+    "resolution.draw": 40,
+    "resolution.sample.max_left_out_fraction": 0.6,
 }
 CONDITIONS = {"three_class": 120, "balanced": 40}  # galaxies drawn
 PARTS = ("src", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore", "data/external/README.md", "models/README.md")

@@ -11,10 +11,13 @@ from parameters import ROOT, changed, committed, settings_with
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 
 
+NAMED = ("conditions", "comparisons", "resolution.levels", "resolution.ablations", "resolution.remedies")
+
+
 def keys(data, prefix=""):
     for key, value in data.items():
         yield f"{prefix}{key}"
-        if isinstance(value, dict) and prefix + key not in ("conditions", "comparisons"):
+        if isinstance(value, dict) and prefix + key not in NAMED:
             yield from keys(value, f"{prefix}{key}.")
 
 
@@ -51,6 +54,39 @@ def test_there_are_presets():
         ("comparisons.class_balance.conditions", ["two_class", "three"], "three is not among conditions"),
         ("network.kernels", [3, 3], "network: 3 filters, 2 kernels"),
         ("network.kernels", [11, 11, 11], "network.kernels: nothing is left of a stamp of 64 pixels"),
+        (
+            "resolution.levels.coarse",
+            {"psf_fwhm": 1.5, "pixel_scale": 0.5, "noise": None},
+            "resolution: coarse: 1.5 arcsec is not wider than the PSF of every galaxy: they have up to 1.9",
+        ),
+        (
+            "resolution.levels.coarse",
+            {"psf_fwhm": 3.0, "pixel_scale": None, "noise": None},
+            "resolution.levels.coarse: a level without a pixel scale",
+        ),
+        ("resolution.levels.coarse.pixel_scal", 1.0, "pixel_scal: unknown key (did you mean pixel_scale?)"),
+        (
+            "resolution.ablations.coarse",
+            {"psf_fwhm": 3.0, "pixel_scale": 0.5, "noise": None},
+            "resolution: coarse names two of levels, ablations and remedies",
+        ),
+        (
+            "resolution.levels.test",
+            {"psf_fwhm": 3.0, "pixel_scale": 0.5, "noise": None},
+            "test is the name of something else",
+        ),
+        ("resolution.levels", {}, "resolution.levels"),
+        ("resolution.runs", 0, "resolution.runs"),
+        (
+            "resolution.remedies.more",
+            {"kind": "mixed", "levels": ["native", "rough"], "galaxies": None, "epochs": None, "learning_rate": None},
+            "resolution: remedies.more.levels: rough is not among levels",
+        ),
+        (
+            "resolution.remedies.more",
+            {"kind": "fine_tuned", "levels": ["native", "coarse"], "galaxies": 9, "epochs": None, "learning_rate": 1.0},
+            "resolution.remedies.more: fine_tuned needs two levels, galaxies, epochs and learning_rate",
+        ),
         ("training.keep_weights", 31, "training.keep_weights: more than protocol.runs"),
         ("survey.source", "sdss2", "survey.source"),
         ("survey.sample.rule", "in_frames", "survey.sample.rule: in_frames goes with survey.source local"),

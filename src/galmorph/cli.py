@@ -24,11 +24,11 @@ def check() -> None:
 
 def sync() -> None:
     """Make the MLflow store show exactly the records of the declared conditions."""
-    from galmorph.stages.declared import declared_records
+    from galmorph.stages.declared import declared_records, declared_transfers
     from galmorph.stages.store import open_store
 
     chosen = layout.settings()
-    counts = open_store(chosen).sync(declared_records(chosen))
+    counts = open_store(chosen).sync([*declared_records(chosen), *declared_transfers(chosen).values()])
     sys.stdout.write(f"MLflow: {counts}\n")
 
 

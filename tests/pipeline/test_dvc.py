@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from dvcproject import CONDITIONS, Project
-from parameters import committed
+from dvcproject import CONDITIONS, TINY, Project
+from parameters import changed, committed
+
+LEVELS = ("native", "coarse")
 
 
 @pytest.fixture(scope="module")
@@ -19,7 +21,8 @@ def project(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("galmorph project"))
     stages = project.repro()
     per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm") for name in CONDITIONS}
-    assert set(stages) == {"acquire", "cutouts", "report"} | per_condition
+    per_level = {f"{kind}@{name}" for kind in ("degrade", "transfer", "tested") for name in LEVELS}
+    assert set(stages) == {"acquire", "cutouts", "resolution", "report"} | per_condition | per_level
     return project
 
 
@@ -102,14 +105,20 @@ def test_the_store_holds_every_run_with_the_md5_that_dvc_has(project):
     client = MlflowClient(f"sqlite:///{project.folder / 'mlflow.db'}")
     experiment = client.get_experiment_by_name("simulated")
     runs = client.search_runs([experiment.experiment_id], "tags.`galmorph.kind` = 'run'")
-    assert len(runs) == 2 * 2 * len(CONDITIONS)
+    assert len(runs) == 2 * 2 * (len(CONDITIONS) + len(LEVELS))
     lock = project.lock()
-    images = {out["path"]: out["md5"] for out in lock["cutouts"]["outs"]}["data/cutouts/images.npy"]
+    md5 = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
     for run in runs:
         condition = run.data.tags["galmorph.condition"]
         assert run.info.status == "FINISHED"
-        assert run.data.tags["galmorph.images_md5"] == images
-        assert run.data.tags["galmorph.split_md5"] == lock[f"splits@{condition}"]["outs"][0]["md5"]
+        level = condition.removeprefix("transfer_")
+        images, split = "data/cutouts/images.npy", f"data/splits/{condition}.parquet"
+        if level in LEVELS:
+            images, split = f"data/resolution/levels/{level}.npy", "data/resolution/split.parquet"
+        assert run.data.tags["galmorph.images_md5"] == md5[images]
+        assert run.data.tags["galmorph.split_md5"] == md5[split]
+        if level in LEVELS and run.data.tags["galmorph.phase"] == "confirmed":
+            assert run.data.tags["galmorph.tested_coarse_md5"] == md5["data/resolution/levels/coarse.npy"]
     assert len(runs[0].data.tags["mlflow.source.git.commit"]) >= 40
 
 
@@ -160,6 +169,62 @@ def test_changing_one_condition_reruns_that_condition_only(project):
     assert "of earlier parameters" in project.galmorph("sync")
     project.run("dvc", "repro", "--single-item", "--force", "report")
     assert project.tables() == before
+
+
+def test_the_matrix_is_that_of_the_networks_trained_at_each_level(project):
+    matrix = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
+    assert list(zip(matrix["trained"], matrix["tested"], strict=True)) == [(a, b) for a in LEVELS for b in LEVELS]
+    left_out = pd.read_csv(project.folder / "data/resolution/left_out.csv")
+    sample = pd.read_parquet(project.folder / "data/resolution/sample.parquet")
+    galaxies = pd.read_parquet(project.folder / "data/cutouts/galaxies.parquet")
+    assert sorted([*sample["objid"], *left_out["objid"]]) == sorted(galaxies["objid"])
+    split = pd.read_parquet(project.folder / "data/resolution/split.parquet").query("phase == 'confirmed'")
+    for trained in LEVELS:
+        # Trained and tested at one level is the plain condition at that level: its own answers after its last epoch.
+        plain = []
+        for run in (1, 2):
+            with np.load(project.folder / f"models/transfer/{trained}/confirmed/run-{run:03d}.npz") as record:
+                plain.append(np.mean(record["predicted"][-1] == record["sets/test/truth"]))
+                rows = split.query("run == @run and part == 'test'")["row"]
+                np.testing.assert_array_equal(record["sets/test/rows"], rows)
+        row = matrix.query("trained == @trained and tested == @trained").iloc[0]
+        assert row["accuracy_mean"] == pytest.approx(np.mean(plain))
+        assert row["loss_mean"] == 0
+    summary = pd.read_csv(project.folder / "reports/tables/summary.csv")
+    assert set(summary["condition"]) == set(CONDITIONS)
+
+
+def test_another_level_is_trained_alone_and_the_others_are_tested_at_it(project):
+    before = {path: path.read_bytes() for path in project.folder.glob("models/transfer/*/confirmed/*")}
+    old = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
+    remedies = {
+        "mixed": {"kind": "mixed", "levels": ["native", "soft"], "galaxies": None, "epochs": None},
+        "tuned": {"kind": "fine_tuned", "levels": ["native", "soft"], "galaxies": 8, "epochs": 2},
+    }
+    remedies["mixed"]["learning_rate"], remedies["tuned"]["learning_rate"] = None, 0.001
+    project.write_params(
+        {
+            "resolution.levels.soft": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": 8.0},
+            "resolution.ablations.soft_blur": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": None},
+            "resolution.remedies": remedies,
+        }
+    )
+    new = {f"{stage}@{name}" for stage in ("mix", "remedy", "remedied") for name in remedies}
+    new |= {"degrade@soft", "ablate@soft_blur", "transfer@soft", "report"}
+    assert set(project.repro()) == new | {f"tested@{name}" for name in (*LEVELS, "soft")}
+    assert {path: path.read_bytes() for path in before} == before
+    matrix = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
+    kept = matrix[matrix["trained"].isin(LEVELS) & matrix["tested"].isin(LEVELS)].reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, old)
+    assert list(matrix["trained"].unique()) == [*LEVELS, "soft", "mixed", "tuned"]
+    assert list(matrix["tested"].unique()) == [*LEVELS, "soft", "soft_blur"]
+    gains = pd.read_csv(project.folder / "reports/tables/resolution_remedies.csv")
+    assert list(gains["trained"]) == ["native", "soft", "mixed", "tuned"]
+    project.write_params({"resolution": changed(committed()["resolution"], {})})
+    for key in ("runs", "draw"):
+        project.write_params({f"resolution.{key}": TINY[f"resolution.{key}"]})
+    project.write_params({"resolution.sample.max_left_out_fraction": 0.6})
+    assert project.repro() == []
 
 
 def test_a_mistyped_key_stops_before_any_work(project):

@@ -16,12 +16,19 @@ from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.results import ConditionResults, PhaseResults
 from galmorph.settings import Settings, load_settings, parse_settings
+from made_resolution import MakeResolution, made_resolution
 
 ROOT = Path(__file__).resolve().parents[2]
 FRACTIONS = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
 
 SettingsFactory = Callable[..., Settings]
 ResultsFactory = Callable[..., dict[str, ConditionResults]]
+
+
+@pytest.fixture(scope="session")
+def make_resolution() -> MakeResolution:
+    """Results of the resolution study, of so many levels."""
+    return made_resolution
 
 
 @pytest.fixture(scope="session")

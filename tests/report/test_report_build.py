@@ -22,6 +22,7 @@ from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.page import SIMULATED, SIMULATED_SHORT
 from galmorph.report.results import ConditionResults
 from galmorph.settings import Settings
+from made_resolution import MakeResolution
 
 MakeSettings = Callable[..., Settings]
 MakeResults = Callable[..., dict[str, ConditionResults]]
@@ -36,6 +37,7 @@ def build_report(
     schematic: Schematic,
     table2_row: dict[str, object],
     layers: list[LayerDrawing],
+    make_resolution: MakeResolution,
 ) -> Build:
     def run(settings: Settings, folder: Path, **changes: Any) -> Path:
         arguments: dict[str, Any] = {
@@ -46,6 +48,8 @@ def build_report(
             "schematic": schematic,
             "table2_row": table2_row,
             "layers": layers,
+            "resolution": make_resolution(),
+            "resolution_examples": None,
             "provenance": {"data/cutouts (md5)": "0123abcd", "<b>name</b>": "1 & 2"},
             "folder": folder,
         }
@@ -133,9 +137,11 @@ def test_everything_is_written(whole: Path) -> None:
     tables = {"summary", "conditions", "table_4_1", "recalls", "question_1", "section_4_3", "comparisons"}
     tables |= {"comparison_uncertain_labels", "comparison_class_balance", "class_counts", "filters", "table2_row"}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
+    tables |= {f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")}
     assert names(whole / "tables") == {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}
     figures = {"cutout", "redshifts", "throughput", "examples", "network"}
     figures |= {f"{kind}_{name}" for name in CONDITIONS for kind in ("loss", "accuracy", "confusion")}
+    figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "loss", "recall", "corners")}
     assert names(whole / "figures") == {f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
     for path in whole.rglob("*.*"):
         assert path.stat().st_size > 0

@@ -21,6 +21,9 @@ from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.sky import redshift_histogram
 from galmorph.report.findings import findings
 from galmorph.report.page import Picture, Section
+from galmorph.report.resolution import chapter
+from galmorph.report.resolution.chapter import Examples
+from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
@@ -35,6 +38,8 @@ def build(
     schematic: Schematic | None,
     table2_row: Mapping[str, object] | None,
     layers: Sequence[LayerDrawing],
+    resolution: ResolutionResults,
+    resolution_examples: Examples | None,
     provenance: Mapping[str, str],
     folder: Path,
 ) -> None:
@@ -56,6 +61,10 @@ def build(
         A row of Table 2, column to value; None where there is no such catalogue, likewise.
     layers
         The built network, from its input to its output.
+    resolution
+        What is trained at one spatial resolution and tested at others.
+    resolution_examples
+        Stamps of a few galaxies at every level, and their classes; None: they are not shown.
     provenance
         Name to value: the md5 of the data, the package's version. Printed as given; no dates, no host names.
     folder
@@ -79,6 +88,7 @@ def build(
     book = Book(settings, folder)
     sections = [
         *_result_sections(book, ordered, settings),
+        chapter.section(book, resolution, resolution_examples),
         _data_section(book, settings, galaxies, images, schematic, table2_row),
         _network_section(book, layers),
         Section(

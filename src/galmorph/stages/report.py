@@ -7,6 +7,7 @@ import logging
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from galmorph import __version__
 from galmorph.archive import TABLE2_NAME, find_frames
@@ -17,11 +18,28 @@ from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.queries import load_results
+from galmorph.report.resolution.chapter import Examples
+from galmorph.report.resolution.queries import load_resolution
 from galmorph.settings import Settings
-from galmorph.stages.declared import declared_records
+from galmorph.splits import EVALUATION_CLASSES
+from galmorph.stages.declared import declared_records, declared_transfers
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import GALAXIES, IMAGES, RAW, REPORTS, fresh_folder, replace, settings, split_path
+from galmorph.stages.layout import (
+    GALAXIES,
+    IMAGES,
+    RAW,
+    REPORTS,
+    RESOLUTION_LEFT_OUT,
+    RESOLUTION_SAMPLE,
+    fresh_folder,
+    level_path,
+    replace,
+    settings,
+    split_path,
+)
 from galmorph.stages.store import open_store
+
+EXAMPLES_OF_A_CLASS = 2
 
 log = logging.getLogger("galmorph.report")
 
@@ -57,13 +75,34 @@ def layer_drawings(chosen: Settings) -> list[LayerDrawing]:
     return [LayerDrawing(*layer) for layer in layers]
 
 
+def level_examples(chosen: Settings) -> Examples:
+    """Return two galaxies of each class, evenly spaced through the resolution sample, as every level shows them."""
+    classes = pd.read_parquet(RESOLUTION_SAMPLE, columns=["class"])["class"]
+    rows = [
+        row
+        for name in EVALUATION_CLASSES
+        for row in evenly_spaced(np.flatnonzero(classes == name), EXAMPLES_OF_A_CLASS)
+    ]
+    images = {level: np.load(level_path(level), mmap_mode="r")[rows] for level in chosen.resolution.seen}
+    return images, classes.iloc[rows].tolist()
+
+
+def evenly_spaced(rows: NDArray[np.int64], count: int) -> list[int]:
+    """Return so many of some rows, from all parts of them."""
+    return [int(rows[i]) for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+
+
 def main() -> None:
     """Run the stage."""
     chosen = settings()
     declared = declared_records(chosen)
     store = open_store(chosen)
-    log.info("MLflow: %s", store.sync(declared))
+    transfers = declared_transfers(chosen)
+    log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
     results = load_results(store, declared)
+    resolution = load_resolution(
+        store, transfers, chosen.resolution, pd.read_parquet(RESOLUTION_SAMPLE), pd.read_csv(RESOLUTION_LEFT_OUT)
+    )
     galaxies = pd.read_parquet(GALAXIES)
     provenance = {
         "galmorph": __version__,
@@ -80,6 +119,8 @@ def main() -> None:
             schematic=frame_schematic(chosen, galaxies),
             table2_row=first_table2_row(),
             layers=layer_drawings(chosen),
+            resolution=resolution,
+            resolution_examples=level_examples(chosen),
             provenance=provenance,
             folder=made,
         )

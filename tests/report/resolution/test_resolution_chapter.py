@@ -31,9 +31,9 @@ def test_everything_named_is_written(book: Book, make_resolution: MakeResolution
     images = {level.name: rng.normal(0, 5, (2, 64, 64)).astype(np.float32) for level in levels_tested(results)}
     chapter = section(book, results, (images, ("spiral", "elliptical")))
     assert (chapter.anchor, chapter.title) == ("resolution", "Different spatial resolution (chapter 5)")
-    names = ["resolution_levels", "resolution_matrix", "resolution_confusion", "resolution_ablation"]
+    names = [f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")]
     assert [table.name for table in chapter.tables] == names
-    assert [table.results for table in chapter.tables] == [False, True, True, True]
+    assert [table.results for table in chapter.tables] == [False, True, True, True, True]
     pictures = [f"resolution_{name}" for name in ("stamps", "accuracy", "tss", "loss", "recall", "corners")]
     assert [picture.name for picture in chapter.pictures] == pictures
     assert [picture.results for picture in chapter.pictures] == [False, True, True, True, True, True]
@@ -42,14 +42,14 @@ def test_everything_named_is_written(book: Book, make_resolution: MakeResolution
         f"figures/{name}.{ending}" for name in pictures for ending in ("png", "svg")
     }
     assert "The same 12,345 galaxies" in chapter.paragraphs[0]
-    assert "Others are trained on a mixture" in chapter.paragraphs[0]
+    assert "Remedies (mixed) are trained" in chapter.paragraphs[0]
     assert SIMULATED in (tmp_path / "tables" / "resolution_matrix.md").read_text(encoding="utf-8")
     assert SIMULATED not in (tmp_path / "tables" / "resolution_levels.md").read_text(encoding="utf-8")
 
 
 def test_without_stamps_and_ablations(book: Book, make_resolution: MakeResolution) -> None:
     chapter = section(book, make_resolution(runs=1, ablations=False, mixed=False), None)
-    assert len(chapter.tables) == 3
+    assert len(chapter.tables) == 4
     assert "resolution_stamps" not in {picture.name for picture in chapter.pictures}
     assert "no stamps were given" in chapter.paragraphs[-1]
     assert "spread here" not in chapter.paragraphs[0]

@@ -127,7 +127,7 @@ def test_stamps_have_a_row_per_galaxy_and_a_column_per_level(results: Resolution
 def test_long_names_are_broken_and_a_missing_width_is_not_printed() -> None:
     level = Level("blur_and_noise_only", 2.0, 0.4, 1.0, "ablation")
     assert stacked(level) == "blur and\nnoise only\n2.00″"
-    assert fwhm(Level("mixed", float("nan"), 0.4, 1.0, "mixed")) == ""
+    assert fwhm(Level("mixed", float("nan"), 0.4, 1.0, "remedy")) == ""
 
 
 @pytest.mark.parametrize(("levels", "runs"), [(1, 1), (1, 4), (2, 1), (6, 2)])

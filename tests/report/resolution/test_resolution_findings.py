@@ -108,7 +108,7 @@ def test_gains_and_zeros_in_words() -> None:
 def test_fewer_levels_and_runs_say_less(make_resolution: MakeResolution) -> None:
     plain = summary(make_resolution(ablations=False, mixed=False))
     assert len(plain) == 5
-    assert "mixture" not in " ".join(plain)
+    assert "remedy" not in " ".join(plain)
     assert "one run, which has no spread" in summary(make_resolution(runs=1))[0]
     (alone,) = summary(make_resolution(levels=1, mixed=False, ablations=False))
     assert "nothing to compare" in alone

@@ -102,7 +102,7 @@ def test_levels(results: ResolutionResults) -> None:
     shown = [tuple(row.values()) for row in rows(table)]
     assert shown[0] == ("native", "trained and tested", "1.30", "0.396", "—", "20")
     assert shown[1] == ("blur only", "tested only", "1.82", "0.396", "—", "—")
-    assert shown[-1] == ("mixed", "trained only, on all levels", "—", "0.396", "—", "26")
+    assert shown[-1] == ("mixed", "remedy, trained only", "—", "0.396", "—", "26")
     assert "12,345 galaxies" in table.caption
     assert table.caption.endswith("1,046 galaxies are left out: no PSF, 12; too near an edge, 1,034.")
     assert list(table.data["level"]) == [level.name for level in results.levels]

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from galmorph.report.book import Book
 from galmorph.report.page import Picture, Section, unbroken
-from galmorph.report.resolution import curves, figures, tables
+from galmorph.report.resolution import curves, figures, remedies, tables
 from galmorph.report.resolution.findings import summary
 from galmorph.report.resolution.labels import spoken
-from galmorph.report.resolution.results import ABLATION, MIXED, ResolutionResults, check, ends, of_role
+from galmorph.report.resolution.results import ABLATION, REMEDY, ResolutionResults, check, ends, of_role
 from galmorph.report.table import METRICS
 
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
@@ -48,8 +48,7 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
         tables.resolution_confusion(results),
     ]
     ablation = tables.resolution_ablation(results)
-    if ablation is not None:
-        shown.append(ablation)
+    shown += [table for table in (remedies.resolution_remedies(results), ablation) if table is not None]
     return Section(
         ANCHOR,
         TITLE,
@@ -66,8 +65,9 @@ def _setting(results: ResolutionResults) -> str:
         f"The same {results.galaxies:,} galaxies are seen at several resolutions. At each, {runs} and tested at every "
         "one, to see what it costs to classify images that are blurrier, or sharper, than those of the training."
     )
-    if of_role(results, MIXED):
-        text += " Others are trained on a mixture of all."
+    if of_role(results, REMEDY):
+        names = ", ".join(spoken(level) for level in of_role(results, REMEDY))
+        text += f" Remedies ({names}) are trained for that difference, and tested too."
     if of_role(results, ABLATION):
         names = ", ".join(spoken(level) for level in of_role(results, ABLATION))
         text += f" Where only a part of the resolution differs ({names}), networks are tested, not trained."

@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.resolution.labels import in_line, plural
-from galmorph.report.resolution.results import LEVEL, MIXED, Level, ResolutionResults, levels_trained, of_role
+from galmorph.report.resolution.results import LEVEL, REMEDY, Level, ResolutionResults, levels_trained, of_role
 from galmorph.report.resolution.scores import loss, mean_std, ratio, score
 
 _MARKERS = "osD^vPX<>"
+_REMEDY_MARKERS = "*1234+x8h"
 # Ratios at which the logarithmic axis has its marks: about evenly spaced on it.
 _MARKS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)
 # How far the points of neighbouring trained levels stand apart, in the width of the axis.
@@ -91,20 +92,20 @@ def _line(
     means, stds = (np.array(part) for part in zip(*spreads, strict=True))
     order = np.argsort(places, kind="stable")
     order = order[np.isfinite(places[order]) & np.isfinite(means[order])]
-    mixed = trained.role == MIXED
+    remedy = trained.role == REMEDY
     axes.errorbar(
         places[order],
         means[order],
         yerr=None if np.isnan(stds[order]).any() else stds[order],
-        color=style.INK if mixed else _colour(results, trained),
-        linestyle="--" if mixed else "-",
-        marker="*" if mixed else _MARKERS[place % len(_MARKERS)],
-        markersize=7 if mixed else 4.5,
+        color=style.INK if remedy else _colour(results, trained),
+        linestyle="--" if remedy else "-",
+        marker=(_REMEDY_MARKERS if remedy else _MARKERS)[place % len(_MARKERS)],
+        markersize=7 if remedy else 4.5,
         linewidth=1.1,
         elinewidth=0.9,
         capsize=2,
         label=in_line(trained),
-        zorder=4 if mixed else 3,
+        zorder=4 if remedy else 3,
     )
 
 

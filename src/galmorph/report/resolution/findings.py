@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from galmorph.report.resolution.labels import in_line, plural, spoken
-from galmorph.report.resolution.results import ABLATION, MIXED, Level, ResolutionResults, ends, of_role
+from galmorph.report.resolution.results import ABLATION, REMEDY, Level, ResolutionResults, ends, of_role
 from galmorph.report.resolution.scores import Floats, loss, mean_std, score, share
 from galmorph.report.table import number, plus_minus
 
@@ -25,7 +25,7 @@ def summary(results: ResolutionResults) -> tuple[str, ...]:
         )
     paragraphs = [_crossing(results, first, last), _classes(results, first, last)]
     paragraphs += [_crossing(results, last, first), _classes(results, last, first)]
-    paragraphs += [_mixture(results, mixed) for mixed in of_role(results, MIXED)]
+    paragraphs += [_remedy(results, remedy) for remedy in of_role(results, REMEDY)]
     paragraphs += _parts(results, first)
     paragraphs.append(
         "Always answering the commonest class would give an accuracy of "
@@ -93,18 +93,15 @@ def _classes(results: ResolutionResults, trained: Level, tested: Level) -> str:
     return text
 
 
-def _mixture(results: ResolutionResults, mixed: Level) -> str:
-    """Say what networks trained on a mixture reach at each end."""
+def _remedy(results: ResolutionResults, remedy: Level) -> str:
+    """Say what the networks of a remedy reach at each end."""
     parts = [
-        f"{_mean(results, 'accuracy', mixed, tested)} at {spoken(tested)}, which "
-        f"{cost(loss(results, 'accuracy', mixed, tested))} against networks trained there "
+        f"{_mean(results, 'accuracy', remedy, tested)} at {spoken(tested)}, which "
+        f"{cost(loss(results, 'accuracy', remedy, tested))} against networks trained there "
         f"({_mean(results, 'accuracy', tested, tested)})"
         for tested in ends(results)
     ]
-    return (
-        f"Networks trained on a mixture of all levels ({spoken(mixed)}) reach an accuracy of {', and '.join(parts)}; "
-        f"{_over(results)}."
-    )
+    return f"Networks of the remedy {spoken(remedy)} reach an accuracy of {', and '.join(parts)}; {_over(results)}."
 
 
 def _parts(results: ResolutionResults, first: Level) -> list[str]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 
-LEVEL, ABLATION, MIXED = "level", "ablation", "mixed"
+LEVEL, ABLATION, REMEDY = "level", "ablation", "remedy"
 
 
 @dataclass(frozen=True)
@@ -22,13 +22,13 @@ class Level:
     name
         As in params.yaml.
     psf_fwhm
-        Arcsec; for the native level the sample's median. NaN where there is no single one (a mixture).
+        Arcsec; for the native level the sample's median. NaN where there is no single one (a remedy).
     pixel_scale
         Arcsec.
     noise
         DN a pixel; NaN where it is as it comes.
     role
-        "level": trained and tested; "ablation": tested only; "mixed": trained only, on a mixture of all levels.
+        "level": trained and tested; "ablation": tested only; "remedy": trained only, for what is seen less sharply.
     """
 
     name: str
@@ -58,6 +58,8 @@ class ResolutionResults:
         Reason to number of galaxies that are not in it.
     confusion
         (trained at, tested at) to (runs, K, K) int64; rows true, columns predicted.
+    overlap
+        Mean share of a run's test galaxies that are another run's too.
     """
 
     levels: tuple[Level, ...]
@@ -67,11 +69,12 @@ class ResolutionResults:
     galaxies: int
     left_out: Mapping[str, int]
     confusion: Mapping[tuple[str, str], NDArray[np.int64]]
+    overlap: float = 0.0
 
 
 def levels_trained(results: ResolutionResults) -> tuple[Level, ...]:
-    """Return what networks are trained at: the levels, and the mixture where there is one."""
-    return tuple(level for level in results.levels if level.role in (LEVEL, MIXED))
+    """Return what networks are trained at: the levels, and the remedies where there are some."""
+    return tuple(level for level in results.levels if level.role in (LEVEL, REMEDY))
 
 
 def levels_tested(results: ResolutionResults) -> tuple[Level, ...]:
@@ -101,7 +104,7 @@ def check(results: ResolutionResults) -> None:
     names = [level.name for level in results.levels]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise GalmorphError(f"resolution level {repeated[0]}: declared twice")
-    if unknown := [level for level in results.levels if level.role not in (LEVEL, ABLATION, MIXED)]:
+    if unknown := [level for level in results.levels if level.role not in (LEVEL, ABLATION, REMEDY)]:
         raise GalmorphError(f"resolution level {unknown[0].name}: unknown role {unknown[0].role!r}")
     if not of_role(results, LEVEL):
         raise GalmorphError("no resolution level is both trained and tested")

@@ -15,7 +15,7 @@ import pandas as pd
 from galmorph.report.resolution.labels import in_line, plural, spoken
 from galmorph.report.resolution.results import (
     ABLATION,
-    MIXED,
+    REMEDY,
     ResolutionResults,
     ends,
     levels_tested,
@@ -106,7 +106,7 @@ def levels(results: ResolutionResults) -> pd.DataFrame:
 def resolution_levels(results: ResolutionResults) -> Table:
     """The levels, and which galaxies are in the sample."""
     data = levels(results)
-    uses = {ABLATION: "tested only", MIXED: "trained only, on all levels"}
+    uses = {ABLATION: "tested only", REMEDY: "remedy, trained only"}
     shown = pd.DataFrame(
         {
             "Level": data["level"].map(_spoken(results)),

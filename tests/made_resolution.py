@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-import pytest
 from numpy.typing import NDArray
 
 from galmorph.report.resolution.results import Level, ResolutionResults, levels_tested, levels_trained
@@ -25,7 +24,7 @@ def _levels(count: int, ablations: bool, mixed: bool) -> tuple[Level, ...]:
         levels.insert(1, Level("blur_only", last.psf_fwhm, 0.396, float("nan"), "ablation"))
         levels.append(Level("noise_only", levels[0].psf_fwhm, 0.396, last.noise, "ablation"))
     if mixed:
-        levels.append(Level("mixed", float("nan"), 0.396, float("nan"), "mixed"))
+        levels.append(Level("mixed", float("nan"), 0.396, float("nan"), "remedy"))
     return tuple(levels)
 
 
@@ -35,23 +34,18 @@ def _matrices(rng: np.random.Generator, runs: int, spirals: int, spiral: float, 
     return np.array(counts, dtype=np.int64)
 
 
-@pytest.fixture(scope="session")
-def make_resolution() -> MakeResolution:
+def made_resolution(levels: int = 2, runs: int = 5, ablations: bool = True, mixed: bool = True) -> ResolutionResults:
     """Results of so many levels, from a seed; recall of spirals falls with the distance, faster to the right."""
-
-    def make(levels: int = 2, runs: int = 5, ablations: bool = True, mixed: bool = True) -> ResolutionResults:
-        rng = np.random.default_rng(3)
-        declared = _levels(levels, ablations, mixed)
-        empty = ResolutionResults(declared, CLASSES, {}, runs, 12345, {}, {})
-        confusion = {}
-        for trained in levels_trained(empty):
-            for tested in levels_tested(empty):
-                i, j = declared.index(trained), declared.index(tested)
-                away = max(j - i, 0) * 0.09 + max(i - j, 0) * 0.05
-                rates = (max(0.93 - away - 0.02 * j, 0.1), min(0.88 + 0.015 * max(j - i, 0), 1) - 0.04 * max(i - j, 0))
-                confusion[trained.name, tested.name] = _matrices(rng, runs, 2400, *rates)
-        epochs = {level.name: 20 + 3 * i for i, level in enumerate(levels_trained(empty))}
-        left_out = {"no PSF": 12, "too near an edge": 1034, "never": 0}
-        return ResolutionResults(declared, CLASSES, epochs, runs, 12345, left_out, confusion)
-
-    return make
+    rng = np.random.default_rng(3)
+    declared = _levels(levels, ablations, mixed)
+    empty = ResolutionResults(declared, CLASSES, {}, runs, 12345, {}, {})
+    confusion = {}
+    for trained in levels_trained(empty):
+        for tested in levels_tested(empty):
+            i, j = declared.index(trained), declared.index(tested)
+            away = max(j - i, 0) * 0.09 + max(i - j, 0) * 0.05
+            rates = (max(0.93 - away - 0.02 * j, 0.1), min(0.88 + 0.015 * max(j - i, 0), 1) - 0.04 * max(i - j, 0))
+            confusion[trained.name, tested.name] = _matrices(rng, runs, 2400, *rates)
+    epochs = {level.name: 20 + 3 * i for i, level in enumerate(levels_trained(empty))}
+    left_out = {"no PSF": 12, "too near an edge": 1034, "never": 0}
+    return ResolutionResults(declared, CLASSES, epochs, runs, 12345, left_out, confusion)

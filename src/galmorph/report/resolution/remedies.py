@@ -1,0 +1,67 @@
+"""The table of the remedies: what each way of training reaches where the images are worst."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from galmorph.report.resolution.labels import in_line, spoken
+from galmorph.report.resolution.results import REMEDY, ResolutionResults, ends, of_role
+from galmorph.report.resolution.scores import mean_std, score
+from galmorph.report.resolution.tables import plus_minus_signed
+from galmorph.report.table import Table, pairs
+from galmorph.statistics import corrected_interval
+
+AS_IS, MATCHED = "as it is", "trained at the target"
+
+
+def remedies(results: ResolutionResults) -> pd.DataFrame:
+    """Return one row per way of training: as it is, at the target, and each remedy; all tested at the last level.
+
+    Returns
+    -------
+    pandas.DataFrame
+        training, trained, tested, epoch, runs; accuracy and tss, each with _mean and _std, then _gain, the mean
+        difference from training at the first level as it is, run by run, and _half, half of its 95 % interval,
+        corrected for the overlap of the test parts; overlap.
+    """
+    first, last = ends(results)[0], ends(results)[-1]
+    ways = [(AS_IS, first), (MATCHED, last), *((spoken(level), level) for level in of_role(results, REMEDY))]
+    rows = []
+    for way, trained in ways:
+        row: dict[str, Any] = {
+            "training": way,
+            "trained": trained.name,
+            "tested": last.name,
+            "epoch": results.epochs[trained.name],
+            "runs": results.runs,
+        }
+        for metric in ("accuracy", "tss"):
+            here = score(results, metric, trained, last)
+            row[f"{metric}_mean"], row[f"{metric}_std"] = mean_std(here)
+            gains = here - score(results, metric, first, last)
+            row[f"{metric}_gain"], row[f"{metric}_half"] = corrected_interval(gains, results.overlap)
+        rows.append(row | {"overlap": results.overlap})
+    return pd.DataFrame(rows)
+
+
+def resolution_remedies(results: ResolutionResults) -> Table | None:
+    """What each way of training reaches at the last level; None where there is but one level."""
+    first, last = ends(results)[0], ends(results)[-1]
+    if first.name == last.name:
+        return None
+    data = remedies(results)
+    shown: dict[str, list[str]] = {"Training": data["training"].tolist()}
+    for metric, heading in (("accuracy", "Accuracy"), ("tss", "TSS")):
+        shown[f"{heading} ± std"] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+        gains = zip(data[f"{metric}_gain"], data[f"{metric}_half"], strict=True)
+        shown[f"Gain in {heading if metric == 'tss' else 'accuracy'}, 95 % interval"] = [
+            plus_minus_signed(gain, half) for gain, half in gains
+        ]
+    caption = (
+        f"Ways to train for {in_line(last)}, all tested there: mean over the runs ± 1 std, and the gain over networks "
+        f"trained at {spoken(first)} as they are, run by run, ± half of its 95 % interval, corrected "
+        f"for the galaxies that test parts share, {100 * results.overlap:.1f} % in the mean."
+    )
+    return Table("resolution_remedies", caption, data, pd.DataFrame(shown))
