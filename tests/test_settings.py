@@ -75,7 +75,6 @@ def test_there_are_presets():
             {"psf_fwhm": 3.0, "pixel_scale": 0.5, "noise": None},
             "test is the name of something else",
         ),
-        ("resolution.levels", {}, "resolution.levels"),
         ("resolution.runs", 0, "resolution.runs"),
         (
             "resolution.remedies.more",

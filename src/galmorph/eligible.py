@@ -76,7 +76,7 @@ def resolution_sample(galaxies: pd.DataFrame, settings: ResolutionSettings) -> t
             f"resolution: {len(left_out)} of {len(galaxies)} galaxies left out ({counted}), more than "
             f"resolution.sample.max_left_out_fraction {limit:g} allows. First: {first['objid']}, psf_fwhm "
             f"{first['psf_fwhm']:.3g} arcsec, noise {first['noise']:.3g} DN. Raise the limit that is named, and the "
-            "levels with it, or max_left_out_fraction"
+            "levels with it, or max_left_out_fraction; without a resolution study: levels: {}, ablations: {}, remedies: {}"
         )
     return sample, left_out.reset_index(drop=True)
 

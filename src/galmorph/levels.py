@@ -85,7 +85,7 @@ class ResolutionSampleSettings(Block):
 
 
 class ResolutionSettings(Block):
-    """Chapter 5: trained at one spatial resolution, tested at another."""
+    """Chapter 5: trained at one spatial resolution, tested at another; without levels there is no such study."""
 
     runs: Annotated[int, Field(ge=1, le=999)]
     draw: Annotated[int, Field(ge=4)]
@@ -94,12 +94,14 @@ class ResolutionSettings(Block):
     kernel: Literal["gaussian", "moffat"]
     grid: Literal["field", "pixels"]
     sample: ResolutionSampleSettings
-    levels: Annotated[dict[LevelName, LevelSettings], Field(min_length=1)]
+    levels: dict[LevelName, LevelSettings]
     ablations: dict[LevelName, LevelSettings]
     remedies: dict[LevelName, RemedySettings]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
+        if not self.levels and self.ablations:
+            raise ValueError("ablations without levels: no network is there to be tested at them")
         names = [*self.levels, *self.ablations, *self.remedies]
         if twice := sorted(name for name in names if names.count(name) > 1):
             raise ValueError(f"{twice[0]} names two of levels, ablations and remedies")

@@ -197,11 +197,9 @@ def test_the_matrix_is_that_of_the_networks_trained_at_each_level(project):
 def test_another_level_is_trained_alone_and_the_others_are_tested_at_it(project):
     before = {path: path.read_bytes() for path in project.folder.glob("models/transfer/*/confirmed/*")}
     old = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
-    remedies = {
-        "mixed": {"kind": "mixed", "levels": ["native", "soft"], "galaxies": None, "epochs": None},
-        "tuned": {"kind": "fine_tuned", "levels": ["native", "soft"], "galaxies": 8, "epochs": 2},
-    }
-    remedies["mixed"]["learning_rate"], remedies["tuned"]["learning_rate"] = None, 0.001
+    mixed = {"kind": "mixed", "galaxies": None, "epochs": None, "learning_rate": None}
+    tuned = {"kind": "fine_tuned", "galaxies": 8, "epochs": 2, "learning_rate": 0.001}
+    remedies = {name: block | {"levels": ["native", "soft"]} for name, block in (("mixed", mixed), ("tuned", tuned))}
     project.write_params(
         {
             "resolution.levels.soft": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": 8.0},

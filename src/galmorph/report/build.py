@@ -38,7 +38,7 @@ def build(
     schematic: Schematic | None,
     table2_row: Mapping[str, object] | None,
     layers: Sequence[LayerDrawing],
-    resolution: ResolutionResults,
+    resolution: ResolutionResults | None,
     resolution_examples: Examples | None,
     provenance: Mapping[str, str],
     folder: Path,
@@ -62,7 +62,7 @@ def build(
     layers
         The built network, from its input to its output.
     resolution
-        What is trained at one spatial resolution and tested at others.
+        What is trained at one spatial resolution and tested at others; None: there is no such chapter.
     resolution_examples
         Stamps of a few galaxies at every level, and their classes; None: they are not shown.
     provenance
@@ -88,7 +88,7 @@ def build(
     book = Book(settings, folder)
     sections = [
         *_result_sections(book, ordered, settings),
-        chapter.section(book, resolution, resolution_examples),
+        *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
         _data_section(book, settings, galaxies, images, schematic, table2_row),
         _network_section(book, layers),
         Section(

@@ -100,8 +100,12 @@ def main() -> None:
     transfers = declared_transfers(chosen)
     log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
     results = load_results(store, declared)
-    resolution = load_resolution(
-        store, transfers, chosen.resolution, pd.read_parquet(RESOLUTION_SAMPLE), pd.read_csv(RESOLUTION_LEFT_OUT)
+    resolution = (
+        load_resolution(
+            store, transfers, chosen.resolution, pd.read_parquet(RESOLUTION_SAMPLE), pd.read_csv(RESOLUTION_LEFT_OUT)
+        )
+        if transfers
+        else None
     )
     galaxies = pd.read_parquet(GALAXIES)
     provenance = {
@@ -120,7 +124,7 @@ def main() -> None:
             table2_row=first_table2_row(),
             layers=layer_drawings(chosen),
             resolution=resolution,
-            resolution_examples=level_examples(chosen),
+            resolution_examples=level_examples(chosen) if transfers else None,
             provenance=provenance,
             folder=made,
         )

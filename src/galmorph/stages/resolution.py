@@ -25,9 +25,14 @@ log = logging.getLogger("galmorph.resolution")
 def main() -> None:
     """Run the stage."""
     chosen = settings()
-    sample, left_out = resolution_sample(pd.read_parquet(GALAXIES), chosen.resolution)
-    protocol = transfer_protocol(chosen.resolution, chosen.protocol)
-    split = split_condition(sample, "resolution", transfer_condition(chosen.resolution), protocol)
+    galaxies = pd.read_parquet(GALAXIES)
+    if not chosen.resolution.levels:
+        # There is no such study: its files say so by being empty.
+        sample = left_out = split = galaxies.iloc[:0]
+    else:
+        sample, left_out = resolution_sample(galaxies, chosen.resolution)
+        protocol = transfer_protocol(chosen.resolution, chosen.protocol)
+        split = split_condition(sample, "resolution", transfer_condition(chosen.resolution), protocol)
     with fresh_folder("resolution") as folder:
         sample.to_parquet(folder / "sample.parquet", index=False)
         split.to_parquet(folder / "split.parquet", index=False)
