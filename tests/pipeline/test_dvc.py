@@ -208,7 +208,7 @@ def test_another_level_is_trained_alone_and_the_others_are_tested_at_it(project)
         }
     )
     new = {f"{stage}@{name}" for stage in ("mix", "remedy", "remedied") for name in remedies}
-    new |= {"degrade@soft", "ablate@soft_blur", "transfer@soft", "report"}
+    new |= {"resolution", "degrade@soft", "ablate@soft_blur", "transfer@soft", "report"}
     assert set(project.repro()) == new | {f"tested@{name}" for name in (*LEVELS, "soft")}
     assert {path: path.read_bytes() for path in before} == before
     matrix = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
