@@ -2,6 +2,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+from ruamel.yaml import YAML
 
 from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES
@@ -54,7 +55,7 @@ def test_missing_data_is_named(made, tmp_path):
 
 
 def test_the_pipeline_depends_on_the_decisive_modules():
-    text = (ROOT / "dvc.yaml").read_text(encoding="utf-8")
-    for stage in text.split("  train:")[1].split("  confirm:")[0], text.split("  confirm:")[1].split("  report:")[0]:
-        named = {line.strip() for line in stage.splitlines() if "- src/" in line}
-        assert named == {f"- src/galmorph/{name}.py" for name in DECISIVE_MODULES}
+    stages = YAML(typ="safe").load((ROOT / "dvc.yaml").read_text(encoding="utf-8"))["stages"]
+    for name in ("train", "confirm", "transfer", "remedy"):
+        named = {dependency for dependency in stages[name]["do"]["deps"] if dependency.startswith("src/")}
+        assert named == {f"src/galmorph/{name}.py" for name in DECISIVE_MODULES}

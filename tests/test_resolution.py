@@ -183,7 +183,9 @@ def test_real_stars_are_as_wide_as_the_target(real_data: Path):
         after = fitted(degrade(wide - np.float32(sky), source, level(2.0), chance())) * PIXEL
         measured.append((before, after))
     before, after = np.median(measured, axis=0)
-    print(f"{len(measured)} stars: {before:.3f} arcsec, tsField {calibration.psf_width:.3f}; degraded to 2: {after:.3f}")
+    print(
+        f"{len(measured)} stars: {before:.3f} arcsec, tsField {calibration.psf_width:.3f}; degraded to 2: {after:.3f}"
+    )
     assert len(measured) >= 20
     assert before < calibration.psf_width < 1.2
     assert after == pytest.approx(2.0, rel=0.05)
