@@ -117,9 +117,9 @@ def _colour(results: ResolutionResults, level: Level) -> tuple[float, float, flo
 
 
 def _legend(figure: Figure, axes: Axes, columns: int) -> None:
-    """Say below the figure which line is trained where."""
+    """Say above the figure which line is trained where."""
     handles, labels = axes.get_legend_handles_labels()
     legend = figure.legend(
-        handles, labels, loc="outside lower center", ncols=min(columns, len(labels)), title="trained at (PSF FWHM)"
+        handles, labels, loc="outside upper center", ncols=min(columns, len(labels)), title="trained at (PSF FWHM)"
     )
     legend.get_title().set_fontsize(9)
