@@ -24,7 +24,7 @@ from galmorph.cluster import worker_count
 from galmorph.frames import FRAME_SHAPE, read_frame_wcs
 from galmorph.galaxyzoo import COLUMNS, read_table2
 from galmorph.sdss import ObjectId
-from galmorph.settings import SimulatedSettings
+from galmorph.source_settings import SimulatedSettings
 from galmorph.sources import simulated
 from galmorph.sources.simulated.archive import write_redshifts, write_table2
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from galmorph.settings import SampleSettings, Settings, parse_settings
+from galmorph.settings import Settings, parse_settings
+from galmorph.source_settings import SampleSettings
 
 ROOT = Path(__file__).resolve().parent.parent
 SMALL_NETWORK = {"filters": [4, 4], "kernels": [3, 3], "padding": "valid", "dense": [8], "dropout": 0.0}

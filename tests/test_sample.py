@@ -10,7 +10,7 @@ from framemaker import table2_row, write_table2
 from galmorph.errors import GalmorphError
 from galmorph.galaxyzoo import read_table2
 from galmorph.sample import choose_sample, within
-from galmorph.settings import LimitsSettings
+from galmorph.source_settings import LimitsSettings
 from parameters import NO_LIMITS, sample
 
 

@@ -19,7 +19,7 @@ import pandas as pd
 
 from galmorph.download import Mirror
 from galmorph.galaxyzoo import COLUMNS, FLAGS
-from galmorph.settings import LimitsSettings, SampleSettings, SdssSettings
+from galmorph.source_settings import LimitsSettings, SampleSettings, SdssSettings
 from galmorph.sources import sdss
 from galmorph.sources.simulated.archive import write_table2
 

@@ -7,7 +7,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.settings import LimitsSettings, SampleSettings
+from galmorph.source_settings import LimitsSettings, SampleSettings
 
 
 def within(catalogue: pd.DataFrame, limits: LimitsSettings) -> NDArray[np.bool_]:

@@ -20,7 +20,7 @@ from ruamel.yaml import YAML
 from archiveserver import serving
 from galmorph.frames import read_frame
 from galmorph.sdss import ObjectId, frame_path
-from galmorph.settings import SimulatedSettings
+from galmorph.source_settings import SimulatedSettings
 from galmorph.sources import simulated
 from parameters import ROOT, changed, committed
 

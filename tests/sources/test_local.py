@@ -24,7 +24,8 @@ from framemaker import (
     write_tsfield,
 )
 from galmorph.errors import GalmorphError
-from galmorph.settings import CutoutSettings, LocalSettings
+from galmorph.settings import CutoutSettings
+from galmorph.source_settings import LocalSettings
 from galmorph.sources import local
 from galmorph.survey import cut_survey
 from parameters import sample

@@ -27,7 +27,8 @@ from framemaker import (
 from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
 from galmorph.sdss import ObjectId, frame_path
-from galmorph.settings import CutoutSettings, SdssSettings
+from galmorph.settings import CutoutSettings
+from galmorph.source_settings import SdssSettings
 from galmorph.sources import sdss
 from galmorph.survey import cut_survey
 from parameters import sample

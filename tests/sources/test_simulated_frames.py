@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.frames import FRAME_SHAPE
-from galmorph.settings import SimulatedSettings
+from galmorph.source_settings import SimulatedSettings
 from galmorph.sources.simulated import exposure, field, frames, pointing, volunteers
 from galmorph.sources.simulated.exposure import PIXEL_SCALE
 

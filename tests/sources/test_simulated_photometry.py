@@ -15,7 +15,7 @@ from photutils.psf import fit_fwhm
 
 from galmorph.frames import Frame, read_frame, read_tsfield
 from galmorph.sdss import tsfield_path
-from galmorph.settings import SimulatedSettings
+from galmorph.source_settings import SimulatedSettings
 from galmorph.sources.simulated import exposure, frames, survey
 from galmorph.sources.simulated.pointing import pointing
 

@@ -2,7 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.settings import TypesSettings
+from galmorph.source_settings import TypesSettings
 from galmorph.sources.simulated import population
 
 

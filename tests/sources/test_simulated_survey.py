@@ -18,7 +18,7 @@ from galmorph import galaxyzoo, sdss
 from galmorph.errors import GalmorphError
 from galmorph.frames import FRAME_SHAPE, read_frame
 from galmorph.redshifts import join_redshifts, read_redshifts
-from galmorph.settings import SimulatedSettings
+from galmorph.source_settings import SimulatedSettings
 from galmorph.sources.simulated import acquire, archive, frames, pointing, survey, volunteers
 
 SETTINGS = SimulatedSettings(seed=7, galaxies=13, galaxies_per_frame=2, band="r", seeing=1.43, types=None)

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from galmorph.errors import GalmorphError
-from galmorph.settings import CutoutSettings, StampsSettings
+from galmorph.settings import CutoutSettings
+from galmorph.source_settings import StampsSettings
 from galmorph.sources import stamps
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from parameters import sample

@@ -16,7 +16,7 @@ from galmorph.galaxyzoo import read_table2
 from galmorph.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
 from galmorph.sample import choose_sample
 from galmorph.sdss import ObjectId, dr8_frame_path, frame_path, parse_tsfield_name, tsfield_path
-from galmorph.settings import LocalSettings, SampleSettings
+from galmorph.source_settings import LocalSettings, SampleSettings
 from galmorph.texttable import copy_rows
 
 # A DR7 frame in a flat folder says nothing of its rerun; where nothing else does either, its folder is that of rerun 0.

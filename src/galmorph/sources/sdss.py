@@ -21,7 +21,7 @@ from galmorph.galaxyzoo import ROWS, read_table2
 from galmorph.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
 from galmorph.sample import choose_sample
 from galmorph.sdss import BEST_SKY, ObjectId, dr8_frame_path, frame_path, tsfield_path
-from galmorph.settings import SampleSettings, SdssSettings
+from galmorph.source_settings import SampleSettings, SdssSettings
 from galmorph.texttable import copy_rows, refuse_rows
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from galmorph.errors import GalmorphError
 from galmorph.fields import CLASS_NAMES
 from galmorph.galaxyzoo import VOTES
 from galmorph.sample import choose_sample
-from galmorph.settings import CutoutSettings, SampleSettings, StampsSettings
+from galmorph.settings import CutoutSettings
+from galmorph.source_settings import SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
 from galmorph.stamp import Reject, Stamp
 from galmorph.texttable import copy_rows, read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers

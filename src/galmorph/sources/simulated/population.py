@@ -15,7 +15,7 @@ import pandas as pd
 from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
-from galmorph.settings import TypesSettings
+from galmorph.source_settings import TypesSettings
 
 Floats = NDArray[np.float64]
 
