@@ -24,7 +24,7 @@ def _levels(count: int, ablations: bool, mixed: bool) -> tuple[Level, ...]:
         levels.insert(1, Level("blur_only", last.psf_fwhm, 0.396, float("nan"), "ablation"))
         levels.append(Level("noise_only", levels[0].psf_fwhm, 0.396, last.noise, "ablation"))
     if mixed:
-        levels.append(Level("mixed", float("nan"), 0.396, float("nan"), "remedy"))
+        levels.append(Level("mixed", float("nan"), 0.396, float("nan"), "remedy", names[count - 1]))
     return tuple(levels)
 
 
@@ -38,7 +38,7 @@ def made_resolution(levels: int = 2, runs: int = 5, ablations: bool = True, mixe
     """Results of so many levels, from a seed; recall of spirals falls with the distance, faster to the right."""
     rng = np.random.default_rng(3)
     declared = _levels(levels, ablations, mixed)
-    empty = ResolutionResults(declared, CLASSES, {}, runs, 12345, {}, {})
+    empty = ResolutionResults(declared, CLASSES, {}, runs, 12345, {}, {}, {})
     confusion = {}
     for trained in levels_trained(empty):
         for tested in levels_tested(empty):
@@ -48,4 +48,5 @@ def made_resolution(levels: int = 2, runs: int = 5, ablations: bool = True, mixe
             confusion[trained.name, tested.name] = _matrices(rng, runs, 2400, *rates)
     epochs = {level.name: 20 + 3 * i for i, level in enumerate(levels_trained(empty))}
     left_out = {"no PSF": 12, "too near an edge": 1034, "never": 0}
-    return ResolutionResults(declared, CLASSES, epochs, runs, 12345, left_out, confusion)
+    overlap = {level.name: 0.0 for level in levels_tested(empty)}
+    return ResolutionResults(declared, CLASSES, epochs, runs, 12345, left_out, confusion, overlap)

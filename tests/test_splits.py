@@ -26,7 +26,7 @@ def small(**changes):
 
 def split(name, settings, table=None):
     table = galaxies() if table is None else table
-    return split_condition(table, name, settings.conditions[name], settings.protocol)
+    return split_condition(table, f"conditions.{name}", settings.conditions[name], settings.protocol)
 
 
 @pytest.mark.parametrize("name", ["three_class", "two_class", "balanced", "two_class_small"])

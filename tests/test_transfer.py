@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from galmorph.campaign import run_campaign
@@ -15,6 +16,7 @@ from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign, Origin, code_hash, file_md5
 from galmorph.records import load_phase, load_record, record_name, weights_name
 from galmorph.run import run_one
+from galmorph.transfer import Levels
 from galmorph.transfer import tested_campaign as run_tests
 from made_campaign import made_campaign
 
@@ -33,17 +35,26 @@ def confirmed(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> P
 
 
 @pytest.fixture(scope="module")
-def levels(campaign: Campaign) -> dict[str, Path]:
-    """The level of the training, and one that shows nothing but noise."""
+def levels(campaign: Campaign) -> dict[str, tuple[Path, Path]]:
+    """The level of the training, one that shows nothing but noise, and another survey, of other galaxies."""
     noise = campaign.images.with_name("noise.npy")
     np.save(noise, np.random.default_rng(4).normal(0, 5, (150, 16, 16)).astype(np.float32))
-    return {"here": campaign.images, "noise": noise}
+    other = campaign.images.with_name("other")
+    other.mkdir()
+    np.save(other / "images.npy", np.load(campaign.images)[::-1])
+    split = pd.read_parquet(campaign.split)
+    split["row"] = 149 - split["row"]
+    # In another order, so that a truth that is not its own would show.
+    split.iloc[::-1].to_parquet(other / "split.parquet")
+    return {
+        "here": (campaign.images, campaign.split),
+        "noise": (noise, campaign.split),
+        "other": (other / "images.npy", other / "split.parquet"),
+    }
 
 
 @pytest.fixture(scope="module")
-def tested(
-    campaign: Campaign, confirmed: Path, levels: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> Path:
+def tested(campaign: Campaign, confirmed: Path, levels: Levels, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("tested") / "records"
     run_tests(campaign, confirmed, levels, folder)
     return folder
@@ -58,10 +69,20 @@ def test_tested_where_it_was_trained_a_network_answers_as_it_did_then(confirmed:
         assert after.fingerprint == before.fingerprint
 
 
-def test_its_answers_elsewhere_are_scores_with_the_md5_of_what_was_shown(tested: Path, levels: dict[str, Path]) -> None:
+def test_another_survey_is_tested_on_its_own_galaxies(tested: Path) -> None:
+    for run in (1, 2, 3):
+        sets = load_record(tested / record_name(run)).sets
+        # The same galaxies turned round: row 149 - i, in the opposite order.
+        np.testing.assert_array_equal(149 - sets["other"].rows[::-1], sets["here"].rows)
+        np.testing.assert_array_equal(sets["other"].truth[::-1], sets["here"].truth)
+        np.testing.assert_allclose(sets["other"].probabilities[::-1], sets["here"].probabilities, atol=1e-6)
+
+
+def test_its_answers_elsewhere_are_scores_with_the_md5_of_what_was_shown(tested: Path, levels: Levels) -> None:
     record = load_phase(tested, 3)[0]
     content = run_content(record, tested / record_name(1), record.epochs)
-    assert content.tags["galmorph.tested_noise_md5"] == file_md5(levels["noise"])
+    assert content.tags["galmorph.tested_noise_md5"] == file_md5(levels["noise"][0])
+    assert content.tags["galmorph.tested_other_split_md5"] == file_md5(levels["other"][1])
     pairs = [(true, guess) for true in ("spiral", "elliptical") for guess in ("spiral", "elliptical")]
     cells = [content.metrics[f"noise/confusion/{true}_as_{guess}"][2] for true, guess in pairs]
     assert sum(cells) == np.isin(record.sets["noise"].truth, [0, 1]).sum()
@@ -71,10 +92,10 @@ def test_its_answers_elsewhere_are_scores_with_the_md5_of_what_was_shown(tested:
 def test_another_number_of_galaxies_is_refused(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "few.npy", np.zeros((10, 16, 16), np.float32))
     with pytest.raises(GalmorphError, match=r"few\.npy: 10 stamps, the split asks for number"):
-        run_tests(campaign, confirmed, {"few": tmp_path / "few.npy"}, tmp_path / "tested")
+        run_tests(campaign, confirmed, {"few": (tmp_path / "few.npy", campaign.split)}, tmp_path / "tested")
 
 
-def test_torn_weights_are_refused(campaign: Campaign, confirmed: Path, levels: dict[str, Path], tmp_path: Path) -> None:
+def test_torn_weights_are_refused(campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path) -> None:
     shutil.copytree(confirmed, tmp_path / "confirmed")
     (tmp_path / "confirmed" / weights_name(2)).write_bytes(b"nothing")
     with pytest.raises(GalmorphError, match=r"run-002\.weights\.h5: not the weights of this network"):
@@ -82,11 +103,11 @@ def test_torn_weights_are_refused(campaign: Campaign, confirmed: Path, levels: d
 
 
 def test_fine_tuning_goes_on_from_the_network_and_its_scaling(
-    campaign: Campaign, confirmed: Path, levels: dict[str, Path], tmp_path: Path
+    campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path
 ) -> None:
     before = load_record(confirmed / record_name(1))
     origin = Origin(confirmed, before.fingerprint, 12)
-    tuned = dataclasses.replace(campaign, images=levels["noise"], epochs=1, start=origin)
+    tuned = dataclasses.replace(campaign, images=levels["noise"][0], epochs=1, start=origin)
     run_one(tuned, code_hash(), 1, tmp_path)
     after = load_record(tmp_path / record_name(1))
     assert after.softening == before.softening
@@ -102,3 +123,30 @@ def test_fine_tuning_goes_on_from_the_network_and_its_scaling(
 def test_fine_tuning_with_more_galaxies_than_there_are(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match="three_class: asks for 29 training galaxies, run 1 has 28"):
         run_one(dataclasses.replace(campaign, start=Origin(confirmed, "", 29)), code_hash(), 1, tmp_path)
+
+
+def test_the_oracle_is_the_selecting_run_once_more_and_what_it_answered_elsewhere(
+    campaign: Campaign, levels: Levels, tmp_path: Path
+) -> None:
+    selecting = dataclasses.replace(campaign, phase="selected", epochs=3)
+    watching = dataclasses.replace(selecting, phase="oracle", watched=levels)
+    for each, folder in ((selecting, tmp_path / "selected"), (watching, tmp_path / "oracle")):
+        folder.mkdir()
+        run_one(each, code_hash(), 2, folder)
+    before, after = (load_record(tmp_path / phase / record_name(2)) for phase in ("selected", "oracle"))
+    # To look on changes nothing.
+    np.testing.assert_array_equal(after.predicted, before.predicted)
+    for name, values in before.history.items():
+        np.testing.assert_array_equal(after.history[name], values)
+    assert before.fingerprint != after.fingerprint
+    assert after.data["tested_noise"] == file_md5(levels["noise"][0])
+    np.testing.assert_array_equal(after.sets["here"].predicted, before.predicted)
+    assert after.sets["noise"].predicted is not None
+    assert not np.array_equal(after.sets["noise"].predicted, before.predicted)
+    content = run_content(after, tmp_path / "oracle" / record_name(2), 1)
+    assert content.name == "three_class oracle 02"
+    curve = content.metrics["here/test_accuracy"]
+    assert curve == content.metrics["test_accuracy"]
+    assert list(content.metrics["noise/test_accuracy"]) == [1, 2, 3]
+    # It has no probabilities, and so no further scores on the levels.
+    assert "noise/accuracy" not in content.metrics

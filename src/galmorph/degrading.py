@@ -21,7 +21,7 @@ STAMPS_PER_BLOCK = 256
 
 def noise_generator(seed: int, level: LevelSettings, objid: int) -> np.random.Generator:
     """Return the generator of the noise of one galaxy at one level; a level that is renamed has the same."""
-    digest = hashlib.sha256(level.model_dump_json().encode()).digest()
+    digest = hashlib.sha256(level.model_dump_json(exclude={"stamps"}).encode()).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "big"), objid])
 
 

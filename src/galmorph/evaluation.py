@@ -16,8 +16,16 @@ def epoch_confusions(record: Record) -> NDArray[np.int64]:
 
 
 def curves(record: Record) -> dict[str, NDArray[np.float64]]:
-    """Return the per-epoch curves, each (epochs,): those of the record's history, and test_tss."""
-    return record.history | {"test_tss": metrics.tss(epoch_confusions(record))}
+    """Return the per-epoch curves, each (epochs,): those of the record's history, test_tss, and SET/test_accuracy.
+
+    The last is of each set that was watched: a level of the resolution study.
+    """
+    watched = {
+        f"{name}/test_accuracy": np.mean(evaluation.predicted == evaluation.truth, axis=1)
+        for name, evaluation in record.sets.items()
+        if evaluation.predicted is not None
+    }
+    return record.history | {"test_tss": metrics.tss(epoch_confusions(record))} | watched
 
 
 def restricted_confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> NDArray[np.int64]:
@@ -33,11 +41,17 @@ def restricted_confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> ND
 
 
 def set_confusions(record: Record) -> dict[str, NDArray[np.int64]]:
-    """Return the 2 x 2 confusion of the spirals and ellipticals of each set beside the test part, by its name."""
+    """Return the 2 x 2 confusion of the spirals and ellipticals of each set beside the test part, by its name.
+
+    Of those sets for which there are probabilities.
+    """
     if not set(EVALUATION_CLASSES) <= set(record.classes):
         return {}
-    others = {name: evaluation for name, evaluation in record.sets.items() if name != "test"}
-    return {name: restricted_confusion(evaluation, record.classes) for name, evaluation in others.items()}
+    return {
+        name: restricted_confusion(evaluation, record.classes)
+        for name, evaluation in record.sets.items()
+        if name != "test" and len(evaluation.probabilities)
+    }
 
 
 def scores(record: Record, epoch: int) -> dict[str, float]:

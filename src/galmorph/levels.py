@@ -7,6 +7,7 @@ from typing import Annotated, Literal, Self, TypeVar
 from pydantic import AfterValidator, Field, model_validator
 
 from galmorph.fields import Block, Name, Seed, distinct
+from galmorph.source_settings import StampsSettings
 
 # Parts of a split and sets of a record have these names.
 RESERVED = ("train", "validation", "test", "common_natural", "common_balanced")
@@ -26,11 +27,12 @@ LevelName = Annotated[Name, AfterValidator(_not_reserved)]
 
 
 class LevelSettings(Block):
-    """A spatial resolution; all null: as the survey has it."""
+    """A spatial resolution; all null: as the survey has it. With `stamps` another survey, of other galaxies."""
 
     psf_fwhm: Arcsec | None
     pixel_scale: Arcsec | None
     noise: Annotated[float, Field(gt=0)] | None
+    stamps: StampsSettings | None = None
 
     @property
     def native(self) -> bool:
@@ -39,6 +41,11 @@ class LevelSettings(Block):
 
     @model_validator(mode="after")
     def _scaled(self) -> Self:
+        if self.stamps is not None and not self.native:
+            raise ValueError(
+                "another survey is seen as it is: leave psf_fwhm, pixel_scale and noise null (its own are those of "
+                "stamps, or of its labels)"
+            )
         if self.pixel_scale is None and not self.native:
             raise ValueError("a level without a pixel scale: give pixel_scale, or leave all three null (native)")
         return self
@@ -97,17 +104,30 @@ class ResolutionSettings(Block):
     levels: dict[LevelName, LevelSettings]
     ablations: dict[LevelName, LevelSettings]
     remedies: dict[LevelName, RemedySettings]
+    oracle: Annotated[tuple[LevelName, ...], AfterValidator(distinct)]
 
     @model_validator(mode="after")
     def _consistent(self) -> Self:
         if not self.levels and self.ablations:
             raise ValueError("ablations without levels: no network is there to be tested at them")
         names = [*self.levels, *self.ablations, *self.remedies]
+        if self.levels and all(level.stamps for level in self.levels.values()):
+            raise ValueError("levels: every one is another survey; name a level of this one, for example native")
+        if foreign := [name for name, level in self.ablations.items() if level.stamps]:
+            raise ValueError(f"ablations.{foreign[0]}: another survey is a level, not a part of one")
+        if unknown := [name for name in self.oracle if name not in self.levels]:
+            raise ValueError(f"oracle: {unknown[0]} is not among levels")
         if twice := sorted(name for name in names if names.count(name) > 1):
             raise ValueError(f"{twice[0]} names two of levels, ablations and remedies")
         for name, remedy in self.remedies.items():
             if unknown := [level for level in remedy.levels if level not in self.levels]:
                 raise ValueError(f"remedies.{name}.levels: {unknown[0]} is not among levels")
+            seen = remedy.levels if remedy.kind == "mixed" else remedy.levels[:1]
+            if foreign := [level for level in seen if self.levels[level].stamps]:
+                raise ValueError(
+                    f"remedies.{name}.levels: {foreign[0]} is another survey, of other galaxies; only fine_tuned may "
+                    "name one, as its second"
+                )
         for name, level in self.seen.items():
             if level.psf_fwhm is not None and level.psf_fwhm <= self.sample.max_psf_fwhm:
                 raise ValueError(
@@ -122,3 +142,8 @@ class ResolutionSettings(Block):
     def seen(self) -> dict[str, LevelSettings]:
         """The levels, then the ablations."""
         return self.levels | self.ablations
+
+    @property
+    def own(self) -> dict[str, LevelSettings]:
+        """The levels and ablations at which the galaxies of this survey are seen: all but other surveys."""
+        return {name: level for name, level in self.seen.items() if level.stamps is None}

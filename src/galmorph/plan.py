@@ -5,7 +5,8 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,9 @@ from galmorph.levels import LevelSettings, RemedySettings
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 
 # The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
+# In this phase the runs of the selected phase are trained again, and tested at other levels after every epoch.
+ORACLE = "oracle"
+
 DECISIVE_MODULES = ("engine", "network", "protocol", "quiet", "records", "run", "scaling", "training")
 
 
@@ -65,7 +69,8 @@ class Campaign:
     name, condition
         The condition and its settings.
     phase
-        "selected": every epoch is recorded, to select one. "confirmed": fresh runs up to the selected epoch.
+        "selected": every epoch is recorded, to select one. "confirmed": fresh runs up to the selected epoch. "oracle":
+        the runs of the selected phase once more, watched.
     epochs
         Completed passes of each run.
     images, split
@@ -74,6 +79,8 @@ class Campaign:
         Of the resolution study, at which the galaxies are seen; or the remedy.
     start
         What the runs go on from, in place of initial weights.
+    watched
+        For each level at which the runs of the phase "oracle" are tested after every epoch, its images and its split.
     """
 
     name: str
@@ -87,11 +94,19 @@ class Campaign:
     protocol: ProtocolSettings
     level: LevelSettings | RemedySettings | None = None
     start: Origin | None = None
+    watched: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+
+    @property
+    def drawn_as(self) -> str:
+        """The phase whose draws and seeds the runs have."""
+        return "selected" if self.phase == ORACLE else self.phase
 
     @functools.cached_property
     def data(self) -> dict[str, str]:
         """md5 of the data files, and the fingerprint of the networks that are gone on from."""
         files = {"images": file_md5(self.images), "split": file_md5(self.split)}
+        for name, (images, split) in self.watched.items():
+            files |= {f"tested_{name}": file_md5(images), f"tested_{name}_split": file_md5(split)}
         return files if self.start is None else files | {"start": self.start.fingerprint}
 
     @functools.cached_property

@@ -32,12 +32,15 @@ class Evaluation:
     truth
         (n,) uint8, class numbers in the order of the record's classes.
     probabilities
-        (n, K) float32 after the last epoch; (0, K) in the selected phase, whose last epoch means nothing.
+        (n, K) float32 after the last epoch; (0, K) in the phases whose last epoch means nothing.
+    predicted
+        (epochs, n) uint8, the class of each galaxy after each epoch; None where a set was not watched.
     """
 
     rows: NDArray[np.int64]
     truth: NDArray[np.uint8]
     probabilities: NDArray[np.float32]
+    predicted: NDArray[np.uint8] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Record:
     predicted
         (epochs, n_test) uint8, the class of each test galaxy after each epoch.
     sets
-        "test", and in the confirmed phase the common evaluation sets.
+        "test", and in the confirmed phase the common evaluation sets; the levels, where a run was tested at them.
     """
 
     condition: str
@@ -110,7 +113,8 @@ def save_record(path: Path, record: Record) -> None:
     arrays |= {f"history/{name}": values for name, values in record.history.items()}
     arrays["predicted"] = record.predicted
     for name, evaluation in record.sets.items():
-        arrays |= {f"sets/{name}/{part}": getattr(evaluation, part) for part in ("rows", "truth", "probabilities")}
+        parts = {part: getattr(evaluation, part) for part in ("rows", "truth", "probabilities", "predicted")}
+        arrays |= {f"sets/{name}/{part}": values for part, values in parts.items() if values is not None}
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
 

@@ -50,6 +50,30 @@ def peak_memory() -> int:
     return held if sys.platform == "darwin" else held * 1024
 
 
+def parts_of(split: Path, campaign: Campaign, run: int) -> dict[str, tuple[Any, Any]]:
+    """Return the parts of one run's split.
+
+    Parameters
+    ----------
+    split
+        A split, of the campaign itself or of a level that it is tested at.
+    campaign
+        Its classes, in their order, and the phase whose draws it has.
+    run
+        From 1.
+
+    Returns
+    -------
+    part -> rows (n,) int64, class numbers (n,) uint8.
+    """
+    table = pd.read_parquet(split, filters=[("phase", "==", campaign.drawn_as), ("run", "==", run)])
+    numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
+    return {
+        str(name): (members["row"].to_numpy(np.int64), members["class"].map(numbers).to_numpy(np.uint8))
+        for name, members in table.groupby("part", sort=False)
+    }
+
+
 def few(sample: Any, count: int, campaign: Campaign, run: int) -> Any:
     """Return `count` galaxies of a training part: of two counts, the smaller's are among the larger's."""
     if count > len(sample.labels):
@@ -57,7 +81,7 @@ def few(sample: Any, count: int, campaign: Campaign, run: int) -> Any:
             f"{campaign.name}: asks for {count} training galaxies, run {run} has {len(sample.labels)}; lower galaxies "
             "of the remedy, or raise resolution.draw"
         )
-    order = generator(campaign.protocol.seed, campaign.phase, run, "few training galaxies").permutation(
+    order = generator(campaign.protocol.seed, campaign.drawn_as, run, "few training galaxies").permutation(
         len(sample.labels)
     )
     return replace(sample, images=sample.images[order[:count]], labels=sample.labels[order[:count]])
@@ -99,29 +123,25 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     prepare_device()
     images = np.load(campaign.images, mmap_mode="r")
     chance = generator(
-        campaign.protocol.seed, campaign.phase, run, network_purpose(campaign.condition.model_dump(mode="json"))
+        campaign.protocol.seed, campaign.drawn_as, run, network_purpose(campaign.condition.model_dump(mode="json"))
     )
-    split = pd.read_parquet(campaign.split, filters=[("phase", "==", campaign.phase), ("run", "==", run)])
-    numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
-
-    def part(name: str) -> tuple[Any, Any]:
-        members = split[split["part"] == name]
-        return members["row"].to_numpy(), members["class"].map(numbers).to_numpy(dtype=np.uint8)
-
-    names = ["test"] if campaign.phase == "selected" else [name for name in split["part"].unique() if name != "train"]
-    judged = {name: part(name) for name in names}
+    n_classes = len(campaign.condition.classes)
+    parts = parts_of(campaign.split, campaign, run)
+    confirmed = campaign.phase == "confirmed"
+    judged = {name: part for name, part in parts.items() if name == "test" or (confirmed and name != "train")}
     samples = {
         name: Sample(np.asarray(images[rows]), labels.astype(np.int32))
-        for name, (rows, labels) in {"train": part("train"), "test": judged["test"]}.items()
+        for name, (rows, labels) in parts.items()
+        if name in ("train", "test")
     }
+    watched = {level: parts_of(split, campaign, run)["test"] for level, (_, split) in campaign.watched.items()}
     start = None
     if campaign.start is not None:
         samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
         before = load_record(campaign.start.folder / record_name(run))
         path = campaign.start.folder / weights_name(run)
-        weights = load_weights(path, campaign.network, images.shape[-1], len(numbers))
+        weights = load_weights(path, campaign.network, images.shape[-1], n_classes)
         start = Start(weights, before.softening)
-    confirmed = campaign.phase == "confirmed"
     try:
         outcome = train(
             samples["train"],
@@ -129,21 +149,25 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             {name: np.asarray(images[rows]) for name, (rows, _) in judged.items()} if confirmed else {},
             network=campaign.network,
             training=campaign.training,
-            n_classes=len(numbers),
+            n_classes=n_classes,
             epochs=campaign.epochs,
             chance=chance,
             start=start,
+            watched={
+                level: np.asarray(np.load(campaign.watched[level][0], mmap_mode="r")[rows])
+                for level, (rows, _) in watched.items()
+            },
             on_epoch=tick,
         )
     except GalmorphError as error:
         raise GalmorphError(f"condition {campaign.name}, phase {campaign.phase}, run {run}: {error}") from None
-    nothing = np.empty((0, len(numbers)), np.float32)
+    nothing = np.empty((0, n_classes), np.float32)
     sets = {
-        name: Evaluation(rows.astype(np.int64), labels, outcome.probabilities.get(name, nothing))
-        for name, (rows, labels) in judged.items()
+        name: Evaluation(rows, labels, outcome.probabilities.get(name, nothing), outcome.watched.get(name))
+        for name, (rows, labels) in (judged | watched).items()
     }
     if confirmed and run <= campaign.training.keep_weights:
-        save_weights(folder / weights_name(run), campaign.network, images.shape[-1], len(numbers), outcome.weights)
+        save_weights(folder / weights_name(run), campaign.network, images.shape[-1], n_classes, outcome.weights)
     record = Record(
         condition=campaign.name,
         phase=campaign.phase,

@@ -69,7 +69,7 @@ def draw_counts(
 
 def split_run(
     rows: Mapping[str, NDArray[np.int64]],
-    name: str,
+    key: str,
     condition: ConditionSettings,
     protocol: ProtocolSettings,
     phase: str,
@@ -81,8 +81,8 @@ def split_run(
     ----------
     rows
         For each class, the rows of galaxies.parquet that hold it.
-    name
-        The condition's, for messages.
+    key
+        Of the condition's block in params.yaml, for messages.
 
     Returns
     -------
@@ -103,7 +103,7 @@ def split_run(
 
     if condition.draw > (whole := sum(available[label] for label in condition.drawn_among)):
         raise GalmorphError(
-            f"conditions.{name}.draw: asks for {condition.draw} galaxies among {', '.join(condition.drawn_among)}, "
+            f"{key}.draw: asks for {condition.draw} galaxies among {', '.join(condition.drawn_among)}, "
             f"the sample has {whole}; lower it or enlarge the sample"
         )
     drawn, train = draw_counts(available, condition, protocol, phase, run)
@@ -112,14 +112,14 @@ def split_run(
         start, middle, end = reserved[label], reserved[label] + train[label], reserved[label] + drawn[label]
         if end > available[label]:
             raise GalmorphError(
-                f"conditions.{name}.draw: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
+                f"{key}.draw: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
                 f"by protocol.evaluation, the sample has {available[label]}; lower one of the two or enlarge the sample"
             )
         parts["train"][label], parts["test"][label] = order[label][start:middle], order[label][middle:end]
         for part in ("train", "test"):
             if not parts[part][label].size:
                 raise GalmorphError(
-                    f"conditions.{name}.draw: in run {run} of the {phase} phase the {part} part has no {label} "
+                    f"{key}.draw: in run {run} of the {phase} phase the {part} part has no {label} "
                     f"galaxy; raise it (it is {condition.draw})"
                 )
     # A condition that does not know both classes cannot be judged on the common sets.
@@ -130,7 +130,7 @@ def split_run(
 
 
 def split_condition(
-    galaxies: pd.DataFrame, name: str, condition: ConditionSettings, protocol: ProtocolSettings
+    galaxies: pd.DataFrame, key: str, condition: ConditionSettings, protocol: ProtocolSettings
 ) -> pd.DataFrame:
     """Draw all runs of both phases of a condition.
 
@@ -138,6 +138,8 @@ def split_condition(
     ----------
     galaxies
         galaxies.parquet: columns objid and class; row i is image i.
+    key
+        Of the condition's block in params.yaml, for messages.
 
     Returns
     -------
@@ -148,7 +150,7 @@ def split_condition(
     pieces = []
     for phase in PHASES:
         for run in range(1, protocol.runs + 1):
-            parts = split_run(rows, name, condition, protocol, phase, run)
+            parts = split_run(rows, key, condition, protocol, phase, run)
             for part, by_class in parts.items():
                 members = np.concatenate(list(by_class.values()))
                 pieces.append(pd.DataFrame({"phase": phase, "run": run, "row": members, "part": part}))

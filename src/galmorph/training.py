@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -45,6 +46,8 @@ class Outcome:
         are; the test curves are evaluated after it.
     predicted
         (epochs, n_test) uint8, the class of each test galaxy after each epoch.
+    watched
+        For each watched set, (epochs, n) uint8, likewise.
     probabilities
         After the last epoch: for each evaluation set, (n, K) float32.
     weights
@@ -55,6 +58,7 @@ class Outcome:
 
     history: dict[str, NDArray[np.float64]]
     predicted: NDArray[np.uint8]
+    watched: dict[str, NDArray[np.uint8]]
     probabilities: dict[str, NDArray[np.float32]]
     weights: list[NDArray[np.float32]]
     softening: float
@@ -71,6 +75,7 @@ def train(
     epochs: int,
     chance: np.random.Generator,
     start: Start | None = None,
+    watched: Mapping[str, Images] = MappingProxyType({}),
     on_epoch: Callable[[int], None] = lambda epoch: None,
 ) -> Outcome:
     """Train one network and test it after every epoch.
@@ -91,6 +96,8 @@ def train(
         The run's generator: initial weights, then the order of each epoch.
     start
         Where to go on from, in place of initial weights; the optimiser begins afresh.
+    watched
+        Further sets, classified after every epoch; they take no part in anything else.
     on_epoch
         Called with the number of completed passes, after each.
 
@@ -115,6 +122,8 @@ def train(
     test_images, test_labels = prepared(test.images), tf.constant(test.labels, tf.int32)
     history = {name: np.empty(epochs) for name in HISTORY}
     predicted = np.empty((epochs, len(test.labels)), np.uint8)
+    looked_at = {name: prepared(images) for name, images in watched.items()}
+    seen = {name: np.empty((epochs, len(images)), np.uint8) for name, images in watched.items()}
     for epoch in range(epochs):
         order = tf.constant(chance.permutation(len(train.labels)), tf.int32)
         loss, accuracy = machine.train_epoch(train_images, train_labels, order)
@@ -124,6 +133,8 @@ def train(
         row = (loss, accuracy, test_loss, np.mean(predicted[epoch] == test.labels))
         for name, value in zip(HISTORY, row, strict=True):
             history[name][epoch] = float(value)
+        for name, images in looked_at.items():
+            seen[name][epoch] = np.argmax(machine.logits(images), axis=-1)
         if not np.isfinite(history["train_loss"][epoch]):
             raise GalmorphError(
                 f"the training loss is {history['train_loss'][epoch]} in epoch {epoch + 1}: lower "
@@ -135,4 +146,4 @@ def train(
     }
     # Copies: NumPy sees TensorFlow's own memory, which the next run's fused updates write into.
     weights = [np.array(values) for values in machine.model.get_weights()]
-    return Outcome(history, predicted, probabilities, weights, s)
+    return Outcome(history, predicted, seen, probabilities, weights, s)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign, code_hash, file_md5
 from galmorph.quiet import import_tensorflow
 from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
+from galmorph.run import parts_of
 from galmorph.workers import spread
 
 PREFIX = "transfer_"  # of a level's name, where a condition's would stand: in records, in MLflow
@@ -23,8 +23,14 @@ def transfer_name(level: str) -> str:
     return PREFIX + level
 
 
-def tested_campaign(campaign: Campaign, confirmed: Path, levels: Mapping[str, Path], destination: Path) -> None:
-    """Test every confirmed run of a level on its own test galaxies as they look at each level.
+# For each level, its images and its split: absolute paths, for the workers.
+Levels = Mapping[str, tuple[Path, Path]]
+
+
+def tested_campaign(campaign: Campaign, confirmed: Path, levels: Levels, destination: Path) -> None:
+    """Test every confirmed run at each level, on the level's test galaxies of the run of the same number.
+
+    Where two levels show the same galaxies they have one split, and these are the run's own test galaxies.
 
     Parameters
     ----------
@@ -33,17 +39,18 @@ def tested_campaign(campaign: Campaign, confirmed: Path, levels: Mapping[str, Pa
     confirmed
         The folder with its records and the weights of all its runs.
     levels
-        For each level, its stamps: row i of all of them is one galaxy. Absolute paths, for the workers.
+        What it is tested at.
     destination
         A folder, which holds a record for each run in the end: the confirmed one with a set of answers for each level.
 
     Raises
     ------
     GalmorphError
-        If a record or its weights are missing or torn, or a level has other galaxies.
+        If a record or its weights are missing or torn, or a level has other galaxies than its split.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    md5 = {f"tested_{name}": file_md5(path) for name, path in levels.items()}
+    md5 = {f"tested_{name}": file_md5(images) for name, (images, _) in levels.items()}
+    md5 |= {f"tested_{name}_split": file_md5(split) for name, (_, split) in levels.items()}
     jobs = [
         (campaign, code_hash(), confirmed, dict(levels), md5, run, destination)
         for run in range(1, campaign.protocol.runs + 1)
@@ -56,7 +63,7 @@ def tested_run(
     campaign: Campaign,
     code: str,
     confirmed: Path,
-    levels: dict[str, Path],
+    levels: dict[str, tuple[Path, Path]],
     md5: dict[str, str],
     run: int,
     destination: Path,
@@ -65,14 +72,12 @@ def tested_run(
     if code != code_hash():
         raise GalmorphError("a worker has other code than this project; bring it to the same commit and start it anew")
     record = load_record(confirmed / record_name(run))
-    answers = probabilities(campaign, confirmed / weights_name(run), record, levels)
-    test = record.sets["test"]
-    sets = record.sets | {name: Evaluation(test.rows, test.truth, answer) for name, answer in answers.items()}
+    sets = record.sets | answers(campaign, confirmed / weights_name(run), record, levels)
     save_record(destination / record_name(run), replace(record, sets=sets, data=record.data | md5))
 
 
-def probabilities(campaign: Campaign, weights: Path, record: Record, levels: Mapping[str, Path]) -> dict[str, Any]:
-    """Return the class probabilities (n_test, K) float32 of a run's test galaxies at each level.
+def answers(campaign: Campaign, weights: Path, record: Record, levels: Levels) -> dict[str, Evaluation]:
+    """Return a network's answers on the test galaxies of its run at each level.
 
     The images are scaled with the constant of the run's own training part, whichever level they are of.
     """
@@ -84,11 +89,11 @@ def probabilities(campaign: Campaign, weights: Path, record: Record, levels: Map
     from galmorph.scaling import scaled
 
     prepare_device()
-    rows = record.sets["test"].rows
     machine = None
-    answers = {}
-    for name, path in levels.items():
+    given = {}
+    for name, (path, split) in levels.items():
         images = np.load(path, mmap_mode="r")
+        rows, truth = parts_of(split, campaign, record.run)["test"]
         if rows.size and rows.max() >= len(images):
             raise GalmorphError(f"{path}: {len(images)} stamps, the split asks for number {rows.max()}; run dvc repro")
         if machine is None:
@@ -97,5 +102,5 @@ def probabilities(campaign: Campaign, weights: Path, record: Record, levels: Map
             machine.model.set_weights(load_weights(weights, campaign.network, size, count))
         prepared = scaled(np.asarray(images[rows]), campaign.training.scaling, record.softening)
         logits = machine.logits(tf.constant(prepared[:, : machine.side, : machine.side]))
-        answers[name] = np.array(tf.nn.softmax(logits))
-    return answers
+        given[name] = Evaluation(rows, truth, np.array(tf.nn.softmax(logits)))
+    return given

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from galmorph.content import ConditionRecords
+from galmorph.plan import ORACLE
 from galmorph.protocol import PHASES
 from galmorph.records import load_phase, record_name
 from galmorph.settings import Settings
@@ -19,6 +20,8 @@ def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
         remedy = chosen.resolution.remedies.get(name)
         # What is fine-tuned has its epochs given: no runs to select them.
         phases = ("confirmed",) if remedy is not None and remedy.kind == "fine_tuned" else PHASES
+        if name in chosen.resolution.oracle:
+            phases = (*phases, ORACLE)
         folders = {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases}
         found[name] = ConditionRecords(
             name=transfer_name(name),

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import logging
 import sys
+from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from galmorph.degrading import degrade_sample, mix_levels
+from galmorph.settings import Settings
+from galmorph.source_settings import SampleSettings, StampsSettings
+from galmorph.sources.stamps import acquire, cut_stamps
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import (
     RESOLUTION_SAMPLE,
     WIDE,
     fresh_folder,
+    level_folder,
     level_path,
     mixture_path,
     replace,
@@ -21,34 +27,69 @@ from galmorph.stages.layout import (
 
 log = logging.getLogger("galmorph.degrade")
 
+EVERY_ROW = SampleSettings.model_validate(
+    {
+        "rule": "first",
+        "galaxies": None,
+        "seed": 0,
+        "limits": {"ra": None, "dec": None, "redshift": None, "nvote": None},
+    }
+)
+
+
+def show_level(chosen: Settings, name: str, made: Path, work: Path) -> None:
+    """Write the galaxies of the resolution sample as a level shows them."""
+    made.mkdir()
+    count = degrade_sample(
+        WIDE.resolve(),
+        RESOLUTION_SAMPLE.resolve(),
+        name,
+        chosen.resolution.seen[name],
+        chosen.resolution,
+        chosen.cutouts.stamp_size,
+        made / "images.npy",
+        work,
+    )
+    log.info("level %s: %d stamps", name, count)
+
+
+def cut_other_survey(chosen: Settings, name: str, stamps: StampsSettings, made: Path, work: Path) -> None:
+    """Write the stamps of a level that is another survey, and its galaxies."""
+    acquire(stamps, EVERY_ROW, work / "raw")
+    accepted, rejected = cut_stamps(work / "raw", made, stamps, chosen.cutouts, work / "blocks")
+    (made / "wide.npy").unlink()
+    log.info("level %s: %d stamps of another survey; %d rejected", name, accepted, rejected)
+
+
+def mix(chosen: Settings, name: str, made: Path) -> None:
+    """Write what a remedy trains on."""
+    remedy = chosen.resolution.remedies[name]
+    made.mkdir()
+    if remedy.kind == "mixed":
+        objids = pd.read_parquet(RESOLUTION_SAMPLE, columns=["objid"])["objid"].tolist()
+        mix_levels([level_path(level) for level in remedy.levels], objids, chosen.resolution.seed, made / "images.npy")
+    else:
+        # What is fine-tuned sees its target alone.
+        np.save(made / "images.npy", np.load(level_path(remedy.levels[-1]), mmap_mode="r"))
+
 
 def main() -> None:
     """Run the stage for the level, ablation or remedy that the command names."""
     kind, name = sys.argv[1:]
     chosen = settings()
-    resolution = chosen.resolution
     with fresh_folder(f"degrade-{name}") as folder:
-        made = folder / "stamps.npy"
-        if kind == "level":
-            count = degrade_sample(
-                WIDE.resolve(),
-                RESOLUTION_SAMPLE.resolve(),
-                name,
-                resolution.seen[name],
-                resolution,
-                chosen.cutouts.stamp_size,
-                made,
-                folder,
-            )
-            log.info("level %s: %d stamps", name, count)
-            replace(made, level_path(name))
+        made, work = folder / "made", folder / "work"
+        work.mkdir()
+        if kind == "mixture":
+            mix(chosen, name, made)
+            replace(made / "images.npy", mixture_path(name))
+            return
+        stamps = chosen.resolution.seen[name].stamps
+        if stamps is None:
+            show_level(chosen, name, made, work)
         else:
-            remedy = resolution.remedies[name]
-            objids = pd.read_parquet(RESOLUTION_SAMPLE, columns=["objid"])["objid"].tolist()
-            # What is fine-tuned sees its target alone.
-            levels = remedy.levels if remedy.kind == "mixed" else remedy.levels[-1:]
-            mix_levels([level_path(level) for level in levels], objids, resolution.seed, made)
-            replace(made, mixture_path(name))
+            cut_other_survey(chosen, name, stamps, made, work)
+        replace(made, level_folder(name))
 
 
 if __name__ == "__main__":

@@ -58,13 +58,28 @@ def store_root() -> Path:
     return Path(os.environ.get("DVC_ROOT", "."))
 
 
+def level_folder(level: str) -> Path:
+    """Return where a level lies: its images.npy and, if it is another survey, its galaxies."""
+    return RESOLUTION / "levels" / level
+
+
 def level_path(level: str) -> Path:
     """Return where the stamps of a level lie."""
-    return RESOLUTION / "levels" / f"{level}.npy"
+    return level_folder(level) / "images.npy"
+
+
+def level_galaxies(level: str) -> Path:
+    """Return where the galaxies of a level lie that is another survey."""
+    return level_folder(level) / "galaxies.parquet"
+
+
+def level_split(level: str) -> Path:
+    """Return where the split of a level lies; it is that of the resolution sample but for another survey."""
+    return RESOLUTION / "splits" / f"{level}.parquet"
 
 
 def mixture_path(remedy: str) -> Path:
-    """Return where the stamps lie on which a remedy of kind mixed trains."""
+    """Return where the stamps lie on which a remedy trains."""
     return RESOLUTION / "mixtures" / f"{remedy}.npy"
 
 

@@ -32,6 +32,7 @@ from galmorph.stages.layout import (
     RESOLUTION_LEFT_OUT,
     RESOLUTION_SAMPLE,
     fresh_folder,
+    level_galaxies,
     level_path,
     replace,
     settings,
@@ -83,7 +84,7 @@ def level_examples(chosen: Settings) -> Examples:
         for name in EVALUATION_CLASSES
         for row in evenly_spaced(np.flatnonzero(classes == name), EXAMPLES_OF_A_CLASS)
     ]
-    images = {level: np.load(level_path(level), mmap_mode="r")[rows] for level in chosen.resolution.seen}
+    images = {level: np.load(level_path(level), mmap_mode="r")[rows] for level in chosen.resolution.own}
     return images, classes.iloc[rows].tolist()
 
 
@@ -102,7 +103,16 @@ def main() -> None:
     results = load_results(store, declared)
     resolution = (
         load_resolution(
-            store, transfers, chosen.resolution, pd.read_parquet(RESOLUTION_SAMPLE), pd.read_csv(RESOLUTION_LEFT_OUT)
+            store,
+            transfers,
+            chosen.resolution,
+            pd.read_parquet(RESOLUTION_SAMPLE),
+            pd.read_csv(RESOLUTION_LEFT_OUT),
+            {
+                name: pd.read_parquet(level_galaxies(name))
+                for name, level in chosen.resolution.levels.items()
+                if level.stamps is not None
+            },
         )
         if transfers
         else None

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 
+import numpy as np
 import pandas as pd
 
 from galmorph.eligible import resolution_sample, transfer_condition, transfer_protocol
+from galmorph.half_light import half_light_radii
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import (
     GALAXIES,
+    IMAGES,
     RESOLUTION_LEFT_OUT,
     RESOLUTION_SAMPLE,
     RESOLUTION_SPLIT,
@@ -26,10 +29,13 @@ def main() -> None:
     """Run the stage."""
     chosen = settings()
     galaxies = pd.read_parquet(GALAXIES)
+    images = np.load(IMAGES, mmap_mode="r")
     if not chosen.resolution.levels:
         # There is no such study: its files say so by being empty.
         sample = left_out = split = galaxies.iloc[:0]
     else:
+        # In arcsec, of the native images; rounded, so that its last digits do not depend on the processor.
+        galaxies["half_light_radius"] = (half_light_radii(images) * galaxies["pixel_scale"]).round(3)
         sample, left_out = resolution_sample(galaxies, chosen.resolution)
         protocol = transfer_protocol(chosen.resolution, chosen.protocol)
         split = split_condition(sample, "resolution", transfer_condition(chosen.resolution), protocol)

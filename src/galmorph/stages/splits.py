@@ -16,7 +16,10 @@ def main() -> None:
     name = sys.argv[1]
     chosen = settings()
     table = split_condition(
-        pd.read_parquet(GALAXIES, columns=["objid", "class"]), name, chosen.conditions[name], chosen.protocol
+        pd.read_parquet(GALAXIES, columns=["objid", "class"]),
+        f"conditions.{name}",
+        chosen.conditions[name],
+        chosen.protocol,
     )
     with fresh_folder(f"splits-{name}") as folder:
         table.to_parquet(folder / "split.parquet", index=False)

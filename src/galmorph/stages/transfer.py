@@ -1,4 +1,4 @@
-"""Stages transfer@NAME and tested@NAME: trained at a level or as a remedy, then tested at every level."""
+"""Stages transfer@NAME, tested@NAME and oracle@NAME: trained at a level or as a remedy, then tested at every level."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from galmorph.eligible import transfer_condition, transfer_protocol
 from galmorph.levels import tuned
-from galmorph.plan import Campaign, Origin
+from galmorph.plan import ORACLE, Campaign, Origin
 from galmorph.records import load_record, record_name
 from galmorph.settings import Settings
 from galmorph.stages.launch import launch
@@ -16,6 +16,7 @@ from galmorph.stages.layout import (
     RESOLUTION_SPLIT,
     fresh_folder,
     level_path,
+    level_split,
     mixture_path,
     replace,
     settings,
@@ -29,6 +30,8 @@ def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
     """Return a phase of what is trained at the level, or as the remedy, of a name."""
     resolution = chosen.resolution
     remedy = resolution.remedies.get(name)
+    # Whose galaxies train: another survey, as a level or as the target of fine-tuning, has a split of its own.
+    galaxies = name if remedy is None else remedy.levels[-1]
     # Every network is kept, to be tested at levels that are yet to be declared.
     training: dict[str, Any] = {"keep_weights": resolution.runs}
     start = None
@@ -38,20 +41,33 @@ def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
         training["learning_rate"] = tuned(remedy.learning_rate)
         epochs = tuned(remedy.epochs)
     else:
-        epochs = chosen.training.epochs if phase == "selected" else read_epoch(transfer_folder(name, "selected"))
+        confirmed = phase == "confirmed"
+        epochs = read_epoch(transfer_folder(name, "selected")) if confirmed else chosen.training.epochs
     return Campaign(
         name=transfer_name(name),
         condition=transfer_condition(resolution),
         phase=phase,
         epochs=epochs,
         images=(level_path(name) if remedy is None else mixture_path(name)).resolve(),
-        split=RESOLUTION_SPLIT.resolve(),
+        split=level_split(galaxies).resolve(),
         network=chosen.network,
         training=chosen.training.model_copy(update=training),
         protocol=transfer_protocol(resolution, chosen.protocol),
         level=remedy or resolution.levels[name],
         start=start,
+        watched=levels_to_test(chosen) if phase == ORACLE else {},
     )
+
+
+def levels_to_test(chosen: Settings) -> dict[str, tuple[Path, Path]]:
+    """Return the images and the split of every level and ablation; whole paths, for the workers."""
+    return {
+        level: (
+            level_path(level).resolve(),
+            (level_split(level) if level in chosen.resolution.levels else RESOLUTION_SPLIT).resolve(),
+        )
+        for level in chosen.resolution.seen
+    }
 
 
 def train(chosen: Settings, name: str) -> None:
@@ -70,18 +86,22 @@ def train(chosen: Settings, name: str) -> None:
 
 def test(chosen: Settings, name: str) -> None:
     """Test the networks of a name at every level and ablation."""
-    levels = {level: level_path(level).resolve() for level in chosen.resolution.seen}
     with fresh_folder(f"tested-{name}") as folder:
         made: Path = folder / "tested"
         campaign = transfer_campaign(chosen, name, "confirmed")
-        tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels, made)
+        tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(chosen), made)
         replace(made, transfer_folder(name, "tested"))
+
+
+def oracle(chosen: Settings, name: str) -> None:
+    """Train the runs of the selected phase once more, and test them at every level after every epoch."""
+    carry_out(chosen, transfer_campaign(chosen, name, ORACLE), transfer_folder(name, ORACLE))
 
 
 def main() -> None:
     """Run the stage that the command names."""
     verb, name = sys.argv[1:]
-    {"train": train, "test": test}[verb](settings(), name)
+    {"train": train, "test": test, "oracle": oracle}[verb](settings(), name)
 
 
 if __name__ == "__main__":

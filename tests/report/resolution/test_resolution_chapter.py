@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 
@@ -57,6 +58,6 @@ def test_without_stamps_and_ablations(book: Book, make_resolution: MakeResolutio
 
 def test_incomplete_results_are_refused(book: Book, make_resolution: MakeResolution) -> None:
     results = make_resolution()
-    broken = ResolutionResults(results.levels, results.classes, {}, results.runs, 1, {}, results.confusion)
+    broken = dataclasses.replace(results, epochs={})
     with pytest.raises(GalmorphError, match="no selected epoch"):
         section(book, broken, None)

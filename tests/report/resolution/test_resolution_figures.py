@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from galmorph.report.resolution import curves, figures, tables
+from galmorph.report.resolution import curves, figures, sizes, tables
 from galmorph.report.resolution.labels import fwhm, stacked
 from galmorph.report.resolution.results import Level, ResolutionResults, levels_tested
 
@@ -67,12 +69,22 @@ def test_a_missing_score_is_a_dash(results: ResolutionResults) -> None:
     lacking = {pair: value.copy() for pair, value in results.confusion.items()}
     for value in lacking.values():
         value[:, 1] = 0
-    broken = ResolutionResults(
-        results.levels, results.classes, results.epochs, results.runs, results.galaxies, {}, lacking
-    )
+    broken = dataclasses.replace(results, confusion=lacking)
     for figure in (figures.heat_map(broken, "tss"), curves.recall_against_fwhm(broken)):
         figure.draw_without_rendering()
     assert {text.get_text() for text in figures.heat_map(broken, "tss").axes[0].texts} == {"—"}
+
+
+def test_loss_against_the_size_of_the_galaxies(results: ResolutionResults) -> None:
+    rows = [("native", "coarse", part, 0.5 * part, 9.0, 0.1 * part, 0.01) for part in (2, 1)]
+    sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=sizes.COLUMNS))
+    axes = curves.loss_against_size(sized).axes[0]
+    drawn = lines(axes)
+    assert list(drawn) == ["coarse (2.55″)"]
+    x, y, bars = drawn["coarse (2.55″)"]
+    np.testing.assert_allclose(x, [0.5, 1.0])
+    np.testing.assert_allclose(y, [0.1, 0.2])
+    np.testing.assert_allclose(bars, 0.01)
 
 
 def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> None:

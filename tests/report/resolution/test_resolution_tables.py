@@ -48,7 +48,9 @@ def by_hand() -> ResolutionResults:
         pair: np.array([[[right - 2, 10 - right], [0, 2]] for right in runs], dtype=np.int64)
         for pair, runs in diagonals.items()
     }
-    return ResolutionResults(levels, ("spiral", "elliptical"), {"a": 3, "b": 4}, 2, 100, {}, confusion)
+    return ResolutionResults(
+        levels, ("spiral", "elliptical"), {"a": 3, "b": 4}, 2, 100, {}, confusion, {"a": 0.0, "b": 0.0}
+    )
 
 
 def test_the_loss_is_paired_by_run() -> None:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 
 from galmorph.report.book import Book
 from galmorph.report.page import Picture, Section, unbroken
-from galmorph.report.resolution import curves, figures, remedies, tables
+from galmorph.report.resolution import curves, figures, oracle, remedies, tables
 from galmorph.report.resolution.findings import summary
 from galmorph.report.resolution.labels import spoken
-from galmorph.report.resolution.results import ABLATION, REMEDY, ResolutionResults, check, ends, of_role
+from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, ResolutionResults, check, ends, of_role
 from galmorph.report.table import METRICS
 
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
@@ -47,8 +47,12 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
         tables.resolution_matrix(results),
         tables.resolution_confusion(results),
     ]
-    ablation = tables.resolution_ablation(results)
-    shown += [table for table in (remedies.resolution_remedies(results), ablation) if table is not None]
+    further = (
+        remedies.resolution_remedies(results),
+        tables.resolution_ablation(results),
+        oracle.resolution_oracle(results),
+    )
+    shown += [table for table in further if table is not None]
     return Section(
         ANCHOR,
         TITLE,
@@ -65,6 +69,11 @@ def _setting(results: ResolutionResults) -> str:
         f"The same {results.galaxies:,} galaxies are seen at several resolutions. At each, {runs} and tested at every "
         "one, to see what it costs to classify images that are blurrier, or sharper, than those of the training."
     )
+    for survey in of_role(results, SURVEY):
+        text += (
+            f" {spoken(survey)} is another survey, of {results.surveys[survey.name]:,} galaxies of its own with their "
+            "own splits: what is lost there is not owed to resolution alone."
+        )
     if of_role(results, REMEDY):
         names = ", ".join(spoken(level) for level in of_role(results, REMEDY))
         text += f" Remedies ({names}) are trained for that difference, and tested too."
@@ -111,6 +120,14 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
     )
     figure = curves.loss_against_ratio(results)
     pictures.append(book.picture(figure, Picture("resolution_loss", caption, results=True)))
+    if results.by_size is not None and len(results.by_size):
+        caption = (
+            "Loss of accuracy against the FWHM tested at over the half-light radius of the galaxy in the native image, "
+            f"for networks trained at {spoken(ends(results)[0])}. Each line is one level, its points are quarters of "
+            f"the galaxies, from large to small; compared run by run with networks trained there: {spread}."
+        )
+        figure = curves.loss_against_size(results)
+        pictures.append(book.picture(figure, Picture("resolution_size", caption, results=True)))
     caption = f"Recall of each class against the FWHM tested at, a line for each trained level: {spread}."
     if results.runs > 1:
         caption += " Points are shifted sideways a little so that their bars can be told apart."

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.resolution.labels import in_line, plural
-from galmorph.report.resolution.results import LEVEL, REMEDY, Level, ResolutionResults, levels_trained, of_role
+from galmorph.report.resolution.results import LEVEL, REMEDY, SURVEY, Level, ResolutionResults, levels_trained, of_role
 from galmorph.report.resolution.scores import loss, mean_std, ratio, score
 
 _MARKERS = "osD^vPX<>"
@@ -54,13 +54,45 @@ def loss_against_ratio(results: ResolutionResults) -> Figure:
 
 
 @style.house()
+def loss_against_size(results: ResolutionResults) -> Figure:
+    """Draw the loss of accuracy against FWHM / half-light radius, a line per tested level, mean ± 1 std."""
+    assert results.by_size is not None
+    figure = style.new_figure(4.6, 3.7)
+    axes = figure.add_subplot()
+    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    levels = of_role(results, LEVEL)
+    for place, tested in enumerate(levels):
+        points = results.by_size[results.by_size["tested"] == tested.name].sort_values("ratio")
+        if points.empty:
+            continue
+        spread = points["loss_std"].to_numpy(dtype=float)
+        axes.errorbar(
+            points["ratio"].to_numpy(dtype=float),
+            points["loss_mean"].to_numpy(dtype=float),
+            yerr=None if np.isnan(spread).any() else spread,
+            color=_colour(results, tested),
+            marker=_MARKERS[place % len(_MARKERS)],
+            markersize=4.5,
+            linewidth=1.1,
+            elinewidth=0.9,
+            capsize=2,
+            label=in_line(tested),
+        )
+    axes.set_xlabel("PSF FWHM tested at / half-light radius")
+    axes.set_ylabel("loss of accuracy")
+    _legend(figure, axes, 2, "tested at (PSF FWHM)")
+    return figure
+
+
+@style.house()
 def recall_against_fwhm(results: ResolutionResults) -> Figure:
     """Draw the recall of each class against the FWHM tested at: a panel per class, a line per trained level.
 
     Mean ± 1 std. The points are those of levels that are both trained and tested; those of different trained levels
     are shifted a little, so that their bars can be told apart.
     """
-    levels, trained_levels = of_role(results, LEVEL), levels_trained(results)
+    levels = of_role(results, LEVEL)
+    trained_levels = [level for level in levels_trained(results) if level.role != SURVEY]
     figure = style.new_figure(style.FULL, 3.6)
     panels = figure.subplots(1, len(results.classes), sharey=True, squeeze=False)[0]
     widths = np.array([tested.psf_fwhm for tested in levels])
@@ -116,10 +148,8 @@ def _colour(results: ResolutionResults, level: Level) -> tuple[float, float, flo
     return red, green, blue, alpha
 
 
-def _legend(figure: Figure, axes: Axes, columns: int) -> None:
-    """Say above the figure which line is trained where."""
+def _legend(figure: Figure, axes: Axes, columns: int, title: str = "trained at (PSF FWHM)") -> None:
+    """Say above the figure which line is which level."""
     handles, labels = axes.get_legend_handles_labels()
-    legend = figure.legend(
-        handles, labels, loc="outside upper center", ncols=min(columns, len(labels)), title="trained at (PSF FWHM)"
-    )
+    legend = figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)), title=title)
     legend.get_title().set_fontsize(9)

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import math
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 from galmorph.content import ConditionRecords, confusion_name
 from galmorph.levels import LevelSettings, ResolutionSettings
+from galmorph.plan import ORACLE
 from galmorph.report.queries import phase_runs
-from galmorph.report.resolution.results import ABLATION, LEVEL, REMEDY, Level, ResolutionResults
+from galmorph.report.resolution.results import ABLATION, LEVEL, REMEDY, SURVEY, Level, ResolutionResults
+from galmorph.report.resolution.sizes import loss_by_size
 from galmorph.statistics import mean_overlap
 from galmorph.tracking import Store
 
@@ -21,6 +24,7 @@ def load_resolution(
     settings: ResolutionSettings,
     sample: pd.DataFrame,
     left_out: pd.DataFrame,
+    surveys: Mapping[str, pd.DataFrame],
 ) -> ResolutionResults:
     """Collect what the chapter is computed from.
 
@@ -29,7 +33,9 @@ def load_resolution(
     transfers
         By level or remedy, its records, of which the confirmed ones are tested at every level.
     sample, left_out
-        As `galmorph.eligible.resolution_sample` gives them.
+        As `galmorph.eligible.resolution_sample` gives them; the sample with its column half_light_radius, arcsec.
+    surveys
+        For each level that is another survey, its galaxies.
 
     Raises
     ------
@@ -37,7 +43,7 @@ def load_resolution(
         If the store holds anything but exactly one finished run for each record.
     """
     classes = next(iter(transfers.values())).phases["confirmed"][0].classes
-    confusion = {}
+    confusion, oracle = {}, {}
     for trained, transfer in transfers.items():
         runs = phase_runs(store, transfer, "confirmed")
         for tested in settings.seen:
@@ -46,32 +52,46 @@ def load_resolution(
                 for run in runs
             ]
             confusion[trained, tested] = np.array(cells).astype(np.int64)
-    tests = [record.sets["test"].rows for record in next(iter(transfers.values())).phases["confirmed"]]
+        if ORACLE in transfer.phases:
+            watched = phase_runs(store, transfer, ORACLE)
+            for tested in settings.seen:
+                curves = [store.history(run, f"{tested}/test_accuracy") for run in watched]
+                oracle[trained, tested] = pd.DataFrame(curves).sort_index(axis=1).to_numpy()
+    levels = _levels(settings, sample, surveys)
+    any_records = next(iter(transfers.values())).phases["confirmed"]
     return ResolutionResults(
-        levels=_levels(settings, sample),
+        levels=levels,
         classes=classes,
         epochs={name: transfer.epoch for name, transfer in transfers.items()},
         runs=settings.runs,
         galaxies=len(sample),
         left_out={str(reason): int(count) for reason, count in left_out["reason"].value_counts().items()},
         confusion=confusion,
-        overlap=mean_overlap(tests),
+        overlap={name: mean_overlap([record.sets[name].rows for record in any_records]) for name in settings.seen},
+        surveys={name: len(galaxies) for name, galaxies in surveys.items()},
+        oracle=oracle,
+        by_size=loss_by_size(transfers, levels, sample["half_light_radius"].to_numpy(dtype=float)),
     )
 
 
-def _levels(settings: ResolutionSettings, sample: pd.DataFrame) -> tuple[Level, ...]:
-    own = {name: float(sample[name].median()) for name in ("psf_fwhm", "pixel_scale", "noise")}
-
-    def level(name: str, block: LevelSettings, role: str) -> Level:
+def _levels(
+    settings: ResolutionSettings, sample: pd.DataFrame, surveys: Mapping[str, pd.DataFrame]
+) -> tuple[Level, ...]:
+    def level(name: str, block: LevelSettings) -> Level:
+        galaxies = surveys.get(name, sample)
+        own = {column: float(galaxies[column].median()) for column in ("psf_fwhm", "pixel_scale")}
         return Level(
             name,
             own["psf_fwhm"] if block.psf_fwhm is None else block.psf_fwhm,
             own["pixel_scale"] if block.pixel_scale is None else block.pixel_scale,
-            float("nan") if block.noise is None else block.noise,
-            role,
+            math.nan if block.noise is None else block.noise,
+            ABLATION if name in settings.ablations else SURVEY if name in surveys else LEVEL,
         )
 
-    seen: Sequence[Level] = [level(name, block, LEVEL) for name, block in settings.levels.items()]
-    parts = [level(name, block, ABLATION) for name, block in settings.ablations.items()]
-    nan = float("nan")
-    return (*seen, *parts, *(Level(name, nan, nan, nan, REMEDY) for name in settings.remedies))
+    seen = [level(name, block) for name, block in settings.seen.items()]
+    last = next(one.name for one in reversed(seen) if one.role == LEVEL)
+    remedies = [
+        Level(name, math.nan, math.nan, math.nan, REMEDY, remedy.levels[-1] if remedy.kind == "fine_tuned" else last)
+        for name, remedy in settings.remedies.items()
+    ]
+    return (*seen, *remedies)

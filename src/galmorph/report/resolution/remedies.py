@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from galmorph.report.resolution.labels import in_line, spoken
-from galmorph.report.resolution.results import REMEDY, ResolutionResults, ends, of_role
+from galmorph.report.resolution.labels import spoken
+from galmorph.report.resolution.results import REMEDY, ResolutionResults, ends, levels_tested, of_role
 from galmorph.report.resolution.scores import mean_std, score
 from galmorph.report.resolution.tables import plus_minus_signed
 from galmorph.report.table import Table, pairs
@@ -17,7 +17,9 @@ AS_IS, MATCHED = "as it is", "trained at the target"
 
 
 def remedies(results: ResolutionResults) -> pd.DataFrame:
-    """Return one row per way of training: as it is, at the target, and each remedy; all tested at the last level.
+    """Return one row per target and way of training: as it is, at the target, and each remedy for it.
+
+    The targets are the last level, and any other that a remedy is for.
 
     Returns
     -------
@@ -27,32 +29,41 @@ def remedies(results: ResolutionResults) -> pd.DataFrame:
         corrected for the overlap of the test parts; overlap.
     """
     first, last = ends(results)[0], ends(results)[-1]
-    ways = [(AS_IS, first), (MATCHED, last), *((spoken(level), level) for level in of_role(results, REMEDY))]
+    means = of_role(results, REMEDY)
+    wanted = {last.name, *(remedy.target for remedy in means)}
     rows = []
-    for way, trained in ways:
-        row: dict[str, Any] = {
-            "training": way,
-            "trained": trained.name,
-            "tested": last.name,
-            "epoch": results.epochs[trained.name],
-            "runs": results.runs,
-        }
-        for metric in ("accuracy", "tss"):
-            here = score(results, metric, trained, last)
-            row[f"{metric}_mean"], row[f"{metric}_std"] = mean_std(here)
-            gains = here - score(results, metric, first, last)
-            row[f"{metric}_gain"], row[f"{metric}_half"] = corrected_interval(gains, results.overlap)
-        rows.append(row | {"overlap": results.overlap})
+    for target in (level for level in levels_tested(results) if level.name in wanted):
+        ways = [(AS_IS, first), (MATCHED, target)]
+        ways += [(spoken(remedy), remedy) for remedy in means if remedy.target == target.name]
+        for way, trained in ways:
+            row: dict[str, Any] = {
+                "training": way,
+                "trained": trained.name,
+                "tested": target.name,
+                "epoch": results.epochs[trained.name],
+                "runs": results.runs,
+            }
+            overlap = results.overlap[target.name]
+            for metric in ("accuracy", "tss"):
+                here = score(results, metric, trained, target)
+                row[f"{metric}_mean"], row[f"{metric}_std"] = mean_std(here)
+                gains = here - score(results, metric, first, target)
+                row[f"{metric}_gain"], row[f"{metric}_half"] = corrected_interval(gains, overlap)
+            rows.append(row | {"overlap": overlap})
     return pd.DataFrame(rows)
 
 
 def resolution_remedies(results: ResolutionResults) -> Table | None:
-    """What each way of training reaches at the last level; None where there is but one level."""
+    """What each way of training reaches at its target; None where there is but one level."""
     first, last = ends(results)[0], ends(results)[-1]
     if first.name == last.name:
         return None
     data = remedies(results)
-    shown: dict[str, list[str]] = {"Training": data["training"].tolist()}
+    names = {level.name: spoken(level) for level in levels_tested(results)}
+    shown: dict[str, list[str]] = {
+        "Training": data["training"].tolist(),
+        "Tested at": data["tested"].map(names).tolist(),
+    }
     for metric, heading in (("accuracy", "Accuracy"), ("tss", "TSS")):
         shown[f"{heading} ± std"] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
         gains = zip(data[f"{metric}_gain"], data[f"{metric}_half"], strict=True)
@@ -60,8 +71,9 @@ def resolution_remedies(results: ResolutionResults) -> Table | None:
             plus_minus_signed(gain, half) for gain, half in gains
         ]
     caption = (
-        f"Ways to train for {in_line(last)}, all tested there: mean over the runs ± 1 std, and the gain over networks "
-        f"trained at {spoken(first)} as they are, run by run, ± half of its 95 % interval, corrected "
-        f"for the galaxies that test parts share, {100 * results.overlap:.1f} % in the mean."
+        "Ways to train for what is seen less sharply, or by another survey, tested there: mean over the runs ± 1 std, "
+        f"and the gain over networks trained at {spoken(first)} as they are, run by run, ± half of its 95 % interval, "
+        f"corrected for the galaxies that test parts share, {100 * results.overlap[last.name]:.1f} % in the mean at "
+        f"{spoken(last)}."
     )
     return Table("resolution_remedies", caption, data, pd.DataFrame(shown))

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 
-LEVEL, ABLATION, REMEDY = "level", "ablation", "remedy"
+LEVEL, SURVEY, ABLATION, REMEDY = "level", "survey", "ablation", "remedy"
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,10 @@ class Level:
     noise
         DN a pixel; NaN where it is as it comes.
     role
-        "level": trained and tested; "ablation": tested only; "remedy": trained only, for what is seen less sharply.
+        "level": trained and tested; "survey": likewise, but of other galaxies; "ablation": tested only; "remedy":
+        trained only, for what is seen less sharply.
+    target
+        Of a remedy, the level that it is for.
     """
 
     name: str
@@ -36,6 +40,7 @@ class Level:
     pixel_scale: float
     noise: float
     role: str
+    target: str = ""
 
 
 @dataclass(frozen=True)
@@ -59,7 +64,14 @@ class ResolutionResults:
     confusion
         (trained at, tested at) to (runs, K, K) int64; rows true, columns predicted.
     overlap
-        Mean share of a run's test galaxies that are another run's too.
+        Tested level to the mean share of a run's test galaxies there that are another run's too.
+    surveys
+        Level that is another survey to its number of galaxies.
+    oracle
+        (trained at, tested at) to (runs, epochs), the accuracy after each epoch of the runs that selected it; of the
+        trained levels for which there is such a thing.
+    by_size
+        As `galmorph.report.resolution.sizes.loss_by_size` gives it.
     """
 
     levels: tuple[Level, ...]
@@ -69,17 +81,20 @@ class ResolutionResults:
     galaxies: int
     left_out: Mapping[str, int]
     confusion: Mapping[tuple[str, str], NDArray[np.int64]]
-    overlap: float = 0.0
+    overlap: Mapping[str, float]
+    surveys: Mapping[str, int] = field(default_factory=dict)
+    oracle: Mapping[tuple[str, str], NDArray[np.float64]] = field(default_factory=dict)
+    by_size: pd.DataFrame | None = None
 
 
 def levels_trained(results: ResolutionResults) -> tuple[Level, ...]:
-    """Return what networks are trained at: the levels, and the remedies where there are some."""
-    return tuple(level for level in results.levels if level.role in (LEVEL, REMEDY))
+    """Return what networks are trained at: the levels, and other surveys and remedies where there are some."""
+    return tuple(level for level in results.levels if level.role in (LEVEL, SURVEY, REMEDY))
 
 
 def levels_tested(results: ResolutionResults) -> tuple[Level, ...]:
-    """Return what networks are tested at: the levels, and the ablations where there are some."""
-    return tuple(level for level in results.levels if level.role in (LEVEL, ABLATION))
+    """Return what networks are tested at: the levels, and other surveys and ablations where there are some."""
+    return tuple(level for level in results.levels if level.role in (LEVEL, SURVEY, ABLATION))
 
 
 def of_role(results: ResolutionResults, role: str) -> tuple[Level, ...]:
@@ -88,7 +103,7 @@ def of_role(results: ResolutionResults, role: str) -> tuple[Level, ...]:
 
 
 def ends(results: ResolutionResults) -> tuple[Level, ...]:
-    """Return the first and the last level that is both trained and tested; one alone if there is but one."""
+    """Return the first and the last level of the sample's own galaxies; one alone if there is but one."""
     levels = of_role(results, LEVEL)
     return levels if len(levels) < 2 else (levels[0], levels[-1])
 
@@ -104,7 +119,7 @@ def check(results: ResolutionResults) -> None:
     names = [level.name for level in results.levels]
     if repeated := [name for name in names if names.count(name) > 1]:
         raise GalmorphError(f"resolution level {repeated[0]}: declared twice")
-    if unknown := [level for level in results.levels if level.role not in (LEVEL, ABLATION, REMEDY)]:
+    if unknown := [level for level in results.levels if level.role not in (LEVEL, SURVEY, ABLATION, REMEDY)]:
         raise GalmorphError(f"resolution level {unknown[0].name}: unknown role {unknown[0].role!r}")
     if not of_role(results, LEVEL):
         raise GalmorphError("no resolution level is both trained and tested")

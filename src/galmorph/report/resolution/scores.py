@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph import metrics
-from galmorph.report.resolution.results import LEVEL, Level, ResolutionResults
+from galmorph.report.resolution.results import LEVEL, SURVEY, Level, ResolutionResults
 from galmorph.report.tables import spread
 
 Floats = NDArray[np.float64]
@@ -45,7 +45,7 @@ def loss(results: ResolutionResults, metric: str, trained: Level, tested: Level)
 
     NaN for a tested level at which no network is trained.
     """
-    if tested.role != LEVEL:
+    if tested.role not in (LEVEL, SURVEY):
         return np.full(results.runs, np.nan)
     return score(results, metric, tested, tested) - score(results, metric, trained, tested)
 

@@ -16,6 +16,7 @@ from galmorph.report.resolution.labels import in_line, plural, spoken
 from galmorph.report.resolution.results import (
     ABLATION,
     REMEDY,
+    SURVEY,
     ResolutionResults,
     ends,
     levels_tested,
@@ -106,7 +107,7 @@ def levels(results: ResolutionResults) -> pd.DataFrame:
 def resolution_levels(results: ResolutionResults) -> Table:
     """The levels, and which galaxies are in the sample."""
     data = levels(results)
-    uses = {ABLATION: "tested only", REMEDY: "remedy, trained only"}
+    uses = {ABLATION: "tested only", REMEDY: "remedy, trained only", SURVEY: "another survey, trained and tested"}
     shown = pd.DataFrame(
         {
             "Level": data["level"].map(_spoken(results)),
@@ -120,7 +121,7 @@ def resolution_levels(results: ResolutionResults) -> Table:
     caption = (
         f"The resolutions at which the same {results.galaxies:,} galaxies are seen. A dash stands for noise that is as "
         f"it comes, for a FWHM that is not one number, and for no training. {left_out(results)}"
-    )
+    ) + "".join(f" {name} has {count:,} galaxies of its own." for name, count in results.surveys.items())
     return Table("resolution_levels", caption, data, shown, results=False)
 
 

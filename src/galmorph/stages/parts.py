@@ -1,0 +1,36 @@
+"""Stage parts@LEVEL: who trains and is tested at a level, in each run."""
+
+from __future__ import annotations
+
+import sys
+
+import pandas as pd
+
+from galmorph.eligible import transfer_condition, transfer_protocol
+from galmorph.errors import GalmorphError
+from galmorph.splits import split_condition
+from galmorph.stages.launch import launch
+from galmorph.stages.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, replace, settings
+
+
+def main() -> None:
+    """Run the stage for the level that the command names."""
+    (name,) = sys.argv[1:]
+    chosen = settings()
+    resolution = chosen.resolution
+    if resolution.levels[name].stamps is None:
+        split = pd.read_parquet(RESOLUTION_SPLIT)
+    else:
+        galaxies = pd.read_parquet(level_galaxies(name))
+        protocol = transfer_protocol(resolution, chosen.protocol)
+        try:
+            split = split_condition(galaxies, "resolution", transfer_condition(resolution), protocol)
+        except GalmorphError as error:
+            raise GalmorphError(f"resolution level {name}, which is another survey: {error}") from None
+    with fresh_folder(f"parts-{name}") as folder:
+        split.to_parquet(folder / "split.parquet", index=False)
+        replace(folder / "split.parquet", level_split(name))
+
+
+if __name__ == "__main__":
+    launch(main)
