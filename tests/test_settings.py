@@ -11,6 +11,7 @@ from parameters import ROOT, changed, committed, settings_with
 PRESETS = sorted((ROOT / "presets").glob("*.yaml"))
 
 
+OTHER_SURVEY = {"psf_fwhm": None, "pixel_scale": None, "noise": None, "stamps": committed()["stamps"]}
 NAMED = ("conditions", "comparisons", "resolution.levels", "resolution.ablations", "resolution.remedies")
 
 
@@ -86,6 +87,18 @@ def test_there_are_presets():
             {"kind": "fine_tuned", "levels": ["native", "coarse"], "galaxies": 9, "epochs": None, "learning_rate": 1.0},
             "resolution.remedies.more: fine_tuned needs two levels, galaxies, epochs and learning_rate",
         ),
+        ("resolution.oracle", ["native", "rough"], "resolution: oracle: rough is not among levels"),
+        (
+            "resolution.levels.coarse",
+            {"psf_fwhm": 3.0, "pixel_scale": 0.5, "noise": None, "stamps": committed()["stamps"]},
+            "resolution.levels.coarse: another survey is seen as it is: leave psf_fwhm, pixel_scale and noise null",
+        ),
+        (
+            "resolution.ablations.other",
+            OTHER_SURVEY,
+            "resolution: ablations.other: another survey is a level, not a part of one",
+        ),
+        ("resolution.levels", {"other": OTHER_SURVEY}, "resolution: levels: every one is another survey"),
         ("training.keep_weights", 31, "training.keep_weights: more than protocol.runs"),
         ("survey.source", "sdss2", "survey.source"),
         ("survey.sample.rule", "in_frames", "survey.sample.rule: in_frames goes with survey.source local"),
@@ -167,3 +180,26 @@ def test_changes_leave_the_original_alone():
     data = committed()
     changed(data, {"training.epochs": 1})
     assert data == committed()
+
+
+@pytest.mark.parametrize(
+    ("kind", "levels", "allowed"),
+    [
+        ("fine_tuned", ["native", "other"], True),
+        ("fine_tuned", ["other", "native"], False),
+        ("mixed", ["native", "other"], False),
+    ],
+)
+def test_another_survey_may_only_be_the_target_of_fine_tuning(kind, levels, allowed):
+    tuning = {"galaxies": 9, "epochs": 1, "learning_rate": 0.1}
+    if kind == "mixed":
+        tuning = dict.fromkeys(tuning)
+    changes = {
+        "resolution.levels.other": OTHER_SURVEY,
+        "resolution.remedies.moved": {"kind": kind, "levels": levels} | tuning,
+    }
+    if allowed:
+        assert settings_with(changes).resolution.remedies["moved"].levels == ("native", "other")
+    else:
+        with pytest.raises(GalmorphError, match="other is another survey, of other galaxies; only fine_tuned may"):
+            settings_with(changes)

@@ -21,7 +21,7 @@ def project(tmp_path_factory):
     project = Project(tmp_path_factory.mktemp("galmorph project"))
     stages = project.repro()
     per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm") for name in CONDITIONS}
-    per_level = {f"{kind}@{name}" for kind in ("degrade", "transfer", "tested") for name in LEVELS}
+    per_level = {f"{kind}@{name}" for kind in ("degrade", "parts", "transfer", "tested") for name in LEVELS}
     assert set(stages) == {"acquire", "cutouts", "resolution", "report"} | per_condition | per_level
     return project
 
@@ -108,17 +108,22 @@ def test_the_store_holds_every_run_with_the_md5_that_dvc_has(project):
     assert len(runs) == 2 * 2 * (len(CONDITIONS) + len(LEVELS))
     lock = project.lock()
     md5 = {out["path"]: out["md5"] for stage in lock.values() for out in stage["outs"]}
+    # A level is a folder, whose cached listing has the md5 of each file.
+    for level in LEVELS:
+        folder = f"data/resolution/levels/{level}"
+        cached = project.folder / ".dvc/cache/files/md5" / md5[folder][:2] / md5[folder][2:]
+        md5 |= {f"{folder}/{file['relpath']}": file["md5"] for file in json.loads(cached.read_text())}
     for run in runs:
         condition = run.data.tags["galmorph.condition"]
         assert run.info.status == "FINISHED"
         level = condition.removeprefix("transfer_")
         images, split = "data/cutouts/images.npy", f"data/splits/{condition}.parquet"
         if level in LEVELS:
-            images, split = f"data/resolution/levels/{level}.npy", "data/resolution/split.parquet"
+            images, split = f"data/resolution/levels/{level}/images.npy", f"data/resolution/splits/{level}.parquet"
         assert run.data.tags["galmorph.images_md5"] == md5[images]
         assert run.data.tags["galmorph.split_md5"] == md5[split]
         if level in LEVELS and run.data.tags["galmorph.phase"] == "confirmed":
-            assert run.data.tags["galmorph.tested_coarse_md5"] == md5["data/resolution/levels/coarse.npy"]
+            assert run.data.tags["galmorph.tested_coarse_md5"] == md5["data/resolution/levels/coarse/images.npy"]
     assert len(runs[0].data.tags["mlflow.source.git.commit"]) >= 40
 
 
@@ -194,36 +199,69 @@ def test_the_matrix_is_that_of_the_networks_trained_at_each_level(project):
     assert set(summary["condition"]) == set(CONDITIONS)
 
 
+def another_survey(project):
+    """Write stamps of spirals and ellipticals as somebody else made them, 48 pixels wide; returns their settings."""
+    folder = project.folder / "data/external/other"
+    folder.mkdir()
+    rng = np.random.default_rng(6)
+    y, x = np.mgrid[:48, :48] - 24
+    for number in range(1, 121):
+        width = 3 if number % 2 else 8
+        np.save(folder / f"{number}.npy", 90 * np.exp(-np.hypot(x, y) / width) + rng.normal(0, 2, (48, 48)))
+    kinds = [("elliptical", "spiral")[number % 2] for number in range(120)]
+    table = pd.DataFrame({"stamp": [f"{number}.npy" for number in range(1, 121)], "class": kinds})
+    table.to_csv(project.folder / "data/external/other.csv", index=False)
+    read = {"colour": "green", "field": "whole", "resampling": "area", "pixel_scale": 0.5, "psf_fwhm": 1.1}
+    return {"folder": "data/external/other", "labels": "data/external/other.csv"} | read
+
+
 @pytest.mark.slow
 def test_another_level_is_trained_alone_and_the_others_are_tested_at_it(project):
     before = {path: path.read_bytes() for path in project.folder.glob("models/transfer/*/confirmed/*")}
     old = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
     mixed = {"kind": "mixed", "galaxies": None, "epochs": None, "learning_rate": None}
     tuned = {"kind": "fine_tuned", "galaxies": 8, "epochs": 2, "learning_rate": 0.001}
-    remedies = {name: block | {"levels": ["native", "soft"]} for name, block in (("mixed", mixed), ("tuned", tuned))}
+    remedies = {
+        "mixed": mixed | {"levels": ["native", "soft"]},
+        "tuned": tuned | {"levels": ["native", "soft"]},
+        "moved": tuned | {"levels": ["native", "other"]},
+    }
+    as_it_comes = {"psf_fwhm": None, "pixel_scale": None, "noise": None}
     project.write_params(
         {
             "resolution.levels.soft": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": 8.0},
+            "resolution.levels.other": as_it_comes | {"stamps": another_survey(project)},
             "resolution.ablations.soft_blur": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": None},
             "resolution.remedies": remedies,
+            "resolution.oracle": ["native"],
         }
     )
     new = {f"{stage}@{name}" for stage in ("mix", "remedy", "remedied") for name in remedies}
-    new |= {"resolution", "degrade@soft", "ablate@soft_blur", "transfer@soft", "report"}
-    assert set(project.repro()) == new | {f"tested@{name}" for name in (*LEVELS, "soft")}
+    new |= {f"{stage}@{name}" for stage in ("degrade", "parts", "transfer") for name in ("soft", "other")}
+    # The levels depend on the folder for data from elsewhere, where the other survey's stamps now are.
+    new |= {"acquire", "degrade@native", "degrade@coarse", "resolution", "ablate@soft_blur", "oracle@native", "report"}
+    assert set(project.repro()) == new | {f"tested@{name}" for name in (*LEVELS, "soft", "other")}
     assert {path: path.read_bytes() for path in before} == before
     matrix = pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv")
     kept = matrix[matrix["trained"].isin(LEVELS) & matrix["tested"].isin(LEVELS)].reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, old)
-    assert list(matrix["trained"].unique()) == [*LEVELS, "soft", "mixed", "tuned"]
-    assert list(matrix["tested"].unique()) == [*LEVELS, "soft", "soft_blur"]
+    assert list(matrix["trained"].unique()) == [*LEVELS, "soft", "other", *remedies]
+    assert list(matrix["tested"].unique()) == [*LEVELS, "soft", "other", "soft_blur"]
     gains = pd.read_csv(project.folder / "reports/tables/resolution_remedies.csv")
-    assert list(gains["trained"]) == ["native", "soft", "mixed", "tuned"]
+    # The last level is the target of mixed and tuned; moved has the other survey for its own.
+    assert list(gains["trained"]) == ["native", "soft", "mixed", "tuned", "native", "other", "moved"]
+    oracle = pd.read_csv(project.folder / "reports/tables/resolution_oracle.csv")
+    assert list(oracle["tested"]) == [*LEVELS, "soft", "other", "soft_blur"]
+    assert (oracle["gain_mean"] >= 0).all()
+    assert oracle.set_index("tested").loc["native", "gain_mean"] == 0
+    split = pd.read_parquet(project.folder / "data/resolution/splits/other.parquet")
+    assert split["objid"].between(1, 120).all()
+    project.galmorph("sync")
     project.write_params({"resolution": changed(committed()["resolution"], {})})
     for key in ("runs", "draw"):
         project.write_params({f"resolution.{key}": TINY[f"resolution.{key}"]})
     project.write_params({"resolution.sample.max_left_out_fraction": 0.6})
-    # The stamps of the level that is gone still lie in the folder, so that the networks are tested again, to no change.
+    # The stamps of the levels that are gone still lie there, so that the networks are tested again, to no change.
     assert set(project.repro()) == {*(f"tested@{name}" for name in LEVELS), "report"}
     pd.testing.assert_frame_equal(pd.read_csv(project.folder / "reports/tables/resolution_matrix.csv"), old)
 
