@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from galmorph.report.resolution.oracle import oracle, resolution_oracle
+from galmorph.report.resolution.oracle import oracle, resolution_oracle, sentence
 from galmorph.report.resolution.results import ResolutionResults
 
 MakeResolution = Callable[..., ResolutionResults]
@@ -44,5 +44,12 @@ def test_its_table_reads(results: ResolutionResults) -> None:
     assert row["Gain ± std"] == "+0.150 ± 0.212"
 
 
+def test_the_sentence_names_the_pair_that_gains_most(results: ResolutionResults) -> None:
+    assert "trained at native and tested at blurred: 0.650 ± 0.071 after epoch 2, against 0.500 ± 0.141" in sentence(
+        results
+    )
+
+
 def test_none_was_looked_for(make_resolution: MakeResolution) -> None:
     assert resolution_oracle(make_resolution()) is None
+    assert sentence(make_resolution()) == ""

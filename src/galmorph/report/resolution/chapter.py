@@ -40,6 +40,8 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
     """
     check(results)
     paragraphs = [_setting(results), *summary(results)]
+    if looked_for := oracle.sentence(results):
+        paragraphs.append(looked_for)
     if examples is None:
         paragraphs.append("The figure of example galaxies at every level is left out: no stamps were given.")
     shown = [

@@ -10,7 +10,7 @@ import math
 import numpy as np
 
 from galmorph.report.resolution.labels import in_line, plural, spoken
-from galmorph.report.resolution.results import ABLATION, REMEDY, Level, ResolutionResults, ends, of_role
+from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, Level, ResolutionResults, ends, of_role
 from galmorph.report.resolution.scores import Floats, loss, mean_std, score, share
 from galmorph.report.table import number, plus_minus
 
@@ -25,6 +25,8 @@ def summary(results: ResolutionResults) -> tuple[str, ...]:
         )
     paragraphs = [_crossing(results, first, last), _classes(results, first, last)]
     paragraphs += [_crossing(results, last, first), _classes(results, last, first)]
+    for survey in of_role(results, SURVEY):
+        paragraphs += [_crossing(results, first, survey), _crossing(results, survey, first)]
     paragraphs += [_remedy(results, remedy) for remedy in of_role(results, REMEDY)]
     paragraphs += _parts(results, first)
     paragraphs.append(
@@ -94,12 +96,13 @@ def _classes(results: ResolutionResults, trained: Level, tested: Level) -> str:
 
 
 def _remedy(results: ResolutionResults, remedy: Level) -> str:
-    """Say what the networks of a remedy reach at each end."""
+    """Say what the networks of a remedy reach at the first level and at their target."""
     parts = [
         f"{_mean(results, 'accuracy', remedy, tested)} at {spoken(tested)}, which "
         f"{cost(loss(results, 'accuracy', remedy, tested))} against networks trained there "
         f"({_mean(results, 'accuracy', tested, tested)})"
-        for tested in ends(results)
+        for tested in results.levels
+        if tested.name in (ends(results)[0].name, remedy.target)
     ]
     return f"Networks of the remedy {spoken(remedy)} reach an accuracy of {', and '.join(parts)}; {_over(results)}."
 

@@ -9,7 +9,7 @@ from galmorph.report.resolution.labels import spoken
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.resolution.scores import mean_std
 from galmorph.report.resolution.tables import plus_minus_signed
-from galmorph.report.table import Table, pairs
+from galmorph.report.table import Table, pairs, plus_minus
 
 
 def oracle(results: ResolutionResults) -> pd.DataFrame:
@@ -32,6 +32,20 @@ def oracle(results: ResolutionResults) -> pd.DataFrame:
         )
     columns = ["trained", "tested", "epoch", "mean", "std", "best_epoch", "best_mean", "best_std"]
     return pd.DataFrame(rows, columns=[*columns, "gain_mean", "gain_std", "runs"])
+
+
+def sentence(results: ResolutionResults) -> str:
+    """Say for which pair of levels the oracle gains most; empty where none was looked for."""
+    if not results.oracle:
+        return ""
+    most = oracle(results).sort_values("gain_mean", ascending=False, kind="stable").to_dict("records")[0]
+    names = {level.name: spoken(level) for level in results.levels}
+    return (
+        "Whoever knew the best epoch for what is tested would gain most with networks trained at "
+        f"{names[most['trained']]} and tested at {names[most['tested']]}: "
+        f"{plus_minus(most['best_mean'], most['best_std'])} after epoch {most['best_epoch']}, against "
+        f"{plus_minus(most['mean'], most['std'])} after epoch {most['epoch']}, the one selected where they were trained."
+    )
 
 
 def resolution_oracle(results: ResolutionResults) -> Table | None:
