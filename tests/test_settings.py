@@ -191,7 +191,7 @@ def test_changes_leave_the_original_alone():
     ],
 )
 def test_another_survey_may_only_be_the_target_of_fine_tuning(kind, levels, allowed):
-    tuning = {"galaxies": 9, "epochs": 1, "learning_rate": 0.1}
+    tuning: dict[str, float | None] = {"galaxies": 9, "epochs": 1, "learning_rate": 0.1}
     if kind == "mixed":
         tuning = dict.fromkeys(tuning)
     changes = {

@@ -44,7 +44,7 @@ def sentence(results: ResolutionResults) -> str:
         "Whoever knew the best epoch for what is tested would gain most with networks trained at "
         f"{names[most['trained']]} and tested at {names[most['tested']]}: "
         f"{plus_minus(most['best_mean'], most['best_std'])} after epoch {most['best_epoch']}, against "
-        f"{plus_minus(most['mean'], most['std'])} after epoch {most['epoch']}, the one selected where they were trained."
+        f"{plus_minus(most['mean'], most['std'])} after epoch {most['epoch']}, the one selected where they are trained."
     )
 
 
