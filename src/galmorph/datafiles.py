@@ -28,8 +28,7 @@ def open_stamps(path: Path) -> NDArray[np.float32]:
         images = np.load(path, mmap_mode="r", allow_pickle=False)
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
-    # A header of nonsense may be read as any of these.
-    except (OSError, ValueError, EOFError, SyntaxError, TypeError, OverflowError, MemoryError) as error:
+    except Exception as error:  # a header of nonsense is read as Python's own text, and fails in as many ways
         raise GalmorphError(f"{path}: not a whole array ({error}); {REMEDY}") from None
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
         raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
