@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
-from isal import igzip
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.fitsbytes import check_sizes, decompressed
 from galmorph.sdss import BANDS, FrameName, Release, parse_tsfield_name
 
 FRAME_SHAPE = (1489, 2048)
@@ -103,22 +103,6 @@ def _known_complaints_silenced() -> Iterator[None]:
         yield
 
 
-def _decompressed(path: Path) -> bytes:
-    """Return the whole content: only at the end of the stream is its checksum compared."""
-    try:
-        packed = path.read_bytes()
-    except OSError as error:
-        raise GalmorphError(f"{path}: cannot be read ({error.strerror}); put the file in place") from None
-    if not packed:
-        raise GalmorphError(f"{path}: empty; fetch the file again")
-    if packed.lstrip()[:1] == b"<":
-        raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
-    try:
-        return (igzip if path.suffix == ".gz" else bz2).decompress(packed)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
-
-
 def _celestial(header: fits.Header, path: Path) -> WCS:
     try:
         with _known_complaints_silenced():
@@ -187,13 +171,14 @@ def read_frame(path: Path) -> Frame:
         another frame than its name says. (DR8+ frames may be trimmed: any shape that their calibration fits.)
     """
     name = _named(path)
-    content = _decompressed(path)
+    content = decompressed(path)
     try:
         with warnings.catch_warnings():
             # A FITS file that ends early is only warned of.
             warnings.filterwarnings("error", message=r".*truncated")
             # As they are stored: scaled by astropy, the pixels of DR7 would be copied twice more.
             stored = name.release == "dr7"
+            check_sizes(content)
             with fits.HDUList.fromstring(content, do_not_scale_image_data=stored) as hdus:
                 field = int(hdus[3].data["FIELD"][0]) if name.release == "dr8" and len(hdus) > 3 else None
                 header = hdus[0].header
@@ -251,7 +236,9 @@ def read_tsfield(path: Path, band: str) -> FieldCalibration:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=r".*truncated")
-            with fits.open(io.BytesIO(path.read_bytes()), memmap=False) as hdus:
+            content = path.read_bytes()
+            check_sizes(content)
+            with fits.open(io.BytesIO(content), memmap=False) as hdus:
                 row: Any = hdus[1].data[0]
                 header = hdus[0].header
                 found = (int(header["RUN"]), int(header["RERUN"]), int(header["CAMCOL"]), int(row["field"]))

@@ -92,13 +92,16 @@ class ComparisonSettings(Block):
     metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(distinct)]
 
 
+Units = Annotated[int, Field(ge=1, le=65_536)]
+
+
 class NetworkSettings(Block):
     """The convolutional network."""
 
-    filters: Annotated[tuple[Count, ...], Field(min_length=1, max_length=6)]
+    filters: Annotated[tuple[Units, ...], Field(min_length=1, max_length=6)]
     kernels: Annotated[tuple[Annotated[int, Field(ge=1, le=11)], ...], Field(min_length=1, max_length=6)]
     padding: Literal["valid", "same"]
-    dense: Annotated[tuple[Count, ...], Field(max_length=4)]
+    dense: Annotated[tuple[Units, ...], Field(max_length=4)]
     dropout: Annotated[float, Field(ge=0, lt=1)]
 
     @model_validator(mode="after")
@@ -219,6 +222,21 @@ def _known_keys(location: list[str]) -> list[str]:
     return list(model.model_fields)
 
 
+MOST_VALUES = 100_000
+
+
+def _larger_than(most: int, data: Any) -> bool:
+    """Return whether nested data has more values than `most`, where a YAML alias counts as what it stands for."""
+    count, waiting = 0, [data]
+    while waiting:
+        value = waiting.pop()
+        count += 1
+        if count > most:
+            return True
+        waiting.extend(value.values() if isinstance(value, dict) else value if isinstance(value, list) else ())
+    return False
+
+
 def parse_settings(data: Any, source: str = "params.yaml") -> Settings:
     """Check a mapping as read from YAML.
 
@@ -234,6 +252,10 @@ def parse_settings(data: Any, source: str = "params.yaml") -> Settings:
     GalmorphError
         With one line per wrong key.
     """
+    if _larger_than(MOST_VALUES, data):
+        raise GalmorphError(
+            f"{source}: more than {MOST_VALUES:,} values, aliases written out; copy one of presets/ over it"
+        )
     try:
         # Through JSON, because there a YAML list may stand for a tuple while every other type stays strict.
         return Settings.model_validate_json(json.dumps(data))

@@ -1,0 +1,61 @@
+"""The bytes of a FITS file, whole and of a plausible size, before astropy makes anything of them."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import math
+import zlib
+from pathlib import Path
+
+from astropy.io import fits
+from isal import igzip
+
+from galmorph.errors import GalmorphError
+
+BLOCK = 2880  # bytes, of which headers and data are whole multiples
+
+
+def decompressed(path: Path) -> bytes:
+    """Return the whole content of a compressed file: only at the end of the stream is its checksum compared.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, empty, a web page, damaged or cut short.
+    """
+    try:
+        packed = path.read_bytes()
+    except OSError as error:
+        raise GalmorphError(f"{path}: cannot be read ({error.strerror}); put the file in place") from None
+    if not packed:
+        raise GalmorphError(f"{path}: empty; fetch the file again")
+    if packed.lstrip()[:1] == b"<":
+        raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
+    try:
+        return (igzip if path.suffix == ".gz" else bz2).decompress(packed)
+    except (OSError, EOFError, ValueError, zlib.error) as error:
+        raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
+
+
+def check_sizes(content: bytes) -> None:
+    """Refuse headers that claim more than the file holds; over a side of less than no pixels astropy never ends.
+
+    Raises
+    ------
+    ValueError
+    """
+    stream = io.BytesIO(content)
+    while stream.tell() < len(content):
+        header = fits.Header.fromfile(stream)
+        axes = int(header["NAXIS"])
+        sides = [int(header[f"NAXIS{axis}"]) for axis in range(1, axes + 1)]
+        further, groups = int(header.get("PCOUNT", 0)), int(header.get("GCOUNT", 1))
+        if min([axes, further, groups, *sides]) < 0:
+            raise ValueError("a header with a negative size")
+        data = abs(int(header["BITPIX"])) // 8 * groups * (further + (math.prod(sides) if sides else 0))
+        if stream.tell() + data > len(content):
+            raise ValueError(
+                f"a header that claims {data} bytes, where {len(content) - stream.tell()} are left; truncated"
+            )
+        stream.seek(-(-data // BLOCK) * BLOCK, io.SEEK_CUR)
