@@ -17,7 +17,7 @@ from galmorph.report.resolution.results import LEVEL, REMEDY, SURVEY, Level, Res
 from galmorph.report.resolution.scores import loss, mean_std, ratio, score
 
 _MARKERS = "osD^vPX<>"
-_REMEDY_MARKERS = "*1234+x8h"
+_REMEDY_MARKERS = "*1234+xpd"
 # Ratios at which the logarithmic axis has its marks: about evenly spaced on it.
 _MARKS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)
 # How far the points of neighbouring trained levels stand apart, in the width of the axis.
