@@ -10,10 +10,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import inputs, page, plots, presented, tables, thesis
+from galmorph.report import answers, comparisons, inputs, page, plots, presented, question_1, tables, thesis
+from galmorph.report.answers import Records
 from galmorph.report.book import Book
-from galmorph.report.figures.confusion import confusion_matrix
-from galmorph.report.figures.curves import learning_curve
 from galmorph.report.figures.cutout import Schematic, cutout_schematic
 from galmorph.report.figures.examples import contact_sheet
 from galmorph.report.figures.filters import throughput
@@ -25,12 +24,13 @@ from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.results import ConditionResults
-from galmorph.report.tables import Results
+from galmorph.report.sections import sections_of_results
 from galmorph.settings import Settings
 
 
 def build(
     results: Mapping[str, ConditionResults],
+    records: Records,
     settings: Settings,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
@@ -49,6 +49,8 @@ def build(
     ----------
     results
         The declared conditions, in the order of params.yaml or any other.
+    records
+        Their records, from which the results come: what each network answered for each galaxy.
     settings
         Of the study.
     galaxies
@@ -73,9 +75,11 @@ def build(
     Raises
     ------
     GalmorphError
-        If the results are not those of the declared conditions, or images and galaxies differ in number.
+        If the results are not those of the declared conditions or not of these records, or images and galaxies differ
+        in number.
     """
     tables.check(results, settings)
+    answers.check(results, records)
     if len(images) != len(galaxies):
         raise GalmorphError(
             f"{len(images)} images, but {len(galaxies)} rows in galaxies.parquet: run dvc repro cutouts"
@@ -86,8 +90,10 @@ def build(
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     book = Book(settings, folder)
+    compared = comparisons.compare(ordered, records, settings)
+    fair = question_1.accuracies(ordered, records, settings)
     sections = [
-        *_result_sections(book, ordered, settings),
+        *sections_of_results(book, ordered, records, settings, fair),
         *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
         _data_section(book, settings, galaxies, images, schematic, table2_row),
         _network_section(book, layers),
@@ -101,10 +107,10 @@ def build(
             tables=(book.table(presented.summary(ordered)),),
         ),
     ]
-    found = findings(ordered, settings)
+    found = findings(ordered, compared, fair, settings)
     for finding in found:
         book.table(finding.table)
-    book.table(presented.comparisons(ordered, settings))
+    book.table(presented.comparisons(compared))
     plots.write(ordered, folder)
     html = page.render(
         settings=settings,
@@ -115,74 +121,6 @@ def build(
         figures=book.figures,
     )
     (folder / "report.html").write_text(html, encoding="utf-8", newline="\n")
-
-
-def _result_sections(book: Book, results: Results, settings: Settings) -> list[Section]:
-    """The tables of sections 4.2 and 4.3, the comparisons, and each condition's curves and confusion matrix."""
-    sections = [
-        Section(
-            "accuracy",
-            "Accuracy and selected epochs",
-            tables=(
-                book.table(inputs.conditions(settings)),
-                book.table(presented.table_4_1(results)),
-                book.table(presented.recalls(results)),
-            ),
-        )
-    ]
-    fair = presented.question_1(results, settings)
-    if "accuracy_restricted" in set(fair.data["metric"]):
-        sections.append(
-            Section("question-1", "Uncertain labels, on the same task (section 4.2)", tables=(book.table(fair),))
-        )
-    balance = presented.section_4_3(results)
-    if len(balance.data):
-        sections.append(
-            Section("section-4-3", "Imbalanced and balanced classes (section 4.3)", tables=(book.table(balance),))
-        )
-    sections.append(
-        Section(
-            "conditions",
-            "Condition by condition",
-            paragraphs=(
-                "Learning curves are those of the runs from which the epoch is selected; confusion matrices are those "
-                "of the confirmed runs, fresh draws stopped at that epoch.",
-            ),
-        )
-    )
-    return sections + [_condition_section(book, result, settings) for result in results.values()]
-
-
-def _condition_section(book: Book, result: ConditionResults, settings: Settings) -> Section:
-    """One condition: loss, accuracy, confusion matrix."""
-    name, label, runs = result.name, thesis.label(result.name), settings.protocol.runs
-    over = f"mean over {runs} runs and a band of ± 1 σ" if runs > 1 else "one run"
-    pictures = []
-    for quantity in plots.QUANTITIES:
-        baseline = tables.spread(result.selected.scores["baseline"])[0] if quantity == "accuracy" else None
-        figure = learning_curve(
-            result.selected.history,
-            quantity,
-            selected_epoch=result.epoch,
-            baseline=baseline,
-            title=label[0].upper() + label[1:],
-        )
-        caption = f"{quantity.capitalize()} against epoch, {label}: {over}; the circle marks the selected epoch"
-        caption += ", the dotted line the majority baseline." if quantity == "accuracy" else "."
-        counterpart = thesis.condition_counterpart(name, quantity)
-        pictures.append(book.picture(figure, Picture(f"{quantity}_{name}", caption, counterpart, results=True)))
-    figure = confusion_matrix(result.confirmed.confusion, result.classes, label[0].upper() + label[1:])
-    spread = f"mean ± 1 σ over {runs} confirmed runs" if runs > 1 else "one confirmed run"
-    caption = f"Confusion matrix, {label}: galaxies per run, {spread}; colour and percentage are of the true class."
-    counterpart = thesis.condition_counterpart(name, "confusion")
-    pictures.append(book.picture(figure, Picture(f"confusion_{name}", caption, counterpart, results=True)))
-    return Section(
-        f"condition-{name}",
-        label[0].upper() + label[1:] + (f" ({name})" if label != name else ""),
-        tables=(book.table(presented.confusion(result)),),
-        pictures=tuple(pictures),
-        part_of="conditions",
-    )
 
 
 def _data_section(

@@ -14,6 +14,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
+from galmorph.report import presented
 from galmorph.report.findings import Finding
 from galmorph.report.table import Table
 from galmorph.report.writers import is_numeric
@@ -150,6 +151,7 @@ def render(
         simulated_short=SIMULATED_SHORT,
         stamps=settings.survey.source == "stamps",
         found=found,
+        reading=presented.READING,
         sections=sections,
         table_number={table.name: place for place, table in enumerate(tables, start=1)},
         numeric={table.name: [is_numeric(table.shown[column]) for column in table.shown.columns] for table in tables},

@@ -12,9 +12,36 @@ import pandas as pd
 
 from galmorph.report import counts, tables, thesis
 from galmorph.report.results import ConditionResults
-from galmorph.report.table import METRICS, MISSING, SETS, Table, metric_label, number, pairs, plus_minus, whole
+from galmorph.report.table import (
+    METRICS,
+    MISSING,
+    SETS,
+    TWO_STE,
+    Table,
+    interval,
+    metric_label,
+    number,
+    p_value,
+    pairs,
+    plus_minus,
+    whole,
+)
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
+
+DIFFERENCE = (
+    "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
+    "p value is given where the test parts are not the same task."
+)
+READING = (
+    "A difference is taken run by run where runs of the same number were tested on the same galaxies, else mean by "
+    "mean. Runs share galaxies, so that they are not independent: the corrected 95 % interval allows for that. Two "
+    "standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws galaxies anew and holds "
+    "the networks fixed. The p value is that of the corrected interval, adjusted by Holm for all the tests of the "
+    "comparisons; none is given where the test parts differ in their classes or, for the accuracy, in the mix of them: "
+    "those are different tasks. A difference is called significant only where all three agree at 5 %. Formulae and "
+    "sources: docs/statistics.md."
+)
 
 
 def summary(results: Results) -> Table:
@@ -85,90 +112,105 @@ def section_4_3(results: Results) -> Table:
     return Table("section_4_3", caption, data, shown)
 
 
-def comparisons(results: Results, settings: Settings) -> Table:
-    """The declared comparisons, on own test parts and on the common evaluation sets."""
-    data = tables.comparisons(results, settings)
+def comparisons(compared: pd.DataFrame) -> Table:
+    """The declared comparisons, on own test parts and on the common evaluation sets; the CSV has both phases."""
+    data = compared[compared["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
             "Comparison": [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)],
             "Metric": [METRICS[metric] for metric in data["metric"]],
             "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            "Phase": data["phase"],
             "First ± 2 std": pairs(data["first_mean"], 2 * data["first_std"]),
             "Second ± 2 std": pairs(data["second_mean"], 2 * data["second_std"]),
-            "Second − first": [number(value, signed=True) for value in data["difference"]],
+            **_inference(data),
         }
     )
-    caption = (
-        "Conditions set side by side. On their own test parts two conditions may face different tasks; the common "
-        "evaluation sets hold the same spirals and ellipticals for both. The differences are of means, and carry no "
-        "claim of significance."
-    )
-    return Table("comparisons", caption, data, shown)
+    caption = f"Conditions set side by side, fresh runs stopped at the selected epochs. {DIFFERENCE}"
+    return Table("comparisons", caption, compared, shown)
 
 
-def comparison(results: Results, settings: Settings, name: str) -> Table:
-    """One declared comparison, with the two conditions as columns."""
-    data = tables.comparisons(results, settings)
-    data = data[data["comparison"] == name].reset_index(drop=True)
+def comparison(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
+    """One declared comparison, with the two conditions as columns; the CSV has both phases."""
+    ours = compared[compared["comparison"] == name].reset_index(drop=True)
+    data = ours[ours["phase"] == "confirmed"]
     first, second = (thesis.label(condition) for condition in settings.comparisons[name].conditions)
     shown = pd.DataFrame(
         {
             "Metric": [METRICS[metric] for metric in data["metric"]],
             "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            "Runs": data["phase"],
             f"{first} ± 2 std": pairs(data["first_mean"], 2 * data["first_std"]),
             f"{second} ± 2 std": pairs(data["second_mean"], 2 * data["second_std"]),
-            "Difference": [number(value, signed=True) for value in data["difference"]],
+            **_inference(data),
         }
     )
     caption = (
-        f"{first[0].upper()}{first[1:]} and {second} side by side; the difference is the second mean less the first, "
-        "with no claim of significance. On their own test parts the two may face different tasks; a common set holds "
-        "the same spirals and ellipticals for both."
+        f"{first[0].upper()}{first[1:]} and {second} side by side, fresh runs stopped at the selected epochs. "
+        f"{DIFFERENCE}"
     )
-    return Table(f"comparison_{name}", caption, data, shown)
+    return Table(f"comparison_{name}", caption, ours, shown)
 
 
-def question_1(results: Results, settings: Settings) -> Table:
-    """Accuracies on spirals and ellipticals alone."""
-    data = tables.question_1(results, settings)
+def _inference(data: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the columns of a difference and of what can be said of it."""
+    lows, highs = data["bootstrap_low"], data["bootstrap_high"]
+    return {
+        "Difference, corrected 95 % interval": pairs(data["difference"], data["half"], signed=True),
+        "Compared": ["run by run" if paired else "mean by mean" for paired in data["paired"]],
+        TWO_STE: [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
+        "Bootstrap over galaxies, 95 %": [interval(low, high) for low, high in zip(lows, highs, strict=True)],
+        "p, Holm": [p_value(value) for value in data["p_holm"]],
+    }
+
+
+def class_scores(results: Results) -> Table:
+    """Recall, precision and F1 of each class in the confirmed runs; the CSV has both phases."""
+    data = counts.class_scores(results)
+    confirmed = data[data["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
-            "Networks trained on": [thesis.label(name) for name in data["condition"]],
-            "Metric": [metric_label(metric) for metric in data["metric"]],
-            "Epoch": data["epoch"].map(str),
-            "Spirals and ellipticals per test part": data["galaxies"].map(lambda value: number(value, 1)),
-            "Mean ± 2 std": pairs(data["mean"], data["two_std"]),
-            "± 2 std errors": [f"± {number(value)}" for value in data["two_ste"]],
+            "Condition": [thesis.label(name) for name in confirmed["condition"]],
+            "Class": confirmed["class"].to_numpy(),
+            **{
+                f"{heading} ± 2 std": _over_known_runs(confirmed, score)
+                for heading, score in (("Recall", "recall"), ("Precision", "precision"), ("F1", "f1"))
+            },
+            "Thesis, recall, about": [number(value, 2) for value in confirmed["thesis_recall"]],
         }
     )
     caption = (
-        "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
-        "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
+        "Each class on the test parts of the confirmed runs. Recall: of the galaxies of the class, the fraction that "
+        "is predicted right. Precision: of the galaxies so predicted, the fraction that is right. F1: their harmonic "
+        "mean. Mean over the runs; where a run lacks what a score is a fraction of, the number of runs is given."
     )
-    if thesis.TWO_CLASS_SMALL in results:
-        caption += " The control is trained on the spirals and ellipticals alone that a draw of three classes has."
-    return Table("question_1", caption, data, shown)
+    return Table("class_scores", caption, data, shown)
 
 
-def recalls(results: Results) -> Table:
-    """The fraction of each class that is predicted right."""
-    data = counts.recalls(results)
-    both = data.pivot(index=["condition", "class"], columns="phase", values=["mean", "std"])
-    order = data.drop_duplicates(["condition", "class"]).set_index(["condition", "class"])
-    both = both.loc[order.index]
+def _over_known_runs(data: pd.DataFrame, score: str) -> list[str]:
+    """Return mean ± 2 std, and over how many runs where it is not all of them."""
+    texts = pairs(data[f"{score}_mean"], 2 * data[f"{score}_std"])
+    counted = zip(texts, data[f"{score}_runs"], data["runs"], strict=True)
+    return [text if known in (0, runs) else f"{text} ({known} runs)" for text, known, runs in counted]
+
+
+def tss_forms(results: Results) -> Table | None:
+    """The three forms of TSS for more than two classes; None where no condition has more."""
+    data = counts.tss_forms(results)
+    if data.empty:
+        return None
+    confirmed, selected = (data[data["phase"] == phase].reset_index(drop=True) for phase in ("confirmed", "selected"))
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name, _ in order.index],
-            "Class": [galaxy_class for _, galaxy_class in order.index],
-            "Confirmed ± 2 std": pairs(both["mean", "confirmed"], 2 * both["std", "confirmed"]),
-            "Selected ± 2 std": pairs(both["mean", "selected"], 2 * both["std", "selected"]),
-            "Thesis, about": [number(value, 2) for value in order["thesis"]],
+            "Condition": [thesis.label(name) for name in confirmed["condition"]],
+            "Form of TSS": confirmed["form"].map(counts.TSS_FORMS),
+            "Confirmed ± 2 std": pairs(confirmed["mean"], 2 * confirmed["std"]),
+            "Selected ± 2 std": pairs(selected["mean"], 2 * selected["std"]),
         }
     )
-    caption = "Recall: the fraction of the test galaxies of each class that is predicted right, mean over the runs."
-    return Table("recalls", caption, data, shown)
+    caption = (
+        "The True Skill Statistic of more than two classes has several forms, which are the same for two. This report "
+        "prints the first wherever it says TSS: it alone does not depend on the class fractions of the test part."
+    )
+    return Table("tss_forms", caption, data, shown)
 
 
 def confusion(result: ConditionResults) -> Table:

@@ -11,6 +11,7 @@ import pandas as pd
 from galmorph.report import thesis
 
 MISSING = "—"
+TWO_STE = "± 2 std errors (the thesis's)"
 METRICS = {"accuracy": "accuracy", "tss": "TSS", "baseline": "baseline", "accuracy_restricted": "accuracy, restricted"}
 SETS = {"common_natural": "common set, natural mix", "common_balanced": "common set, balanced"}
 
@@ -49,15 +50,29 @@ def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
     """Return a number with a true minus sign, or a dash where there is none; a rounded zero has no sign."""
     if math.isnan(value):
         return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     text = f"{value:{'+' if signed else ''}.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
     return text.replace("-", "−")
 
 
-def plus_minus(value: float, spread: float, decimals: int = 3) -> str:
+def plus_minus(value: float, spread: float, decimals: int = 3, *, signed: bool = False) -> str:
     """Return value ± spread; a dash for what is missing."""
-    return MISSING if math.isnan(value) else f"{number(value, decimals)} ± {number(spread, decimals)}"
+    return MISSING if math.isnan(value) else f"{number(value, decimals, signed=signed)} ± {number(spread, decimals)}"
+
+
+def interval(low: float, high: float, decimals: int = 3) -> str:
+    """Return "−0.012 to +0.034", or a dash."""
+    if math.isnan(low) or math.isnan(high):
+        return MISSING
+    return f"{number(low, decimals, signed=True)} to {number(high, decimals, signed=True)}"
+
+
+def p_value(value: float) -> str:
+    """Return a p value with three decimals, "< 0.001" for a smaller one, or a dash."""
+    return "< 0.001" if value < 0.0005 else number(value)
 
 
 def metric_label(metric: str) -> str:
@@ -72,6 +87,6 @@ def whole(value: float) -> str:
     return MISSING if pd.isna(value) else f"{value:,.0f}"
 
 
-def pairs(values: Iterable[float], spreads: Iterable[float]) -> list[str]:
+def pairs(values: Iterable[float], spreads: Iterable[float], *, signed: bool = False) -> list[str]:
     """Return `plus_minus` of two columns."""
-    return [plus_minus(value, spread) for value, spread in zip(values, spreads, strict=True)]
+    return [plus_minus(value, spread, signed=signed) for value, spread in zip(values, spreads, strict=True)]

@@ -91,5 +91,5 @@ def _alignment(shown: pd.DataFrame, text: str, other: str) -> tuple[str, ...]:
 
 
 def is_numeric(column: pd.Series[str]) -> bool:
-    """Tell whether each entry of a shown column starts like a number, a spread or a dash."""
-    return all(str(value)[:1] in "+−±—.0123456789" for value in column)
+    """Tell whether each entry of a shown column starts like a number, a spread, a bound or a dash."""
+    return all(str(value)[:1] in "+−±—<∞.0123456789" for value in column)
