@@ -19,6 +19,7 @@ from galmorph.report.figures.filters import throughput
 from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.sky import redshift_histogram
 from galmorph.report.findings import findings
+from galmorph.report.language import say, spoken_in
 from galmorph.report.page import Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
@@ -86,41 +87,44 @@ def build(
         )
     if not layers:
         raise GalmorphError("the network to draw has no layers: give those of the built model")
-    ordered = {name: results[name] for name in settings.conditions}
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    book = Book(settings, folder)
-    compared = comparisons.compare(ordered, records, settings)
-    fair = question_1.accuracies(ordered, records, settings)
-    sections = [
-        *sections_of_results(book, ordered, records, settings, fair),
-        *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
-        _data_section(book, settings, galaxies, images, schematic, table2_row),
-        _network_section(book, layers),
-        Section(
-            "every-number",
-            "Every number",
-            paragraphs=(
-                "TSS is the True Skill Statistic, TP / (TP + FN) − FP / (TN + FP); with K classes, the mean recall "
-                "adjusted for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same.",
+    ordered = {name: results[name] for name in settings.conditions}
+    with spoken_in(settings.report.language):
+        book = Book(settings, folder)
+        compared = comparisons.compare(ordered, records, settings)
+        fair = question_1.accuracies(ordered, records, settings)
+        sections = [
+            *sections_of_results(book, ordered, records, settings, fair),
+            *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
+            _data_section(book, settings, galaxies, images, schematic, table2_row),
+            _network_section(book, layers),
+            Section(
+                "every-number",
+                say("Every number"),
+                paragraphs=(
+                    say(
+                        "TSS is the True Skill Statistic, TP / (TP + FN) − FP / (TN + FP); with K classes, the mean "
+                        "recall adjusted for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same."
+                    ),
+                ),
+                tables=(book.table(presented.summary(ordered)),),
             ),
-            tables=(book.table(presented.summary(ordered)),),
-        ),
-    ]
-    found = findings(ordered, compared, fair, settings)
-    for finding in found:
-        book.table(finding.table)
-    book.table(presented.comparisons(compared))
-    plots.write(ordered, folder)
-    html = page.render(
-        settings=settings,
-        galaxies=len(galaxies),
-        found=found,
-        sections=sections,
-        provenance=provenance,
-        figures=book.figures,
-    )
-    (folder / "report.html").write_text(html, encoding="utf-8", newline="\n")
+        ]
+        found = findings(ordered, compared, fair, settings)
+        for finding in found:
+            book.table(finding.table)
+        book.table(presented.comparisons(compared))
+        plots.write(ordered, folder)
+        html = page.render(
+            settings=settings,
+            galaxies=len(galaxies),
+            found=found,
+            sections=sections,
+            provenance=provenance,
+            figures=book.figures,
+        )
+        (folder / "report.html").write_text(html, encoding="utf-8", newline="\n")
 
 
 def _data_section(
@@ -135,49 +139,59 @@ def _data_section(
     absent, pictures = [], []
     shown = [book.table(inputs.class_counts(galaxies)), book.table(inputs.filters())]
     if table2_row is None:
-        absent.append("The row of Table 2 is left out: this survey has no catalogue of that form.")
+        absent.append(say("The row of Table 2 is left out: this survey has no catalogue of that form."))
     else:
         shown.append(book.table(inputs.table2_row(table2_row)))
     if schematic is None:
-        absent.append("The figure of how a cutout is made is left out: this survey has no frames.")
+        absent.append(say("The figure of how a cutout is made is left out: this survey has no frames."))
     else:
-        caption = (
-            f"How a cutout is made: the frame {schematic.name} and the {schematic.stamp.shape[0]} × "
-            f"{schematic.stamp.shape[1]} pixels around a galaxy at x = {schematic.x:.1f}, y = {schematic.y:.1f}. "
-            "Brightness by asinh, for the eye only."
+        height, width = schematic.stamp.shape
+        caption = say(
+            "How a cutout is made: the frame {frame} and the {height} × {width} pixels around a galaxy at x = {x:.1f}, "
+            "y = {y:.1f}. Brightness by asinh, for the eye only.",
+            frame=schematic.name,
+            height=height,
+            width=width,
+            x=schematic.x,
+            y=schematic.y,
         )
-        picture = Picture("cutout", caption, "the schematic figure of a cutout", wide=True)
+        picture = Picture("cutout", caption, say("the schematic figure of a cutout"), wide=True)
         pictures.append(book.picture(cutout_schematic(schematic), picture))
     redshift = galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan)
     known = int(np.isfinite(redshift).sum())
     if not known:
-        absent.append("The redshift histogram is left out: no galaxy of the sample has a redshift.")
+        absent.append(say("The redshift histogram is left out: no galaxy of the sample has a redshift."))
     else:
-        caption = (
-            f"Galaxies per redshift bin of {settings.report.redshift_bin:g}, by class: {known:,} of "
-            f"{len(galaxies):,} galaxies; {len(galaxies) - known:,} have no redshift."
+        caption = say(
+            "Galaxies per redshift bin of {width:g}, by class: {known:,} of {galaxies:,} galaxies; {unknown:,} have no "
+            "redshift.",
+            width=settings.report.redshift_bin,
+            known=known,
+            galaxies=len(galaxies),
+            unknown=len(galaxies) - known,
         )
-        picture = Picture("redshifts", caption, thesis.COUNTERPARTS["redshifts"])
+        picture = Picture("redshifts", caption, thesis.counterpart("redshifts"))
         pictures.append(book.picture(redshift_histogram(galaxies, settings.report.redshift_bin), picture))
-    caption = (
+    caption = say(
         "Throughput of the five SDSS filters, through 1.3 airmasses of atmosphere (Doi et al. 2010, as shipped with "
         "speclite)."
     )
-    pictures.append(book.picture(throughput(), Picture("throughput", caption, thesis.COUNTERPARTS["throughput"])))
-    caption = (
+    pictures.append(book.picture(throughput(), Picture("throughput", caption, thesis.counterpart("throughput"))))
+    caption = say(
         "Example stamps of each class, evenly spaced through the sample. Brightness by asinh, each stamp by its own "
         "noise, for the eye only."
     )
     sheet = contact_sheet(images, galaxies, settings.report.examples)
     pictures.append(book.picture(sheet, Picture("examples", caption, wide=True)))
-    return Section("data", "The data", tuple(absent), tuple(shown), tuple(pictures))
+    return Section("data", say("The data"), tuple(absent), tuple(shown), tuple(pictures))
 
 
 def _network_section(book: Book, layers: Sequence[LayerDrawing]) -> Section:
     """The network as built."""
-    caption = (
-        f"The network as built for {layers[-1].output_shape[-1]} classes; under each block the shape of the layer's "
-        "output. Blocks are not to scale."
+    caption = say(
+        "The network as built for {classes} classes; under each block the shape of the layer's output. Blocks are not "
+        "to scale.",
+        classes=layers[-1].output_shape[-1],
     )
-    picture = Picture("network", caption, thesis.COUNTERPARTS["network"], wide=True)
-    return Section("network", "The network", pictures=(book.picture(network_diagram(layers), picture),))
+    picture = Picture("network", caption, thesis.counterpart("network"), wide=True)
+    return Section("network", say("The network"), pictures=(book.picture(network_diagram(layers), picture),))

@@ -12,14 +12,15 @@ import pandas as pd
 
 from galmorph import metrics
 from galmorph.report import thesis
+from galmorph.report.language import mark
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import PHASES, Results, phase_of, spread
 
 TSS_FORMS: Mapping[str, str] = MappingProxyType(
     {
-        "adjusted": "adjusted balanced accuracy",
-        "peirce": "Peirce skill score",
-        "macro": "mean of each class against the rest",
+        "adjusted": mark("adjusted balanced accuracy"),
+        "peirce": mark("Peirce skill score"),
+        "macro": mark("mean of each class against the rest"),
     }
 )
 

@@ -14,8 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from galmorph.report import presented, tables, thesis
+from galmorph.report import language, presented, tables, thesis
 from galmorph.report.comparisons import same_task
+from galmorph.report.language import mark, say
 from galmorph.report.table import METRICS, Table, interval, number, p_value, plus_minus
 from galmorph.report.tables import OWN_TEST_PART, RESTRICTED, Results
 from galmorph.settings import Settings
@@ -23,65 +24,69 @@ from galmorph.settings import Settings
 ALPHA = 0.05
 
 _QUESTIONS = {
-    "uncertain_labels": "Do galaxies whose label is uncertain harm classification?",
-    "class_balance": "Does the imbalance of the classes harm classification?",
+    "uncertain_labels": mark("Do galaxies whose label is uncertain harm classification?"),
+    "class_balance": mark("Does the imbalance of the classes harm classification?"),
 }
 
 WHERE: Mapping[str, str] = MappingProxyType(
     {
-        OWN_TEST_PART: "In fresh runs stopped at the selected epochs, each condition on its own test parts",
-        RESTRICTED: "On the spirals and ellipticals of those test parts, with an answer restricted to these two",
-        "common_natural": "On the same galaxies, in the natural mix",
-        "common_balanced": "On the same galaxies, as many of each class",
+        OWN_TEST_PART: mark("In fresh runs stopped at the selected epochs, each condition on its own test parts"),
+        RESTRICTED: mark("On the spirals and ellipticals of those test parts, with an answer restricted to these two"),
+        "common_natural": mark("On the same galaxies, in the natural mix"),
+        "common_balanced": mark("On the same galaxies, as many of each class"),
     }
 )
 DIFFERENCE: Mapping[str, str] = MappingProxyType(
     {
-        "higher": (
+        "higher": mark(
             "{where}, the mean {metric} is {size} higher for {second} than for {first}: {second_mean} against "
             "{first_mean} ({spread})."
         ),
-        "lower": (
+        "lower": mark(
             "{where}, the mean {metric} is {size} lower for {second} than for {first}: {second_mean} against "
             "{first_mean} ({spread})."
         ),
-        "same": (
+        "same": mark(
             "{where}, the mean {metric} is the same for {first} and {second} to three decimals: {second_mean} against "
             "{first_mean} ({spread})."
         ),
-        "unknown": "{where}, the mean {metric} of {first} or of {second} is not known: no difference can be stated.",
+        "unknown": mark(
+            "{where}, the mean {metric} of {first} or of {second} is not known: no difference can be stated."
+        ),
     }
 )
 VERDICT: Mapping[str, str] = MappingProxyType(
     {
-        "other task": (
-            "The corrected 95 % interval of the difference is {interval}; but the test parts differ in their classes "
-            "or in the mix of them, so that this is not a difference between networks alone."
+        "other task": mark(
+            "Corrected 95 % interval of the difference: {interval}; but the test parts differ in their classes or in "
+            "the mix of them, so that this is not a difference between networks alone."
         ),
-        "significant": (
-            "The corrected 95 % interval of the difference is {interval}, a bootstrap over galaxies gives {bootstrap}, "
-            "and {p} after Holm's correction for {tests} tests: the difference is significant at 5 %."
+        "significant": mark(
+            "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
+            "Holm's correction for {tests} tests. The difference is significant at 5 %."
         ),
-        "undecided": (
-            "The corrected 95 % interval of the difference is {interval}, a bootstrap over galaxies gives {bootstrap}, "
-            "and {p} after Holm's correction for {tests} tests: they do not agree, so no difference is claimed."
+        "undecided": mark(
+            "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
+            "Holm's correction for {tests} tests. These do not agree, so no difference is claimed."
         ),
-        "not significant": (
-            "The corrected 95 % interval of the difference is {interval}, and {p} after Holm's correction for {tests} "
-            "tests: no difference is claimed, and the data allow any in that interval."
+        "not significant": mark(
+            "Corrected 95 % interval of the difference: {interval}; {p} after Holm's correction for {tests} tests. No "
+            "difference is claimed, and the data allow any in that interval."
         ),
-        "unknown": "No interval can be given: it needs two runs or more, on test galaxies that are not all the same.",
+        "unknown": mark(
+            "No interval can be given: it needs two runs or more, on test galaxies that are not all the same."
+        ),
     }
 )
-BASELINE = (
+BASELINE = mark(
     "Always answering the commonest class would give an accuracy of {first_baseline} ({first}) and {second_baseline} "
     "({second})."
 )
-THESIS = (
+THESIS = mark(
     "The thesis prints, at its selected epochs, {second_accuracy} for {second} against {first_accuracy} for {first} "
     "(± 2 std)."
 )
-CONTROL = (
+CONTROL = mark(
     "Beside the control, which is trained on the spirals and ellipticals of the same draws alone, the accuracy of "
     "{condition} on those same galaxies differs by {difference} (corrected 95 % interval)."
 )
@@ -116,12 +121,13 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
         sentences = []
         for row in ours.to_dict("records"):
             task = same_task(settings, comparison.conditions, row["metric"], row["evaluated_on"])
-            sentences.append(f"{difference(row)} {verdict(row, tests, task)}")
+            sentences.append(language.sentences([difference(row), verdict(row, tests, task)]))
         if RESTRICTED in set(ours["evaluated_on"]):
             sentences += _control_sentences(fair, comparison.conditions)
         baselines = [tables.spread(results[condition].confirmed.scores["baseline"])[0] for condition in (first, second)]
         sentences.append(
-            BASELINE.format(
+            say(
+                BASELINE,
                 first=thesis.label(first),
                 second=thesis.label(second),
                 first_baseline=number(baselines[0]),
@@ -131,28 +137,35 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
         if "accuracy" in comparison.metrics:
             sentences += _thesis_sentence(first, second)
         table = presented.comparison(compared, settings, name)
-        found.append(Finding(name, _QUESTIONS.get(name, f"Comparison {name}"), tuple(sentences), table))
+        found.append(Finding(name, _question(name), tuple(sentences), table))
     return found
+
+
+def _question(comparison: str) -> str:
+    if comparison in _QUESTIONS:
+        return say(_QUESTIONS[comparison])
+    return say("Comparison {name}", name=comparison)
 
 
 def difference(row: Mapping[Hashable, Any]) -> str:
     """Return in words how the second of two means stands to the first; a row of `comparisons.compare`."""
-    value, runs = row["difference"], row["runs"]
+    value, runs, where, metric = row["difference"], row["runs"], row["evaluated_on"], row["metric"]
     if math.isnan(value):
         direction = "unknown"
     elif round(value, 3) == 0:
         direction = "same"
     else:
         direction = "higher" if value > 0 else "lower"
-    return DIFFERENCE[direction].format(
-        where=WHERE[row["evaluated_on"]],
-        metric=METRICS[row["metric"]],
+    return say(
+        DIFFERENCE[direction],
+        where=say(WHERE[where]),
+        metric=say(METRICS[metric]),
         size=number(abs(value)),
         first=thesis.label(row["first"]),
         second=thesis.label(row["second"]),
         first_mean=plus_minus(row["first_mean"], 2 * row["first_std"]),
         second_mean=plus_minus(row["second_mean"], 2 * row["second_std"]),
-        spread="one run, which has no spread" if runs == 1 else f"± 2 std over {runs} runs",
+        spread=say("one run, which has no spread") if runs == 1 else say("± 2 std over {runs} runs", runs=runs),
     )
 
 
@@ -174,7 +187,8 @@ def verdict(row: Mapping[Hashable, Any], tests: int, task: bool) -> str:
     else:
         apart = (abs(value) > half, row["bootstrap_low"] > 0 or row["bootstrap_high"] < 0, row["p_holm"] < ALPHA)
         kind = "significant" if all(apart) else "undecided" if any(apart) else "not significant"
-    return VERDICT[kind].format(
+    return say(
+        VERDICT[kind],
         interval=interval(value - half, value + half),
         bootstrap=interval(row["bootstrap_low"], row["bootstrap_high"]),
         p="p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}",
@@ -187,7 +201,8 @@ def _thesis_sentence(first: str, second: str) -> list[str]:
     if a is None or b is None:
         return []
     return [
-        THESIS.format(
+        say(
+            THESIS,
             first=thesis.label(first),
             second=thesis.label(second),
             first_accuracy=plus_minus(a.mean, a.two_std),
@@ -199,7 +214,8 @@ def _thesis_sentence(first: str, second: str) -> list[str]:
 def _control_sentences(fair: pd.DataFrame, conditions: tuple[str, str]) -> list[str]:
     """Return how a condition with a third class stands to the control, where it can be compared run by run."""
     return [
-        CONTROL.format(
+        say(
+            CONTROL,
             condition=thesis.label(row["condition"]),
             difference=plus_minus(row["difference"], row["half"], signed=True),
         )

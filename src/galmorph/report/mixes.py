@@ -8,7 +8,9 @@ from galmorph.report import thesis
 from galmorph.report.answers import Records
 from galmorph.report.bootstrap import Metric
 from galmorph.report.comparisons import contrast
-from galmorph.report.table import METRICS, SETS, TWO_STE, Table, number, pairs
+from galmorph.report.language import say
+from galmorph.report.names import set_name
+from galmorph.report.table import METRICS, TWO_STE, Table, number, pairs
 from galmorph.report.tables import COMMON_SETS, Results, spread
 from galmorph.settings import Settings
 
@@ -45,15 +47,17 @@ def table(data: pd.DataFrame) -> Table:
     """The two kinds of training draw beside each other, on each common set."""
     shown = pd.DataFrame(
         {
-            "Metric": [METRICS[metric] for metric in data["metric"]],
-            "Evaluated on": [SETS[where] for where in data["evaluated_on"]],
-            "Trained on imbalanced draws ± 2 std": pairs(data["imbalanced_mean"], 2 * data["imbalanced_std"]),
-            "Trained on balanced draws ± 2 std": pairs(data["balanced_mean"], 2 * data["balanced_std"]),
-            "Balanced less imbalanced, corrected 95 % interval": pairs(data["difference"], data["half"], signed=True),
-            TWO_STE: [f"± {number(half)}" for half in data["naive_half"]],
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("Trained on imbalanced draws ± 2 std"): pairs(data["imbalanced_mean"], 2 * data["imbalanced_std"]),
+            say("Trained on balanced draws ± 2 std"): pairs(data["balanced_mean"], 2 * data["balanced_std"]),
+            say("Balanced less imbalanced, corrected 95 % interval"): pairs(
+                data["difference"], data["half"], signed=True
+            ),
+            say(TWO_STE): [f"± {number(half)}" for half in data["naive_half"]],
         }
     )
-    caption = (
+    caption = say(
         "Networks trained on imbalanced and on balanced draws, on test galaxies of both mixes: the same for both kinds "
         "of network, and compared run by run. Confirmed runs."
     )

@@ -10,6 +10,22 @@ from galmorph.report.language import mark, say
 _CLASSES: Mapping[str, str] = MappingProxyType(
     {"spiral": mark("spiral"), "elliptical": mark("elliptical"), "uncertain": mark("uncertain")}
 )
+_PHASES: Mapping[str, str] = MappingProxyType({"selected": mark("selected"), "confirmed": mark("confirmed")})
+_MIXES: Mapping[str, str] = MappingProxyType(
+    {
+        "natural": mark("natural"),
+        "balanced": mark("balanced"),
+        "imbalanced": mark("imbalanced"),
+    }
+)
+_SETS: Mapping[str, str] = MappingProxyType(
+    {
+        "own test part": mark("own test part"),
+        "own test part, spirals and ellipticals": mark("own test part, spirals and ellipticals"),
+        "common_natural": mark("common set, natural mix"),
+        "common_balanced": mark("common set, balanced"),
+    }
+)
 _PLURALS: Mapping[str, str] = MappingProxyType({"spiral": mark("spirals"), "elliptical": mark("ellipticals")})
 # Why a galaxy is not in the resolution study, as `galmorph.eligible` says it.
 REASONS = frozenset(
@@ -34,6 +50,21 @@ def plural(galaxy_class: str) -> str:
     if galaxy_class in _PLURALS:
         return say(_PLURALS[galaxy_class])
     return say("{name} galaxies", name=class_name(galaxy_class))
+
+
+def phase_name(phase: str) -> str:
+    """Return the name of a phase."""
+    return say(_PHASES[phase]) if phase in _PHASES else phase
+
+
+def mix_name(mix: str) -> str:
+    """Return what the mix of a draw's classes is called."""
+    return say(_MIXES[mix]) if mix in _MIXES else mix
+
+
+def set_name(evaluated_on: str) -> str:
+    """Return the name of the galaxies on which networks are evaluated."""
+    return say(_SETS[evaluated_on]) if evaluated_on in _SETS else evaluated_on
 
 
 def reason_name(reason: str) -> str:

@@ -18,12 +18,12 @@ from galmorph.content import ConditionRecords
 from galmorph.protocol import generator, selected_epoch
 from galmorph.report import thesis
 from galmorph.report.answers import Answers, Records, answers, gather
+from galmorph.report.language import mark, say
 from galmorph.report.table import METRICS, Table, pairs, plus_minus
 from galmorph.report.tables import Results, spread
 from galmorph.settings import Settings
 from galmorph.statistics import corrected_mean, mean_overlap, unpaired_difference
 
-HALVES = "chosen on half of the test part, scored on the other half"
 _SCORES = {"accuracy": metrics.accuracy, "tss": metrics.tss}
 
 
@@ -94,44 +94,44 @@ def table(data: pd.DataFrame) -> Table:
     """Selected, chosen on half, and confirmed scores."""
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in data["condition"]],
-            "Metric": [METRICS[metric] for metric in data["metric"]],
-            "Epoch": data["epoch"].map(str),
-            "Selected ± 2 std": pairs(data["selected_mean"], 2 * data["selected_std"]),
-            "Epochs of the halves": [
+            say("Condition"): [thesis.label(name) for name in data["condition"]],
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Epoch"): data["epoch"].map(str),
+            say("Selected ± 2 std"): pairs(data["selected_mean"], 2 * data["selected_std"]),
+            say("Epochs of the halves"): [
                 f"{a}, {b}" for a, b in zip(data["first_half_epoch"], data["second_half_epoch"], strict=True)
             ],
-            "Chosen on half ± 2 std": pairs(data["halves_mean"], 2 * data["halves_std"]),
-            "Selected less chosen on half, corrected 95 % interval": pairs(
+            say("Chosen on half ± 2 std"): pairs(data["halves_mean"], 2 * data["halves_std"]),
+            say("Selected less chosen on half, corrected 95 % interval"): pairs(
                 data["halves_excess"], data["halves_half"], signed=True
             ),
-            "Confirmed ± 2 std": pairs(data["confirmed_mean"], 2 * data["confirmed_std"]),
-            "Selected less confirmed, corrected 95 % interval": pairs(
+            say("Confirmed ± 2 std"): pairs(data["confirmed_mean"], 2 * data["confirmed_std"]),
+            say("Selected less confirmed, corrected 95 % interval"): pairs(
                 data["confirmed_excess"], data["confirmed_half"], signed=True
             ),
         }
     )
-    caption = (
-        "Scores at the epoch that the same test parts selected; with the epoch "
-        f"{HALVES}, and the other way round, in the same runs; and of the confirmed runs, fresh ones stopped at the "
-        "selected epoch. The second difference is of runs that were tested on other galaxies; what the two phases "
-        "share is not taken out of its interval, which is therefore rather too wide."
+    caption = say(
+        "Scores at the epoch that the same test parts selected; with the epoch chosen on half of the test part, scored "
+        "on the other half, and the other way round, in the same runs; and of the confirmed runs, fresh ones stopped "
+        "at the selected epoch. The second difference is of runs that were tested on other galaxies; what the two "
+        "phases share is not taken out of its interval, which is therefore rather too wide."
     )
     return Table("optimism", caption, data, shown)
 
 
-EXCESS = (
+EXCESS = mark(
     "The accuracy at the selected epoch, less the one with the epoch chosen on half of the test part and scored on the "
     "other half, is {excess} for {condition} (corrected 95 % interval), which is the largest such difference."
 )
-NONE_KNOWN = "How much the choice of the epoch on test data adds to an accuracy cannot be said here."
+NONE_KNOWN = mark("How much the choice of the epoch on test data adds to an accuracy cannot be said here.")
 
 
 def sentence(data: pd.DataFrame) -> str:
     """Say by how much the choice of the epoch on the test data raises the accuracy at most."""
     accuracy = data[(data["metric"] == "accuracy") & data["halves_excess"].notna()]
     if accuracy.empty:
-        return NONE_KNOWN
+        return say(NONE_KNOWN)
     row = accuracy.loc[accuracy["halves_excess"].idxmax()]
     excess = plus_minus(row["halves_excess"], row["halves_half"], signed=True)
-    return EXCESS.format(condition=thesis.label(row["condition"]), excess=excess)
+    return say(EXCESS, condition=thesis.label(row["condition"]), excess=excess)

@@ -7,15 +7,18 @@ three decimals, becomes Markdown, LaTeX and the page.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pandas as pd
 
 from galmorph.report import counts, tables, thesis
+from galmorph.report.language import capital, mark, say, sentences
+from galmorph.report.names import class_name, mix_name, phase_name, set_name
 from galmorph.report.results import ConditionResults
 from galmorph.report.table import (
     METRICS,
     MISSING,
-    SETS,
     TWO_STE,
     Table,
     interval,
@@ -29,18 +32,22 @@ from galmorph.report.table import (
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
 
-DIFFERENCE = (
+DIFFERENCE = mark(
     "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
     "p value is given where the test parts are not the same task."
 )
-READING = (
-    "A difference is taken run by run where runs of the same number were tested on the same galaxies, else mean by "
-    "mean. Runs share galaxies, so that they are not independent: the corrected 95 % interval allows for that. Two "
-    "standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws galaxies anew and holds "
-    "the networks fixed. The p value is that of the corrected interval, adjusted by Holm for all the tests of the "
-    "comparisons; none is given where the test parts differ in their classes or, for the accuracy, in the mix of them: "
-    "those are different tasks. A difference is called significant only where all three agree at 5 %. Formulae and "
-    "sources: docs/statistics.md."
+READING = mark(
+    "A difference is paired, that is taken run by run, where runs of the same number were tested on the same galaxies; "
+    "else it is one of two means. Runs share galaxies, so that they are not independent: the corrected 95 % interval "
+    "allows for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws "
+    "galaxies anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for "
+    "all the tests of the comparisons; none is given where the test parts differ in their classes or, for the "
+    "accuracy, in the mix of them: those are different tasks. A difference is called significant only where all three "
+    "agree at 5 %. Formulae and sources: docs/statistics.md."
+)
+
+_CLASS_SCORES: Mapping[str, str] = MappingProxyType(
+    {"recall": mark("Recall ± 2 std"), "precision": mark("Precision ± 2 std"), "f1": mark("F1 ± 2 std")}
 )
 
 
@@ -49,17 +56,19 @@ def summary(results: Results) -> Table:
     data = tables.summary(results)
     shown = pd.DataFrame(
         {
-            "Condition": data["condition"],
-            "Metric": [metric_label(metric) for metric in data["metric"]],
-            "Phase": data["phase"],
-            "Epoch": data["epoch"].map(str),
-            "Runs": data["runs"].map(str),
-            "Mean": data["mean"].map(number),
-            "Std": data["std"].map(number),
-            "Std error": data["ste"].map(lambda value: number(value, 4)),
+            say("Condition"): data["condition"],
+            say("Metric"): [metric_label(metric) for metric in data["metric"]],
+            say("Phase"): data["phase"].map(phase_name),
+            say("Epoch"): data["epoch"].map(str),
+            say("Runs"): data["runs"].map(str),
+            say("Mean"): data["mean"].map(number),
+            say("Std"): data["std"].map(number),
+            say("Std error"): data["ste"].map(lambda value: number(value, 4)),
         }
     )
-    caption = "Every metric of every condition, over the runs: mean, standard deviation (ddof = 1) and standard error."
+    caption = say(
+        "Every metric of every condition, over the runs: mean, standard deviation (ddof = 1) and standard error."
+    )
     return Table("summary", caption, data, shown)
 
 
@@ -68,21 +77,21 @@ def table_4_1(results: Results) -> Table:
     data = tables.table_4_1(results)
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in data["condition"]],
-            "Accuracy ± 2 std": pairs(data["accuracy"], data["two_std"]),
-            "± 2 std errors": [f"± {number(value)}" for value in data["two_ste"]],
-            "Selected epoch": data["epoch"].map(str),
-            "Majority baseline": data["baseline"].map(number),
-            "Confirmed accuracy ± 2 std": pairs(data["confirmed_accuracy"], data["confirmed_two_std"]),
-            "± 2 std errors, confirmed": [f"± {number(value)}" for value in data["confirmed_two_ste"]],
-            "Thesis ± 2 std": pairs(data["thesis_accuracy"], data["thesis_two_std"]),
-            "Thesis ± 2 std errors": [
+            say("Condition"): [thesis.label(name) for name in data["condition"]],
+            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["two_std"]),
+            say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
+            say("Selected epoch"): data["epoch"].map(str),
+            say("Majority baseline"): data["baseline"].map(number),
+            say("Confirmed accuracy ± 2 std"): pairs(data["confirmed_accuracy"], data["confirmed_two_std"]),
+            say("± 2 std errors, confirmed"): [f"± {number(value)}" for value in data["confirmed_two_ste"]],
+            say("Thesis ± 2 std"): pairs(data["thesis_accuracy"], data["thesis_two_std"]),
+            say("Thesis ± 2 std errors"): [
                 MISSING if math.isnan(value) else f"± {number(value)}" for value in data["thesis_two_ste"]
             ],
-            "Thesis epoch": data["thesis_epoch"].map(whole),
+            say("Thesis epoch"): data["thesis_epoch"].map(whole),
         }
     )
-    caption = (
+    caption = say(
         "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "
         "is optimistic; the confirmed one is that of fresh runs stopped at that epoch. The baseline is the accuracy of "
         "always answering the commonest class."
@@ -95,17 +104,17 @@ def section_4_3(results: Results) -> Table:
     data = tables.section_4_3(results)
     shown = pd.DataFrame(
         {
-            "Drawn": data["drawn"],
-            "Phase": data["phase"],
-            "Epoch": data["epoch"].map(str),
-            "Accuracy ± 2 std": pairs(data["accuracy"], data["accuracy_two_std"]),
-            "± 2 std errors": [f"± {number(value)}" for value in data["accuracy_two_ste"]],
-            "TSS ± 2 std": pairs(data["tss"], data["tss_two_std"]),
-            "TSS ± 2 std errors": [f"± {number(value)}" for value in data["tss_two_ste"]],
-            "Majority baseline": data["baseline"].map(number),
+            say("Drawn"): data["drawn"].map(mix_name),
+            say("Phase"): data["phase"].map(phase_name),
+            say("Epoch"): data["epoch"].map(str),
+            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["accuracy_two_std"]),
+            say("± 2 std errors"): [f"± {number(value)}" for value in data["accuracy_two_ste"]],
+            say("TSS ± 2 std"): pairs(data["tss"], data["tss_two_std"]),
+            say("TSS ± 2 std errors"): [f"± {number(value)}" for value in data["tss_two_ste"]],
+            say("Majority baseline"): data["baseline"].map(number),
         }
     )
-    caption = (
+    caption = say(
         "Two classes drawn as they come (imbalanced) and as many of each (balanced), each on its own test parts. The "
         "two kinds of test part differ in their mix of classes, so their accuracies are not of the same task."
     )
@@ -117,15 +126,16 @@ def comparisons(compared: pd.DataFrame) -> Table:
     data = compared[compared["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
-            "Comparison": [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)],
-            "Metric": [METRICS[metric] for metric in data["metric"]],
-            "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            "First ± 2 std": pairs(data["first_mean"], 2 * data["first_std"]),
-            "Second ± 2 std": pairs(data["second_mean"], 2 * data["second_std"]),
+            say("Comparison"): [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)],
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("First ± 2 std"): pairs(data["first_mean"], 2 * data["first_std"]),
+            say("Second ± 2 std"): pairs(data["second_mean"], 2 * data["second_std"]),
             **_inference(data),
         }
     )
-    caption = f"Conditions set side by side, fresh runs stopped at the selected epochs. {DIFFERENCE}"
+    side_by_side = say("Conditions set side by side, fresh runs stopped at the selected epochs.")
+    caption = sentences([side_by_side, say(DIFFERENCE)])
     return Table("comparisons", caption, compared, shown)
 
 
@@ -136,17 +146,19 @@ def comparison(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
     first, second = (thesis.label(condition) for condition in settings.comparisons[name].conditions)
     shown = pd.DataFrame(
         {
-            "Metric": [METRICS[metric] for metric in data["metric"]],
-            "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            f"{first} ± 2 std": pairs(data["first_mean"], 2 * data["first_std"]),
-            f"{second} ± 2 std": pairs(data["second_mean"], 2 * data["second_std"]),
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("{condition} ± 2 std", condition=first): pairs(data["first_mean"], 2 * data["first_std"]),
+            say("{condition} ± 2 std", condition=second): pairs(data["second_mean"], 2 * data["second_std"]),
             **_inference(data),
         }
     )
-    caption = (
-        f"{first[0].upper()}{first[1:]} and {second} side by side, fresh runs stopped at the selected epochs. "
-        f"{DIFFERENCE}"
+    side_by_side = say(
+        "{first} and {second} side by side, fresh runs stopped at the selected epochs.",
+        first=capital(first),
+        second=second,
     )
+    caption = sentences([side_by_side, say(DIFFERENCE)])
     return Table(f"comparison_{name}", caption, ours, shown)
 
 
@@ -154,11 +166,11 @@ def _inference(data: pd.DataFrame) -> dict[str, list[str]]:
     """Return the columns of a difference and of what can be said of it."""
     lows, highs = data["bootstrap_low"], data["bootstrap_high"]
     return {
-        "Difference, corrected 95 % interval": pairs(data["difference"], data["half"], signed=True),
-        "Compared": ["run by run" if paired else "mean by mean" for paired in data["paired"]],
-        TWO_STE: [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
-        "Bootstrap over galaxies, 95 %": [interval(low, high) for low, high in zip(lows, highs, strict=True)],
-        "p, Holm": [p_value(value) for value in data["p_holm"]],
+        say("Difference, corrected 95 % interval"): pairs(data["difference"], data["half"], signed=True),
+        say("Paired"): [say("yes") if paired else say("no") for paired in data["paired"]],
+        say(TWO_STE): [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
+        say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
+        say("p, Holm"): [p_value(value) for value in data["p_holm"]],
     }
 
 
@@ -168,16 +180,13 @@ def class_scores(results: Results) -> Table:
     confirmed = data[data["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in confirmed["condition"]],
-            "Class": confirmed["class"].to_numpy(),
-            **{
-                f"{heading} ± 2 std": _over_known_runs(confirmed, score)
-                for heading, score in (("Recall", "recall"), ("Precision", "precision"), ("F1", "f1"))
-            },
-            "Thesis, recall, about": [number(value, 2) for value in confirmed["thesis_recall"]],
+            say("Condition"): [thesis.label(name) for name in confirmed["condition"]],
+            say("Class"): [class_name(name) for name in confirmed["class"]],
+            **{say(heading): _over_known_runs(confirmed, score) for score, heading in _CLASS_SCORES.items()},
+            say("Thesis, recall, about"): [number(value, 2) for value in confirmed["thesis_recall"]],
         }
     )
-    caption = (
+    caption = say(
         "Each class on the test parts of the confirmed runs. Recall: of the galaxies of the class, the fraction that "
         "is predicted right. Precision: of the galaxies so predicted, the fraction that is right. F1: their harmonic "
         "mean. Mean over the runs; where a run lacks what a score is a fraction of, the number of runs is given."
@@ -189,7 +198,10 @@ def _over_known_runs(data: pd.DataFrame, score: str) -> list[str]:
     """Return mean ± 2 std, and over how many runs where it is not all of them."""
     texts = pairs(data[f"{score}_mean"], 2 * data[f"{score}_std"])
     counted = zip(texts, data[f"{score}_runs"], data["runs"], strict=True)
-    return [text if known in (0, runs) else f"{text} ({known} runs)" for text, known, runs in counted]
+    return [
+        text if known in (0, runs) else say("{score} ({runs} runs)", score=text, runs=known)
+        for text, known, runs in counted
+    ]
 
 
 def tss_forms(results: Results) -> Table | None:
@@ -200,13 +212,13 @@ def tss_forms(results: Results) -> Table | None:
     confirmed, selected = (data[data["phase"] == phase].reset_index(drop=True) for phase in ("confirmed", "selected"))
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in confirmed["condition"]],
-            "Form of TSS": confirmed["form"].map(counts.TSS_FORMS),
-            "Confirmed ± 2 std": pairs(confirmed["mean"], 2 * confirmed["std"]),
-            "Selected ± 2 std": pairs(selected["mean"], 2 * selected["std"]),
+            say("Condition"): [thesis.label(name) for name in confirmed["condition"]],
+            say("Form of TSS"): [say(counts.TSS_FORMS[form]) for form in confirmed["form"]],
+            say("Confirmed ± 2 std"): pairs(confirmed["mean"], 2 * confirmed["std"]),
+            say("Selected ± 2 std"): pairs(selected["mean"], 2 * selected["std"]),
         }
     )
-    caption = (
+    caption = say(
         "The True Skill Statistic of more than two classes has several forms, which are the same for two. This report "
         "prints the first wherever it says TSS: it alone does not depend on the class fractions of the test part."
     )
@@ -222,12 +234,17 @@ def confusion(result: ConditionResults) -> Table:
     }
     shown = pd.DataFrame(
         {
-            "True \\ predicted": list(result.classes),
-            **{predicted: [cells[actual, predicted] for actual in result.classes] for predicted in result.classes},
+            say("True \\ predicted"): [class_name(actual) for actual in result.classes],
+            **{
+                class_name(predicted): [cells[actual, predicted] for actual in result.classes]
+                for predicted in result.classes
+            },
         }
     )
-    caption = (
-        f"Confusion matrix of the condition {result.name}: galaxies per run, mean ± 1 std over the confirmed runs "
-        f"(epoch {result.epoch}); rows true, columns predicted."
+    caption = say(
+        "Confusion matrix of the condition {condition}: galaxies per run, mean ± 1 std over the confirmed runs (epoch "
+        "{epoch}); rows true, columns predicted.",
+        condition=result.name,
+        epoch=result.epoch,
     )
     return Table(f"confusion_{result.name}", caption, data, shown)

@@ -16,7 +16,9 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from galmorph.report import thesis
 from galmorph.report.answers import Answers, Records, answers
-from galmorph.report.table import SETS, Table, number, pairs, whole
+from galmorph.report.language import say
+from galmorph.report.names import set_name
+from galmorph.report.table import Table, number, pairs, whole
 from galmorph.report.tables import COMMON_SETS, OWN_TEST_PART, Results, spread
 from galmorph.splits import EVALUATION_CLASSES
 
@@ -122,15 +124,15 @@ def table(data: pd.DataFrame) -> Table:
     """Area under the ROC curve, and calibration errors."""
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in data["condition"]],
-            "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            "Answers": data["galaxies"].map(whole),
-            "Area under the ROC curve ± 2 std": pairs(data["auc_mean"], 2 * data["auc_std"]),
-            "Calibration error, all runs together": data["ece"].map(number),
-            "Calibration error of a run ± 2 std": pairs(data["ece_mean"], 2 * data["ece_std"]),
+            say("Condition"): [thesis.label(name) for name in data["condition"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("Answers"): data["galaxies"].map(whole),
+            say("Area under the ROC curve ± 2 std"): pairs(data["auc_mean"], 2 * data["auc_std"]),
+            say("Calibration error, all runs together"): data["ece"].map(number),
+            say("Calibration error of a run ± 2 std"): pairs(data["ece_mean"], 2 * data["ece_std"]),
         }
     )
-    caption = (
+    caption = say(
         "Probabilities of a spiral that the confirmed networks of two classes gave. The area under the ROC curve is "
         "the chance that a spiral is given a higher one than an elliptical. The expected calibration error is the mean "
         "distance between the probability given and the share of spirals among those given it, in ten bins; that of a "
@@ -159,20 +161,22 @@ def curve_tables(results: Results, records: Records) -> tuple[Table, Table] | No
     bins = pd.concat(diagrams, ignore_index=True)
     shown_roc = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in roc["condition"]],
-            "False positive rate": roc["false_rate"].map(lambda value: number(value, 2)),
-            "True positive rate ± std": pairs(roc["true_rate_mean"], roc["true_rate_std"]),
+            say("Condition"): [thesis.label(name) for name in roc["condition"]],
+            say("False positive rate"): roc["false_rate"].map(lambda value: number(value, 2)),
+            say("True positive rate ± std"): pairs(roc["true_rate_mean"], roc["true_rate_std"]),
         }
     )
     shown_bins = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in bins["condition"]],
-            "Probability given": (bins["low"] + 0.5 / BINS).map(lambda centre: f"{number(centre, 2)} ± 0.05"),
-            "Answers": bins["galaxies"].map(whole),
-            "Mean probability": bins["probability"].map(number),
-            "Share of spirals": bins["frequency"].map(number),
+            say("Condition"): [thesis.label(name) for name in bins["condition"]],
+            say("Probability given"): (bins["low"] + 0.5 / BINS).map(lambda centre: f"{number(centre, 2)} ± 0.05"),
+            say("Answers"): bins["galaxies"].map(whole),
+            say("Mean probability"): bins["probability"].map(number),
+            say("Share of spirals"): bins["frequency"].map(number),
         }
     )
-    caption = "Mean ROC curve over the confirmed runs, on their own test parts; the positive class is spiral."
-    caption_bins = "Reliability of the probability of a spiral: all confirmed runs together, on their own test parts."
+    caption = say("Mean ROC curve over the confirmed runs, on their own test parts; the positive class is spiral.")
+    caption_bins = say(
+        "Reliability of the probability of a spiral: all confirmed runs together, on their own test parts."
+    )
     return Table("roc", caption, roc, shown_roc), Table("reliability", caption_bins, bins, shown_bins)

@@ -10,6 +10,7 @@ from galmorph.errors import GalmorphError
 from galmorph.report import thesis
 from galmorph.report.answers import Records
 from galmorph.report.comparisons import contrast, restricted_score
+from galmorph.report.language import say, sentences
 from galmorph.report.table import Table, metric_label, number, pairs
 from galmorph.report.tables import RESTRICTED, Results, spread
 from galmorph.settings import Settings
@@ -57,21 +58,22 @@ def accuracies(results: Results, records: Records, settings: Settings) -> pd.Dat
 def table(data: pd.DataFrame) -> Table:
     """The accuracies on spirals and ellipticals alone."""
     shown = {
-        "Networks trained on": [thesis.label(name) for name in data["condition"]],
-        "Metric": [metric_label(metric) for metric in data["metric"]],
-        "Epoch": data["epoch"].map(str),
-        "Spirals and ellipticals per test part": data["galaxies"].map(lambda value: number(value, 1)),
-        "Mean ± 2 std": pairs(data["mean"], data["two_std"]),
-        "± 2 std errors": [f"± {number(value)}" for value in data["two_ste"]],
+        say("Networks trained on"): [thesis.label(name) for name in data["condition"]],
+        say("Metric"): [metric_label(metric) for metric in data["metric"]],
+        say("Epoch"): data["epoch"].map(str),
+        say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
+        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"]),
+        say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
     }
-    caption = (
+    caption = say(
         "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
         "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
     )
     if data["difference"].notna().any():
-        shown["Less the control, corrected 95 % interval"] = pairs(data["difference"], data["half"], signed=True)
-        caption += (
-            " The control is trained on the spirals and ellipticals alone that a draw of three classes has, and tested "
+        shown[say("Less the control, corrected 95 % interval")] = pairs(data["difference"], data["half"], signed=True)
+        control = say(
+            "The control is trained on the spirals and ellipticals alone that a draw of three classes has, and tested "
             "on those of that draw: the two are compared run by run on the same galaxies."
         )
+        caption = sentences([caption, control])
     return Table("question_1", caption, data, pd.DataFrame(shown))

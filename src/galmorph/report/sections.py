@@ -2,18 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pandas as pd
 
 from galmorph.report import inputs, mixes, optimism, plots, presented, probabilities, question_1, tables, thesis
 from galmorph.report.answers import Records, answers
 from galmorph.report.book import Book
 from galmorph.report.figures.confusion import confusion_matrix
-from galmorph.report.figures.curves import learning_curve
+from galmorph.report.figures.curves import Quantity, learning_curve
 from galmorph.report.figures.probabilities import roc_and_reliability
+from galmorph.report.language import capital, mark, say
 from galmorph.report.page import Picture, Section
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
+
+_CURVES: Mapping[Quantity, str] = MappingProxyType(
+    {
+        "loss": mark("Loss against epoch, {condition}: {over}; the circle marks the selected epoch."),
+        "accuracy": mark(
+            "Accuracy against epoch, {condition}: {over}; the circle marks the selected epoch, the dotted line the "
+            "majority baseline."
+        ),
+    }
+)
 
 
 def sections_of_results(
@@ -23,34 +37,36 @@ def sections_of_results(
     forms = presented.tss_forms(results)
     accuracy = [inputs.conditions(settings), presented.table_4_1(results), presented.class_scores(results)]
     accuracy += [] if forms is None else [forms]
-    sections = [Section("accuracy", "Accuracy and selected epochs", tables=tuple(book.table(t) for t in accuracy))]
+    sections = [Section("accuracy", say("Accuracy and selected epochs"), tables=tuple(book.table(t) for t in accuracy))]
     chosen = optimism.optimism(results, records, settings)
     sections.append(
         Section(
             "optimism",
-            "What choosing the epoch on the test data adds",
+            say("What choosing the epoch on the test data adds"),
             paragraphs=(optimism.sentence(chosen),),
             tables=(book.table(optimism.table(chosen)),),
         )
     )
     if "accuracy_restricted" in set(fair["metric"]):
         shown = (book.table(question_1.table(fair)),)
-        sections.append(Section("question-1", "Uncertain labels, on the same task (section 4.2)", tables=shown))
+        sections.append(Section("question-1", say("Uncertain labels, on the same task (section 4.2)"), tables=shown))
     balance = presented.section_4_3(results)
     if len(balance.data):
         shown = (book.table(balance),)
         mixed = mixes.by_test_mix(results, records, settings)
         if len(mixed):
             shown += (book.table(mixes.table(mixed)),)
-        sections.append(Section("section-4-3", "Imbalanced and balanced classes (section 4.3)", tables=shown))
+        sections.append(Section("section-4-3", say("Imbalanced and balanced classes (section 4.3)"), tables=shown))
     sections += _probability_sections(book, results, records)
     sections.append(
         Section(
             "conditions",
-            "Condition by condition",
+            say("Condition by condition"),
             paragraphs=(
-                "Learning curves are those of the runs from which the epoch is selected; confusion matrices are those "
-                "of the confirmed runs, fresh draws stopped at that epoch.",
+                say(
+                    "Learning curves are those of the runs from which the epoch is selected; confusion matrices are "
+                    "those of the confirmed runs, fresh draws stopped at that epoch."
+                ),
             ),
         )
     )
@@ -73,19 +89,20 @@ def _probability_sections(book: Book, results: Results, records: Records) -> lis
             answers(records[name], "confirmed"),
             auc=(float(row["auc_mean"]), float(row["auc_std"])),
             error=float(row["ece"]),
-            title=label[0].upper() + label[1:],
+            title=capital(label),
         )
-        caption = (
-            f"ROC curve and reliability of the probability of a spiral, {label}, confirmed runs on their own test "
+        caption = say(
+            "ROC curve and reliability of the probability of a spiral, {condition}, confirmed runs on their own test "
             "parts. Left: mean over the runs. Right: how often galaxies are spirals, by the probability given for it; "
             "lines: ± 1 σ over the runs that have such galaxies; on the dotted diagonal the probabilities would be "
-            "frequencies."
+            "frequencies.",
+            condition=label,
         )
         pictures.append(book.picture(figure, Picture(f"probabilities_{name}", caption, results=True, wide=True)))
     return [
         Section(
             "probabilities",
-            "What the probabilities are worth",
+            say("What the probabilities are worth"),
             tables=(book.table(probabilities.table(data)),),
             pictures=tuple(pictures),
         )
@@ -95,7 +112,7 @@ def _probability_sections(book: Book, results: Results, records: Records) -> lis
 def _condition_section(book: Book, result: ConditionResults, settings: Settings) -> Section:
     """One condition: loss, accuracy, confusion matrix."""
     name, label, runs = result.name, thesis.label(result.name), settings.protocol.runs
-    over = f"mean over {runs} runs and a band of ± 1 σ" if runs > 1 else "one run"
+    over = say("mean over {runs} runs and a band of ± 1 σ", runs=runs) if runs > 1 else say("one run")
     pictures = []
     for quantity in plots.QUANTITIES:
         baseline = tables.spread(result.selected.scores["baseline"])[0] if quantity == "accuracy" else None
@@ -104,20 +121,23 @@ def _condition_section(book: Book, result: ConditionResults, settings: Settings)
             quantity,
             selected_epoch=result.epoch,
             baseline=baseline,
-            title=label[0].upper() + label[1:],
+            title=capital(label),
         )
-        caption = f"{quantity.capitalize()} against epoch, {label}: {over}; the circle marks the selected epoch"
-        caption += ", the dotted line the majority baseline." if quantity == "accuracy" else "."
+        caption = say(_CURVES[quantity], condition=label, over=over)
         counterpart = thesis.condition_counterpart(name, quantity)
         pictures.append(book.picture(figure, Picture(f"{quantity}_{name}", caption, counterpart, results=True)))
-    figure = confusion_matrix(result.confirmed.confusion, result.classes, label[0].upper() + label[1:])
-    spread = f"mean ± 1 σ over {runs} confirmed runs" if runs > 1 else "one confirmed run"
-    caption = f"Confusion matrix, {label}: galaxies per run, {spread}; colour and percentage are of the true class."
+    figure = confusion_matrix(result.confirmed.confusion, result.classes, capital(label))
+    spread = say("mean ± 1 σ over {runs} confirmed runs", runs=runs) if runs > 1 else say("one confirmed run")
+    caption = say(
+        "Confusion matrix, {condition}: galaxies per run, {spread}; colour and percentage are of the true class.",
+        condition=label,
+        spread=spread,
+    )
     counterpart = thesis.condition_counterpart(name, "confusion")
     pictures.append(book.picture(figure, Picture(f"confusion_{name}", caption, counterpart, results=True)))
     return Section(
         f"condition-{name}",
-        label[0].upper() + label[1:] + (f" ({name})" if label != name else ""),
+        f"{capital(label)} ({name})" if label != name else capital(label),
         tables=(book.table(presented.confusion(result)),),
         pictures=tuple(pictures),
         part_of="conditions",

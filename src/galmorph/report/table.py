@@ -9,11 +9,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from galmorph.report import thesis
+from galmorph.report.language import mark, say
+from galmorph.report.names import set_name
 
 MISSING = "—"
-TWO_STE = "± 2 std errors (the thesis's)"
-METRICS = {"accuracy": "accuracy", "tss": "TSS", "baseline": "baseline", "accuracy_restricted": "accuracy, restricted"}
-SETS = {"common_natural": "common set, natural mix", "common_balanced": "common set, balanced"}
+TWO_STE = mark("± 2 std errors (thesis)")
+METRICS = {
+    "accuracy": mark("accuracy"),
+    "tss": mark("TSS"),
+    "baseline": mark("baseline"),
+    "accuracy_restricted": mark("accuracy, restricted"),
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +49,7 @@ class Table:
     @property
     def counterpart(self) -> str | None:
         """What it corresponds to in the thesis."""
-        return thesis.COUNTERPARTS.get(self.name)
+        return thesis.counterpart(self.name)
 
 
 def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
@@ -67,7 +73,7 @@ def interval(low: float, high: float, decimals: int = 3) -> str:
     """Return "−0.012 to +0.034", or a dash."""
     if math.isnan(low) or math.isnan(high):
         return MISSING
-    return f"{number(low, decimals, signed=True)} to {number(high, decimals, signed=True)}"
+    return say("{low} to {high}", low=number(low, decimals, signed=True), high=number(high, decimals, signed=True))
 
 
 def p_value(value: float) -> str:
@@ -78,8 +84,8 @@ def p_value(value: float) -> str:
 def metric_label(metric: str) -> str:
     """Return a metric's name for a reader: "TSS, common set, balanced" for "tss@common_balanced"."""
     base, _, where = metric.partition("@")
-    text = METRICS.get(base, base)
-    return f"{text}, {SETS.get(where, where)}" if where else text
+    text = say(METRICS[base]) if base in METRICS else base
+    return say("{metric}, {where}", metric=text, where=set_name(where)) if where else text
 
 
 def whole(value: float) -> str:

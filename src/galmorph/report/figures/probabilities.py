@@ -8,6 +8,8 @@ from matplotlib.figure import Figure
 
 from galmorph.report.answers import Answers
 from galmorph.report.figures import style
+from galmorph.report.language import say
+from galmorph.report.names import class_name
 from galmorph.report.probabilities import (
     BINS,
     FALSE_POSITIVE_RATES,
@@ -49,15 +51,17 @@ def _roc(axes: Axes, given: Answers, auc: tuple[float, float]) -> None:
     curves = roc_curves(given)
     mean = curves.mean(axis=0)
     several = given.runs > 1
-    area = f"area {auc[0]:.3f} ± {auc[1]:.3f}" if several else f"area {auc[0]:.3f}"
-    what = "mean ± 1 σ" if several else "one run"
-    axes.plot(FALSE_POSITIVE_RATES, mean, color=style.TEST_COLOUR, label=f"{what}, {area}", zorder=3)
+    if several:
+        label = say("mean ± 1 σ, area {area:.3f} ± {spread:.3f}", area=auc[0], spread=auc[1])
+    else:
+        label = say("one run, area {area:.3f}", area=auc[0])
+    axes.plot(FALSE_POSITIVE_RATES, mean, color=style.TEST_COLOUR, label=label, zorder=3)
     if several:
         std = curves.std(axis=0, ddof=1)
         low, high = np.clip(mean - std, 0, 1), np.clip(mean + std, 0, 1)
         axes.fill_between(FALSE_POSITIVE_RATES, low, high, color=style.TEST_COLOUR, alpha=0.22, linewidth=0, zorder=2)
-    axes.set_xlabel("ellipticals called spiral (false positive rate)")
-    axes.set_ylabel("spirals called spiral (true positive rate)")
+    axes.set_xlabel(say("ellipticals called spiral (false positive rate)"))
+    axes.set_ylabel(say("spirals called spiral (true positive rate)"))
 
 
 def _reliability(axes: Axes, given: Answers, error: float) -> None:
@@ -70,9 +74,10 @@ def _reliability(axes: Axes, given: Answers, error: float) -> None:
         ]
     )
     share = together["galaxies"] / together["galaxies"].sum()
-    axes.bar(together["low"], share, width=1.0 / BINS, align="edge", color=style.PALE, label="share of the answers")
+    label = say("share of the answers")
+    axes.bar(together["low"], share, width=1.0 / BINS, align="edge", color=style.PALE, label=label)
     filled = together[together["galaxies"] > 0]
-    label = f"calibration error {error:.3f}"
+    label = say("calibration error {error:.3f}", error=error)
     axes.plot(filled["probability"], filled["frequency"], "o-", color=style.TEST_COLOUR, markersize=4, label=label)
     # A spread needs two runs that have the bin.
     shown = filled[np.isfinite(runs).sum(axis=0)[filled.index] > 1]
@@ -81,5 +86,5 @@ def _reliability(axes: Axes, given: Answers, error: float) -> None:
         low = np.clip(shown["frequency"] - std, 0, 1)
         high = np.clip(shown["frequency"] + std, 0, 1)
         axes.vlines(shown["probability"], low, high, color=style.TEST_COLOUR, linewidth=0.9, alpha=0.6, zorder=2)
-    axes.set_xlabel(f"probability given for {POSITIVE}")
-    axes.set_ylabel("share that is spiral")
+    axes.set_xlabel(say("probability given for {name}", name=class_name(POSITIVE)))
+    axes.set_ylabel(say("share that is spiral"))
