@@ -55,20 +55,20 @@ DIFFERENCE: Mapping[str, str] = MappingProxyType(
 VERDICT: Mapping[str, str] = MappingProxyType(
     {
         "other task": (
-            "The corrected 95 % interval of the difference is {interval}; but the test parts differ in their classes "
-            "or in the mix of them, so that this is not a difference between networks alone."
+            "Corrected 95 % interval of the difference: {interval}; but the test parts differ in their classes or in "
+            "the mix of them, so that this is not a difference between networks alone."
         ),
         "significant": (
-            "The corrected 95 % interval of the difference is {interval}, a bootstrap over galaxies gives {bootstrap}, "
-            "and {p} after Holm's correction for {tests} tests: the difference is significant at 5 %."
+            "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
+            "Holm's correction for {tests} tests. The difference is significant at 5 %."
         ),
         "undecided": (
-            "The corrected 95 % interval of the difference is {interval}, a bootstrap over galaxies gives {bootstrap}, "
-            "and {p} after Holm's correction for {tests} tests: they do not agree, so no difference is claimed."
+            "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
+            "Holm's correction for {tests} tests. These do not agree, so no difference is claimed."
         ),
         "not significant": (
-            "The corrected 95 % interval of the difference is {interval}, and {p} after Holm's correction for {tests} "
-            "tests: no difference is claimed, and the data allow any in that interval."
+            "Corrected 95 % interval of the difference: {interval}; {p} after Holm's correction for {tests} tests. No "
+            "difference is claimed, and the data allow any in that interval."
         ),
         "unknown": "No interval can be given: it needs two runs or more, on test galaxies that are not all the same.",
     }

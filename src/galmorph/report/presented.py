@@ -34,13 +34,13 @@ DIFFERENCE = (
     "p value is given where the test parts are not the same task."
 )
 READING = (
-    "A difference is taken run by run where runs of the same number were tested on the same galaxies, else mean by "
-    "mean. Runs share galaxies, so that they are not independent: the corrected 95 % interval allows for that. Two "
-    "standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws galaxies anew and holds "
-    "the networks fixed. The p value is that of the corrected interval, adjusted by Holm for all the tests of the "
-    "comparisons; none is given where the test parts differ in their classes or, for the accuracy, in the mix of them: "
-    "those are different tasks. A difference is called significant only where all three agree at 5 %. Formulae and "
-    "sources: docs/statistics.md."
+    "A difference is paired, that is taken run by run, where runs of the same number were tested on the same galaxies; "
+    "else it is one of two means. Runs share galaxies, so that they are not independent: the corrected 95 % interval "
+    "allows for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws "
+    "galaxies anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for "
+    "all the tests of the comparisons; none is given where the test parts differ in their classes or, for the "
+    "accuracy, in the mix of them: those are different tasks. A difference is called significant only where all three "
+    "agree at 5 %. Formulae and sources: docs/statistics.md."
 )
 
 
@@ -155,7 +155,7 @@ def _inference(data: pd.DataFrame) -> dict[str, list[str]]:
     lows, highs = data["bootstrap_low"], data["bootstrap_high"]
     return {
         "Difference, corrected 95 % interval": pairs(data["difference"], data["half"], signed=True),
-        "Compared": ["run by run" if paired else "mean by mean" for paired in data["paired"]],
+        "Paired": ["yes" if paired else "no" for paired in data["paired"]],
         TWO_STE: [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
         "Bootstrap over galaxies, 95 %": [interval(low, high) for low, high in zip(lows, highs, strict=True)],
         "p, Holm": [p_value(value) for value in data["p_holm"]],

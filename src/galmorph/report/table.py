@@ -11,7 +11,7 @@ import pandas as pd
 from galmorph.report import thesis
 
 MISSING = "—"
-TWO_STE = "± 2 std errors (the thesis's)"
+TWO_STE = "± 2 std errors (thesis)"
 METRICS = {"accuracy": "accuracy", "tss": "TSS", "baseline": "baseline", "accuracy_restricted": "accuracy, restricted"}
 SETS = {"common_natural": "common set, natural mix", "common_balanced": "common set, balanced"}
 
