@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from galmorph.content import ConditionRecords
 from galmorph.errors import GalmorphError
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic
@@ -25,6 +26,7 @@ from galmorph.settings import Settings
 from made_resolution import MakeResolution
 
 MakeSettings = Callable[..., Settings]
+MakeRecords = Callable[..., dict[str, ConditionRecords]]
 MakeResults = Callable[..., dict[str, ConditionResults]]
 Build = Callable[..., Path]
 
@@ -32,6 +34,7 @@ Build = Callable[..., Path]
 @pytest.fixture(scope="module")
 def build_report(
     make_results: MakeResults,
+    make_records: MakeRecords,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
     schematic: Schematic,
@@ -42,6 +45,7 @@ def build_report(
     def run(settings: Settings, folder: Path, **changes: Any) -> Path:
         arguments: dict[str, Any] = {
             "results": make_results(settings),
+            "records": make_records(settings),
             "settings": settings,
             "galaxies": galaxies,
             "images": images,
@@ -134,13 +138,15 @@ CONDITIONS = ("three_class", "two_class", "balanced", "two_class_small")
 
 def test_everything_is_written(whole: Path) -> None:
     assert names(whole) == {"tables", "figures", "plots", "metrics.json", "report.html"}
-    tables = {"summary", "conditions", "table_4_1", "recalls", "question_1", "section_4_3", "comparisons"}
+    tables = {"summary", "conditions", "table_4_1", "class_scores", "question_1", "section_4_3", "comparisons"}
+    tables |= {"tss_forms", "optimism", "test_mixes", "probabilities", "roc", "reliability"}
     tables |= {"comparison_uncertain_labels", "comparison_class_balance", "class_counts", "filters", "table2_row"}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
     tables |= {f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")}
     assert names(whole / "tables") == {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}
     figures = {"cutout", "redshifts", "throughput", "examples", "network"}
     figures |= {f"{kind}_{name}" for name in CONDITIONS for kind in ("loss", "accuracy", "confusion")}
+    figures |= {f"probabilities_{name}" for name in CONDITIONS if name != "three_class"}
     figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "loss", "recall", "corners")}
     assert names(whole / "figures") == {f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
     for path in whole.rglob("*.*"):
