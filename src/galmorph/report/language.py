@@ -127,6 +127,11 @@ def in_turn(parts: Iterable[str]) -> str:
     return functools.reduce(lambda first, second: say("{first}; {second}", first=first, second=second), parts)
 
 
+def by(sides: Iterable[str]) -> str:
+    """Return the sides of an array in one line, with the sign of multiplication."""
+    return functools.reduce(lambda first, second: say("{first} × {second}", first=first, second=second), sides)
+
+
 def capital(text: str) -> str:
     """Return a text with which a heading or a sentence begins: English with a capital, others as they are."""
     return text[:1].upper() + text[1:] if current() == SOURCE else text

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from galmorph.report.figures import style
-from galmorph.report.language import mark, say
+from galmorph.report.language import by, mark, say
 
 Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense", "output"]
 _COLOURS: dict[Kind, str] = {
@@ -74,7 +74,7 @@ def network_diagram(layers: Sequence[LayerDrawing]) -> Figure:
         step = max(0.95, width + slant + 0.25)
         _block(axes, left + (step - width - slant) / 2, height, width, slant, _COLOURS[layer.kind])
         centre = left + step / 2
-        shape = " × ".join(str(side) for side in layer.output_shape)
+        shape = by(str(side) for side in layer.output_shape)
         axes.text(centre, -1.38, say(_KINDS[layer.kind]), ha="center", va="top", fontsize=8.5)
         axes.text(centre, -1.62, shape, ha="center", va="top", fontsize=8, color=style.INK)
         if layer.detail:
