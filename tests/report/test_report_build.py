@@ -307,17 +307,16 @@ def test_a_japanese_report_has_the_same_files_and_the_same_data(whole: Path, jap
     assert same == data
 
 
-def test_no_english_word_is_left_on_a_japanese_page(
-    japanese: Path, make_settings: MakeSettings, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_no_english_word_is_left_on_a_japanese_page(japanese: Path, make_settings: MakeSettings) -> None:
     html = (japanese / "report.html").read_text(encoding="utf-8")
     assert '<html lang="ja">' in html
-    text = Page(re.sub(r"(?s)<style>.*?</style>|<pre>.*?</pre>|<section id=\"acknowledgements\">.*", "", html)).text
+    text = re.sub(r"(?s)<style>.*?</style>|<pre>.*?</pre>|<section id=\"acknowledgements\">.*|<[^>]*>", " ", html)
     names = {word for name in (*make_settings().conditions, "native", "blurred", "mixed") for word in name.split("_")}
     # What stays: names of data, software, surveys, units and statistics.
     kept = {*names, "uncertain", "galmorph", "simulated", "params", "yaml", "docs", "statistics", "Galaxy", "Zoo"}
     kept |= {"SDSS", "speclite", "Table", "True", "Skill", "Statistic", "Holm", "Peirce", "FWHM", "asinh", "ddof"}
     kept |= {"adjusted", "balanced", "accuracy", "NVOTE", "OBJID", "data", "cutouts", "name", "only", "noise", "blur"}
+    kept |= {"near", "edge"}  # a reason that the made study has and the real one has not
     words = set(re.findall(r"[A-Za-z]{4,}", text))
     assert not {word for word in words - kept if not re.fullmatch(r"[0-9a-f]+", word)}
 

@@ -16,7 +16,7 @@ from babel.messages.pofile import read_po
 
 from galmorph import eligible
 from galmorph.errors import GalmorphError
-from galmorph.report import language, names
+from galmorph.report import names
 from galmorph.report.figures import style
 from galmorph.report.language import SOURCE, capital, current, listed, read_catalogue, say, sentences, spoken_in
 from galmorph.settings import ReportSettings
@@ -125,7 +125,7 @@ def test_empty_and_fuzzy_translations_do_not_count(tmp_path: Path, monkeypatch: 
     (tmp_path / "locale").mkdir()
     text = 'msgid "a"\nmsgstr "A"\n\n#, fuzzy\nmsgid "b"\nmsgstr "B"\n\nmsgid "c"\nmsgstr ""\n'
     (tmp_path / "locale" / "de.po").write_text(text, encoding="utf-8")
-    monkeypatch.setattr(language.resources, "files", lambda package: tmp_path)
+    monkeypatch.setattr("galmorph.report.language.resources.files", lambda package: tmp_path)
     assert dict(read_catalogue("de")) == {"a": "A"}
 
 

@@ -104,7 +104,7 @@ def test_gains_and_zeros() -> None:
 
 def test_gains_and_zeros_in_words(results: ResolutionResults) -> None:
     backwards = {(a, b): results.confusion[b, a] for a, b in results.confusion if (b, a) in results.confusion}
-    gained = summary(dataclasses.replace(results, confusion=results.confusion | backwards))
+    gained = summary(dataclasses.replace(results, confusion={**results.confusion, **backwards}))
     assert re.search(r"costs [\d.]+ ± [\d.]+ in accuracy, run by run", gained[0])
     upside_down = {pair: value[:, ::-1] for pair, value in results.confusion.items()}
     gained = summary(dataclasses.replace(results, confusion=upside_down))
