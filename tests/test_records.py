@@ -88,3 +88,13 @@ def test_a_full_disk_leaves_the_earlier_record_and_nothing_half_written(tmp_path
         save_record(tmp_path / "r.npz", made_record(run=2))
     assert [path.name for path in tmp_path.iterdir()] == ["r.npz"]
     assert (tmp_path / "r.npz").read_bytes() == before
+
+
+def test_a_record_that_was_edited_is_refused_though_its_fingerprint_is_right(tmp_path):
+    save_record(tmp_path / "r.npz", made_record())
+    with np.load(tmp_path / "r.npz") as file:
+        arrays = {name: file[name] for name in file.files}
+    arrays["history/test_accuracy"] = arrays["history/test_accuracy"] + 0.1
+    np.savez_compressed(tmp_path / "r.npz", **arrays)
+    with pytest.raises(GalmorphError, match="its contents are not those that were written"):
+        load_record(tmp_path / "r.npz")

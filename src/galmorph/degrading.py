@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
+from galmorph.datafiles import open_stamps, read_table
 from galmorph.errors import GalmorphError
 from galmorph.levels import LevelSettings, ResolutionSettings
 from galmorph.resolution import Telescope, degrade
@@ -63,7 +63,7 @@ def degrade_sample(
     GalmorphError
         If a galaxy cannot be shown at this level, with its object id.
     """
-    count = len(pd.read_parquet(sample, columns=["objid"]))
+    count = len(read_table(sample, ["objid"]))
     starts = range(0, count, STAMPS_PER_BLOCK)
     blocks = [partial / f"{start:07d}.npy" for start in starts]
     jobs = [
@@ -90,9 +90,9 @@ def _degrade_block(
     size: int,
     destination: Path,
 ) -> None:
-    images = np.load(wide, mmap_mode="r")
+    images = open_stamps(wide)
     columns = ["objid", "wide", "psf_fwhm", "pixel_scale", "noise"]
-    galaxies = pd.read_parquet(sample, columns=columns).iloc[start : start + STAMPS_PER_BLOCK]
+    galaxies = read_table(sample, columns).iloc[start : start + STAMPS_PER_BLOCK]
     stamps = np.empty((len(galaxies), size, size), np.float32)
     rows = zip(stamps, *(galaxies[column].tolist() for column in columns), strict=True)
     for stamp, objid, number, psf_fwhm, pixel_scale, noise in rows:
@@ -119,6 +119,6 @@ def mix_levels(levels: Sequence[Path], objids: Sequence[int], seed: int, destina
     destination
         A .npy file.
     """
-    opened = [np.load(level, mmap_mode="r") for level in levels]
+    opened = [open_stamps(level) for level in levels]
     drawn = (opened[np.random.default_rng([seed, objid]).integers(len(opened))][i] for i, objid in enumerate(objids))
     write_array(destination, drawn, len(objids), opened[0].shape[-1])

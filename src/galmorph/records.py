@@ -6,8 +6,10 @@ gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import io
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +20,8 @@ from numpy.typing import NDArray
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
 
-FORMAT = 1
+FORMAT = 2
+CONTENTS = "sha256"  # of everything else in the file
 
 
 @dataclass(frozen=True)
@@ -115,8 +118,19 @@ def save_record(path: Path, record: Record) -> None:
     for name, evaluation in record.sets.items():
         parts = {part: getattr(evaluation, part) for part in ("rows", "truth", "probabilities", "predicted")}
         arrays |= {f"sets/{name}/{part}": values for part, values in parts.items() if values is not None}
+    arrays[CONTENTS] = np.array(digest(arrays))
     with whole_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
+
+
+def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the sha256 of arrays with their names, types and shapes."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+        total.update(values.tobytes())
+    return total.hexdigest()
 
 
 def load_record(path: Path) -> Record:
@@ -125,12 +139,14 @@ def load_record(path: Path) -> Record:
     Raises
     ------
     GalmorphError
-        If it is missing, torn, or no record of this format.
+        If it is missing, torn, altered, or no record of this format.
     """
     try:
         # From memory: numpy leaves a file that it finds damaged open.
         with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
+        if str(arrays.pop(CONTENTS)) != digest(arrays):
+            raise ValueError("its contents are not those that were written")
         head = json.loads(str(arrays.pop("head")))
         if head.pop("format") != FORMAT:
             raise ValueError("another format")

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
+from galmorph.datafiles import open_stamps, read_table
 from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
 from galmorph.protocol import generator, network_purpose
@@ -66,7 +66,7 @@ def parts_of(split: Path, campaign: Campaign, run: int) -> dict[str, tuple[Any, 
     -------
     part -> rows (n,) int64, class numbers (n,) uint8.
     """
-    table = pd.read_parquet(split, filters=[("phase", "==", campaign.drawn_as), ("run", "==", run)])
+    table = read_table(split, filters=[("phase", "==", campaign.drawn_as), ("run", "==", run)])
     numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
     return {
         str(name): (members["row"].to_numpy(np.int64), members["class"].map(numbers).to_numpy(np.uint8))
@@ -121,7 +121,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     from galmorph.training import Sample, Start, train
 
     prepare_device()
-    images = np.load(campaign.images, mmap_mode="r")
+    images = open_stamps(campaign.images)
     chance = generator(
         campaign.protocol.seed, campaign.drawn_as, run, network_purpose(campaign.condition.model_dump(mode="json"))
     )
@@ -154,8 +154,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             chance=chance,
             start=start,
             watched={
-                level: np.asarray(np.load(campaign.watched[level][0], mmap_mode="r")[rows])
-                for level, (rows, _) in watched.items()
+                level: np.asarray(open_stamps(campaign.watched[level][0])[rows]) for level, (rows, _) in watched.items()
             },
             on_epoch=tick,
         )

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galmorph.datafiles import open_stamps
 from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign, code_hash, file_md5
 from galmorph.quiet import import_tensorflow
@@ -92,7 +93,7 @@ def answers(campaign: Campaign, weights: Path, record: Record, levels: Levels) -
     machine = None
     given = {}
     for name, (path, split) in levels.items():
-        images = np.load(path, mmap_mode="r")
+        images = open_stamps(path)
         rows, truth = parts_of(split, campaign, record.run)["test"]
         if rows.size and rows.max() >= len(images):
             raise GalmorphError(f"{path}: {len(images)} stamps, the split asks for number {rows.max()}; run dvc repro")

@@ -7,8 +7,8 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
+from galmorph.datafiles import open_stamps, read_table
 from galmorph.degrading import degrade_sample, mix_levels
 from galmorph.settings import Settings
 from galmorph.source_settings import SampleSettings, StampsSettings
@@ -66,11 +66,11 @@ def mix(chosen: Settings, name: str, made: Path) -> None:
     remedy = chosen.resolution.remedies[name]
     made.mkdir()
     if remedy.kind == "mixed":
-        objids = pd.read_parquet(RESOLUTION_SAMPLE, columns=["objid"])["objid"].tolist()
+        objids = read_table(RESOLUTION_SAMPLE, ["objid"])["objid"].tolist()
         mix_levels([level_path(level) for level in remedy.levels], objids, chosen.resolution.seed, made / "images.npy")
     else:
         # What is fine-tuned sees its target alone.
-        np.save(made / "images.npy", np.load(level_path(remedy.levels[-1]), mmap_mode="r"))
+        np.save(made / "images.npy", open_stamps(level_path(remedy.levels[-1])))
 
 
 def main() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import pandas as pd
-
+from galmorph.datafiles import read_table
 from galmorph.eligible import transfer_condition, transfer_protocol
 from galmorph.errors import GalmorphError
 from galmorph.splits import split_condition
@@ -19,9 +18,9 @@ def main() -> None:
     chosen = settings()
     resolution = chosen.resolution
     if resolution.levels[name].stamps is None:
-        split = pd.read_parquet(RESOLUTION_SPLIT)
+        split = read_table(RESOLUTION_SPLIT)
     else:
-        galaxies = pd.read_parquet(level_galaxies(name))
+        galaxies = read_table(level_galaxies(name))
         protocol = transfer_protocol(resolution, chosen.protocol)
         try:
             split = split_condition(galaxies, "resolution", transfer_condition(resolution), protocol)

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import logging
 
-import numpy as np
-import pandas as pd
-
+from galmorph.datafiles import open_stamps, read_table
 from galmorph.eligible import resolution_sample, transfer_condition, transfer_protocol
 from galmorph.half_light import half_light_radii
 from galmorph.splits import split_condition
@@ -28,8 +26,8 @@ log = logging.getLogger("galmorph.resolution")
 def main() -> None:
     """Run the stage."""
     chosen = settings()
-    galaxies = pd.read_parquet(GALAXIES)
-    images = np.load(IMAGES, mmap_mode="r")
+    galaxies = read_table(GALAXIES)
+    images = open_stamps(IMAGES)
     if not chosen.resolution.levels:
         # There is no such study: its files say so by being empty.
         sample = left_out = split = galaxies.iloc[:0]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import sys
 
-import pandas as pd
-
+from galmorph.datafiles import read_table
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import GALAXIES, fresh_folder, replace, settings, split_path
@@ -16,7 +15,7 @@ def main() -> None:
     name = sys.argv[1]
     chosen = settings()
     table = split_condition(
-        pd.read_parquet(GALAXIES, columns=["objid", "class"]),
+        read_table(GALAXIES, ["objid", "class"]),
         f"conditions.{name}",
         chosen.conditions[name],
         chosen.protocol,

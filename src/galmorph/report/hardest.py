@@ -1,0 +1,198 @@
+"""The galaxies that most runs get wrong: the look at the data that every astronomer wants first."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from astropy.stats import binom_conf_interval
+from numpy.typing import NDArray
+
+from galmorph.records import Record
+from galmorph.report import thesis
+from galmorph.report.book import Book
+from galmorph.report.figures.hardest import hardest_sheet
+from galmorph.report.page import Picture, Section
+from galmorph.report.table import Table, number
+
+SHOWN = 6  # of each class
+VOTES = ("p_el", "p_cw", "p_acw", "p_edge", "p_dk", "p_mg", "p_cs")
+
+Records = Mapping[str, Sequence[Record]]
+
+
+def answers(records: Iterable[Record]) -> pd.DataFrame:
+    """Return every answer that networks gave on galaxies that they were not trained on, once for each run.
+
+    Parameters
+    ----------
+    records
+        Of the confirmed phase, of networks that know the same classes in the same order.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, run, row (of galaxies.parquet), truth and predicted (class numbers), probability (of the class
+        predicted).
+    """
+    pieces = []
+    for record in records:
+        for evaluation in record.sets.values():
+            predicted = np.argmax(evaluation.probabilities, axis=1)
+            piece = pd.DataFrame(
+                {
+                    "row": evaluation.rows,
+                    "truth": evaluation.truth.astype(np.int64),
+                    "predicted": predicted,
+                    "probability": np.take_along_axis(evaluation.probabilities, predicted[:, None], 1)[:, 0],
+                }
+            )
+            pieces.append(piece.assign(condition=record.condition, run=record.run))
+    # The two common sets of a run share galaxies.
+    return pd.concat(pieces, ignore_index=True).drop_duplicates(["condition", "run", "row"])
+
+
+def hardest(given: pd.DataFrame, count: int) -> pd.DataFrame:
+    """Return the galaxies of each class that most runs get wrong.
+
+    A galaxy that one run of one got wrong says little, nine of nine much: they are ordered by the lower end of the
+    Wilson 95 % interval of the share of wrong answers (Wilson 1927, J. Am. Stat. Assoc. 22, 209).
+
+    Parameters
+    ----------
+    given
+        As `answers` gives them.
+    count
+        At most so many of each class are returned, those with at least one wrong answer.
+
+    Returns
+    -------
+    pandas.DataFrame
+        row, truth, tested (runs), wrong (runs), called (the commonest wrong answer, a class number), probability (mean
+        of the wrong answers for the class that each names), lower (of the interval); class by class, the hardest first.
+    """
+    columns = ["row", "truth", "tested", "wrong", "called", "probability", "lower"]
+    wrong = given[given["predicted"] != given["truth"]]
+    if wrong.empty:
+        return pd.DataFrame(columns=columns)
+    tested = given.groupby("row").size()
+    counted = wrong.groupby("row").agg(
+        truth=("truth", "first"),
+        wrong=("truth", "size"),
+        # The commonest; of two as common the first class.
+        called=("predicted", lambda values: int(np.bincount(values).argmax())),
+        probability=("probability", "mean"),
+    )
+    counted["tested"] = tested.loc[counted.index]
+    interval = binom_conf_interval(
+        counted["wrong"].to_numpy(), counted["tested"].to_numpy(), confidence_level=0.95, interval="wilson"
+    )
+    counted["lower"] = interval[0]
+    ordered = counted.reset_index().sort_values(
+        ["truth", "lower", "probability", "row"], ascending=[True, False, False, True], kind="stable"
+    )
+    return ordered.groupby("truth").head(count)[columns].reset_index(drop=True)
+
+
+def by_classes(records: Records) -> dict[tuple[str, ...], list[Record]]:
+    """Return the confirmed records of all conditions, those of networks that know the same classes together."""
+    grouped: dict[tuple[str, ...], list[Record]] = {}
+    for of_condition in records.values():
+        for record in of_condition:
+            grouped.setdefault(record.classes, []).append(record)
+    return grouped
+
+
+def described(table: pd.DataFrame, galaxies: pd.DataFrame, classes: Sequence[str]) -> pd.DataFrame:
+    """Return the galaxies of `hardest` with their names and votes: what the CSV of the report holds.
+
+    Parameters
+    ----------
+    table
+        As `hardest` gives it.
+    galaxies
+        galaxies.parquet.
+    classes
+        In the order of the class numbers.
+    """
+    named = galaxies.iloc[table["row"].astype(int)].reset_index(drop=True)
+    columns = [name for name in ("objid", "ra", "dec", "class", "nvote", *VOTES, "redshift") if name in named]
+    called = [classes[number] for number in table["called"].astype(int)]
+    counted = table[["tested", "wrong", "probability", "lower"]].astype(float)
+    return named[columns].assign(called=called).join(counted.astype({"tested": int, "wrong": int}))
+
+
+def legend(galaxy: Mapping[Hashable, Any]) -> str:
+    """Return the lines under a stamp: who it is, what people saw, what the networks say."""
+    votes = f"{galaxy['nvote']} votes" if galaxy["nvote"] else "no votes"
+    spiral, elliptical = galaxy.get("p_cs"), galaxy.get("p_el")
+    if galaxy["nvote"] and spiral is not None and elliptical is not None:
+        votes = f"{galaxy['nvote']} votes: {100 * spiral:.0f} % S, {100 * elliptical:.0f} % E"
+    return (
+        f"{galaxy['objid']}\n{votes}\n{galaxy['class']}, called\n{galaxy['called']}: {galaxy['wrong']} of "
+        f"{galaxy['tested']}"
+    )
+
+
+def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArray[np.float32]) -> Section | None:
+    """Write the tables and pictures of the galaxies that most runs get wrong; None where no run is wrong.
+
+    Parameters
+    ----------
+    book
+        Where they are written.
+    records
+        By condition, those of its confirmed runs.
+    galaxies
+        galaxies.parquet.
+    images
+        (n, size, size) float32, DN, (y, x); row i is that of `galaxies`; a memory map will do.
+    """
+    shown, pictures = [], []
+    for classes, group in by_classes(records).items():
+        found = hardest(answers(group), SHOWN)
+        if found.empty:
+            continue
+        data = described(found, galaxies, classes)
+        conditions = ", ".join(dict.fromkeys(thesis.label(record.condition) for record in group))
+        name = f"hardest_{len(classes)}_classes"
+        caption = (
+            f"The galaxies that most runs get wrong, of {conditions}: number, votes of Galaxy Zoo (S spiral, E "
+            "elliptical), class, and what the wrong runs call it, of so many that tested it. Brightness by asinh, each "
+            "stamp by its own noise, for the eye only."
+        )
+        sheet = hardest_sheet(images[found["row"].astype(int)], [legend(row) for row in data.to_dict("records")])
+        pictures.append(book.picture(sheet, Picture(name, caption, results=True, wide=True)))
+        shown.append(book.table(_table(name, conditions, data)))
+    if not shown:
+        return None
+    return Section(
+        "hardest",
+        "The galaxies that most runs get wrong",
+        paragraphs=(
+            "Every confirmed network answers on its test part and on the common sets, once for each galaxy. A galaxy "
+            "that was wrong in nine runs of nine comes before one that was wrong in its only one: they are ordered by "
+            "the lower end of the Wilson 95 % interval of their share of wrong answers, the same number of each class.",
+        ),
+        tables=tuple(shown),
+        pictures=tuple(pictures),
+    )
+
+
+def _table(name: str, conditions: str, data: pd.DataFrame) -> Table:
+    printed = pd.DataFrame(
+        {
+            "Galaxy": data["objid"].astype(str),
+            "Class": data["class"],
+            "Called": data["called"],
+            "Wrong": [f"{wrong} of {tested}" for wrong, tested in zip(data["wrong"], data["tested"], strict=True)],
+            "Probability of the wrong answers": data["probability"].map(number),
+            "Votes": data["nvote"].map(str),
+        }
+    )
+    caption = (
+        f"The galaxies that most runs get wrong, of {conditions}; the CSV has their positions and all shares of votes."
+    )
+    return Table(name, caption, data, printed)
