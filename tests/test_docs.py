@@ -9,7 +9,7 @@ import pytest
 from galmorph.plan import DECISIVE_MODULES
 from parameters import ROOT
 
-PAGES = [ROOT / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
+PAGES = [ROOT / name for name in ("README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").glob("*.md")
 )
 
@@ -39,3 +39,11 @@ def test_the_label_file_of_efigi_is_made_as_the_page_says(real_data, tmp_path):
     labels = pd.read_csv(folder / "efigi.csv")
     assert labels["class"].value_counts().to_dict() == {"spiral": 3119, "elliptical": 826}
     assert all((folder / "efigi" / name).exists() for name in labels["stamp"])
+
+
+def test_the_japanese_readme_has_the_commands_links_and_results_of_the_english_one():
+    english, japanese = ((ROOT / name).read_text(encoding="utf-8") for name in ("README.md", "README.ja.md"))
+    for what in (r"^    (\S.*)$", r"\d\.\d{3} ± \d\.\d{3}", r"!?\]\(([^)]+)\)"):
+        ours, theirs = (re.findall(what, text, flags=re.MULTILINE) for text in (japanese, english))
+        assert ours
+        assert set(theirs) - {"README.ja.md"} <= set(ours)

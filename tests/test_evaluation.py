@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from galmorph.evaluation import curves, restricted_confusion, scores
+from galmorph.evaluation import curves, restricted, restricted_confusion, scores
 from galmorph.records import Evaluation
 from made_records import made_record
 
@@ -37,6 +37,15 @@ def test_restricted_accuracy_never_answers_uncertain():
     evaluation = Evaluation(np.arange(4), truth, probabilities)
     # Galaxy 4 is uncertain and left out; 1 is right, 2 and 3 are wrong.
     np.testing.assert_array_equal(restricted_confusion(evaluation, THREE), [[1, 1], [1, 0]])
+
+
+def test_a_restricted_set_is_in_the_order_of_the_evaluation_classes_whatever_the_conditions_is():
+    probabilities = np.array([[0.5, 0.2, 0.3], [0.1, 0.6, 0.3], [0.4, 0.3, 0.3]], np.float32)
+    evaluation = Evaluation(np.array([7, 8, 9]), np.array([0, 2, 1], np.uint8), probabilities)
+    alone = restricted(evaluation, ("elliptical", "uncertain", "spiral"))
+    np.testing.assert_array_equal(alone.rows, [7, 8])
+    np.testing.assert_array_equal(alone.truth, [1, 0])
+    np.testing.assert_array_equal(alone.probabilities, probabilities[:2][:, [2, 0]])
 
 
 def test_restricted_accuracy_is_given_for_conditions_with_a_third_class():

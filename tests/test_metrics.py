@@ -3,7 +3,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from sklearn.metrics import accuracy_score, balanced_accuracy_score, confusion_matrix, recall_score
+from sklearn.metrics import (
+    accuracy_score,
+    balanced_accuracy_score,
+    confusion_matrix,
+    f1_score,
+    precision_score,
+    recall_score,
+)
 
 from galmorph import metrics
 
@@ -43,6 +50,13 @@ def test_absent_class_has_no_recall_and_no_tss():
     assert np.isnan(metrics.tss(matrix))
 
 
+def test_a_class_that_is_never_answered_has_no_precision_and_an_f1_of_zero():
+    matrix = np.array([[5, 0, 0], [2, 0, 0], [0, 0, 0]])
+    assert np.isnan(metrics.precision(matrix)[1:]).all()
+    assert metrics.f1(matrix)[1] == 0
+    assert np.isnan(metrics.f1(matrix)[2])
+
+
 labels = st.integers(2, 4).flatmap(
     lambda k: st.tuples(
         st.just(k),
@@ -61,6 +75,9 @@ def test_scores_agree_with_scikit_learn(case):
     np.testing.assert_array_equal(matrix, confusion_matrix(truth, predicted, labels=range(k)))
     assert metrics.accuracy(matrix) == pytest.approx(accuracy_score(truth, predicted))
     np.testing.assert_allclose(metrics.recall(matrix), recall_score(truth, predicted, average=None))
+    precision = precision_score(truth, predicted, average=None, zero_division=np.nan)
+    np.testing.assert_allclose(metrics.precision(matrix), precision)
+    np.testing.assert_allclose(metrics.f1(matrix), f1_score(truth, predicted, average=None))
     assert metrics.tss(matrix) == pytest.approx(balanced_accuracy_score(truth, predicted, adjusted=True), abs=1e-12)
 
 

@@ -28,16 +28,22 @@ def curves(record: Record) -> dict[str, NDArray[np.float64]]:
     return record.history | {"test_tss": metrics.tss(epoch_confusions(record))} | watched
 
 
-def restricted_confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> NDArray[np.int64]:
-    """Return the 2 x 2 confusion of the spirals and ellipticals of a set, the answer restricted to those two classes.
+def restricted(evaluation: Evaluation, classes: tuple[str, ...]) -> Evaluation:
+    """Return the spirals and ellipticals of a set alone, with the probabilities of those two, in `EVALUATION_CLASSES`.
 
-    This is what makes networks that know another number of classes comparable.
+    This is what makes networks that know another number of classes comparable. The probabilities are as the network
+    gave them: with a third class they do not add up to 1.
     """
     columns = [classes.index(name) for name in EVALUATION_CLASSES]
     judged = np.isin(evaluation.truth, columns)
-    truth = np.searchsorted(np.sort(columns), evaluation.truth[judged])
-    answer = np.argmax(evaluation.probabilities[judged][:, np.sort(columns)], axis=1)
-    return metrics.confusion_matrix(truth, answer, 2)
+    truth = (evaluation.truth[judged] == columns[1]).astype(np.uint8)
+    return Evaluation(evaluation.rows[judged], truth, evaluation.probabilities[judged][:, columns])
+
+
+def restricted_confusion(evaluation: Evaluation, classes: tuple[str, ...]) -> NDArray[np.int64]:
+    """Return the 2 x 2 confusion of the spirals and ellipticals of a set, the answer restricted to those two."""
+    alone = restricted(evaluation, classes)
+    return metrics.confusion_matrix(alone.truth, np.argmax(alone.probabilities, axis=1), len(EVALUATION_CLASSES))
 
 
 def set_confusions(record: Record) -> dict[str, NDArray[np.int64]]:

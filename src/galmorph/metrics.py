@@ -57,6 +57,25 @@ def recall(confusion: ArrayLike) -> Floats:
     return np.divide(hits, members, out=np.full(members.shape, np.nan), where=members > 0)
 
 
+def precision(confusion: ArrayLike) -> Floats:
+    """Share of the answers of each class that are right, (..., K); NaN for a class that is never answered."""
+    matrix = np.asarray(confusion, dtype=np.float64)
+    answers = matrix.sum(axis=-2)
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    return np.divide(hits, answers, out=np.full(answers.shape, np.nan), where=answers > 0)
+
+
+def f1(confusion: ArrayLike) -> Floats:
+    """Harmonic mean of precision and recall of each class, 2 TP / (2 TP + FP + FN), (..., K).
+
+    0 for a class of the set that is never answered; NaN for one that is neither in the set nor answered.
+    """
+    matrix = np.asarray(confusion, dtype=np.float64)
+    both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
+    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
+    return np.divide(2.0 * hits, both, out=np.full(both.shape, np.nan), where=both > 0)
+
+
 def tss(confusion: ArrayLike) -> Floats:
     """True Skill Statistic: mean recall, rescaled so that guessing gives 0 and perfection 1.
 

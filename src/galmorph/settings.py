@@ -133,6 +133,7 @@ class TrainingSettings(Block):
 class ReportSettings(Block):
     """What the report shows; nothing here reaches a trained number."""
 
+    language: Literal["en", "ja"]
     examples: Annotated[int, Field(ge=1, le=24)]
     redshift_bin: Annotated[float, Field(gt=0, le=1)]
     png_dpi: Annotated[int, Field(ge=50, le=600)]

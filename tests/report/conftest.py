@@ -12,16 +12,18 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from galmorph.content import ConditionRecords
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
-from galmorph.report.results import ConditionResults, PhaseResults
+from galmorph.report.results import ConditionResults
 from galmorph.settings import Settings, load_settings, parse_settings
 from made_resolution import MakeResolution, made_resolution
+from made_study import FRACTIONS, made_study, results_of
 
 ROOT = Path(__file__).resolve().parents[2]
-FRACTIONS = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
 
 SettingsFactory = Callable[..., Settings]
+RecordsFactory = Callable[..., dict[str, ConditionRecords]]
 ResultsFactory = Callable[..., dict[str, ConditionResults]]
 
 
@@ -60,78 +62,18 @@ def make_settings() -> SettingsFactory:
     return make
 
 
-def _confusion(rng: np.random.Generator, runs: int, total: int, fractions: list[float]) -> NDArray[np.int64]:
-    size = len(fractions)
-    recall = np.full((size, size), 0.2 / max(size - 1, 1)) + np.eye(size) * (0.8 - 0.2 / max(size - 1, 1))
-    rows = [[rng.multinomial(round(total * f), recall[i]) for i, f in enumerate(fractions)] for _ in range(runs)]
-    return np.array(rows, dtype=np.int64)
-
-
-def _scores(confusion: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-    total = confusion.sum(axis=(1, 2))
-    diagonal = np.diagonal(confusion, axis1=1, axis2=2)
-    size = confusion.shape[1]
-    recall = (diagonal / confusion.sum(axis=2)).mean(axis=1)
-    return {
-        "accuracy": diagonal.sum(axis=1) / total,
-        "tss": (recall - 1 / size) / (1 - 1 / size),
-        "baseline": confusion.sum(axis=2).max(axis=1) / total,
-    }
-
-
-def _history(rng: np.random.Generator, runs: int, epochs: int, level: float) -> pd.DataFrame:
-    epoch = np.arange(1, epochs + 1)
-    frames = []
-    for run in range(1, runs + 1):
-        rise = 1 - np.exp(-epoch / (epochs / 4))
-        wobble = rng.normal(0, 0.015, (4, epochs))
-        test_loss = 0.3 + 0.7 * np.exp(-epoch / (epochs / 5)) + 0.25 * (epoch / epochs) ** 2
-        test = np.clip(0.5 + (level - 0.5) * rise + wobble[0], 0, 1)
-        frames.append(
-            pd.DataFrame(
-                {
-                    "run": run,
-                    "epoch": epoch,
-                    "train_loss": np.exp(-epoch / (epochs / 4)) + 0.02 + np.abs(wobble[1]),
-                    "train_accuracy": np.clip(0.5 + 0.5 * rise + wobble[2], 0, 1),
-                    "test_loss": test_loss * (1 + wobble[3]),
-                    "test_accuracy": test,
-                    "test_tss": 2 * test - 1,
-                }
-            )
-        )
-    return pd.concat(frames, ignore_index=True)
+@pytest.fixture(scope="session")
+def make_records() -> RecordsFactory:
+    """Records of the declared conditions from a seed."""
+    return made_study
 
 
 @pytest.fixture(scope="session")
 def make_results() -> ResultsFactory:
-    """Results of the declared conditions from a seed."""
+    """Results of the same records."""
 
     def make(settings: Settings, seed: int = 7) -> dict[str, ConditionResults]:
-        rng = np.random.default_rng(seed)
-        runs, results = settings.protocol.runs, {}
-        for name, condition in settings.conditions.items():
-            shares = {c: FRACTIONS[c] if condition.mix == "natural" else 1.0 for c in condition.classes}
-            fractions = [share / sum(shares.values()) for share in shares.values()]
-            drawn = sum(FRACTIONS[c] if condition.mix == "natural" else 1.0 for c in condition.drawn_among)
-            total = round(condition.draw * (1 - settings.protocol.train_fraction) * sum(shares.values()) / drawn)
-            history = _history(rng, runs, settings.training.epochs, 0.69 if len(fractions) == 3 else 0.93)
-            epoch = int(history.groupby("epoch")["test_accuracy"].mean().to_numpy().argmax()) + 1
-            phases = []
-            for phase in ("selected", "confirmed"):
-                confusion = _confusion(rng, runs, total, fractions)
-                scores = _scores(confusion)
-                if phase == "confirmed":
-                    if len(fractions) == 3:
-                        scores["accuracy_restricted"] = rng.normal(0.9, 0.02, runs)
-                    for common in ("common_natural", "common_balanced"):
-                        common_scores = _scores(_confusion(rng, runs, 60, [0.72, 0.28]))
-                        scores |= {f"{metric}@{common}": value for metric, value in common_scores.items()}
-                index = pd.RangeIndex(1, runs + 1, name="run")
-                part = history if phase == "selected" else history[history["epoch"] <= epoch]
-                phases.append(PhaseResults(part, pd.DataFrame(scores, index=index), confusion))
-            results[name] = ConditionResults(name, condition.classes, epoch, phases[0], phases[1])
-        return results
+        return results_of(made_study(settings, seed))
 
     return make
 

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
+from galmorph.content import ConditionRecords
 from galmorph.errors import GalmorphError
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic
@@ -25,6 +26,7 @@ from galmorph.settings import Settings
 from made_resolution import MakeResolution
 
 MakeSettings = Callable[..., Settings]
+MakeRecords = Callable[..., dict[str, ConditionRecords]]
 MakeResults = Callable[..., dict[str, ConditionResults]]
 Build = Callable[..., Path]
 
@@ -32,6 +34,7 @@ Build = Callable[..., Path]
 @pytest.fixture(scope="module")
 def build_report(
     make_results: MakeResults,
+    make_records: MakeRecords,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
     schematic: Schematic,
@@ -42,6 +45,7 @@ def build_report(
     def run(settings: Settings, folder: Path, **changes: Any) -> Path:
         arguments: dict[str, Any] = {
             "results": make_results(settings),
+            "records": make_records(settings),
             "settings": settings,
             "galaxies": galaxies,
             "images": images,
@@ -134,13 +138,15 @@ CONDITIONS = ("three_class", "two_class", "balanced", "two_class_small")
 
 def test_everything_is_written(whole: Path) -> None:
     assert names(whole) == {"tables", "figures", "plots", "metrics.json", "report.html"}
-    tables = {"summary", "conditions", "table_4_1", "recalls", "question_1", "section_4_3", "comparisons"}
+    tables = {"summary", "conditions", "table_4_1", "class_scores", "question_1", "section_4_3", "comparisons"}
+    tables |= {"tss_forms", "optimism", "test_mixes", "probabilities", "roc", "reliability"}
     tables |= {"comparison_uncertain_labels", "comparison_class_balance", "class_counts", "filters", "table2_row"}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
     tables |= {f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")}
     assert names(whole / "tables") == {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}
     figures = {"cutout", "redshifts", "throughput", "examples", "network"}
     figures |= {f"{kind}_{name}" for name in CONDITIONS for kind in ("loss", "accuracy", "confusion")}
+    figures |= {f"probabilities_{name}" for name in CONDITIONS if name != "three_class"}
     figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "loss", "recall", "corners")}
     assert names(whole / "figures") == {f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
     for path in whole.rglob("*.*"):
@@ -281,3 +287,52 @@ def test_results_that_do_not_agree_are_refused(
     results["balanced"] = dataclasses.replace(results["balanced"], epoch=99)
     with pytest.raises(GalmorphError, match="selected epoch 99"):
         build_report(settings, tmp_path, results=results)
+
+
+@pytest.fixture(scope="module")
+def japanese(build_report: Build, make_settings: MakeSettings, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The whole study in Japanese."""
+    settings = make_settings()
+    report = settings.report.model_copy(update={"language": "ja"})
+    return build_report(settings.model_copy(update={"report": report}), tmp_path_factory.mktemp("japanese"))
+
+
+def test_a_japanese_report_has_the_same_files_and_the_same_data(whole: Path, japanese: Path) -> None:
+    ours, theirs = digests(japanese), digests(whole)
+    assert set(ours) == set(theirs)
+    same = {name for name in ours if ours[name] == theirs[name]}
+    data = {name for name in ours if name.endswith(".csv")} | {"metrics.json"}
+    assert data <= same
+    # The one figure without a word of its own would be a figure that was not translated.
+    assert same == data
+
+
+def test_no_english_word_is_left_on_a_japanese_page(japanese: Path, make_settings: MakeSettings) -> None:
+    html = (japanese / "report.html").read_text(encoding="utf-8")
+    assert '<html lang="ja">' in html
+    text = re.sub(r"(?s)<style>.*?</style>|<pre>.*?</pre>|<section id=\"acknowledgements\">.*|<[^>]*>", " ", html)
+    names = {word for name in (*make_settings().conditions, "native", "blurred", "mixed") for word in name.split("_")}
+    # What stays: names of data, software, surveys, units and statistics.
+    kept = {*names, "uncertain", "galmorph", "simulated", "params", "yaml", "docs", "statistics", "Galaxy", "Zoo"}
+    kept |= {"SDSS", "speclite", "Table", "True", "Skill", "Statistic", "Holm", "Peirce", "FWHM", "asinh", "ddof"}
+    kept |= {"adjusted", "balanced", "accuracy", "NVOTE", "OBJID", "data", "cutouts", "name", "only", "noise", "blur"}
+    kept |= {"near", "edge"}  # a reason that the made study has and the real one has not
+    words = set(re.findall(r"[A-Za-z]{4,}", text))
+    assert not {word for word in words - kept if not re.fullmatch(r"[0-9a-f]+", word)}
+
+
+def test_the_tables_of_a_japanese_report_are_utf_8_and_numbers_stay_to_the_right(japanese: Path) -> None:
+    text = (japanese / "tables" / "table_4_1.tex").read_text(encoding="utf-8")
+    assert r"\begin{tabular}{lrrrrrrrrr}" in text
+    assert "3クラス & " in text
+    assert "（修士論文: 表4.1）" in (japanese / "tables" / "table_4_1.md").read_text(encoding="utf-8")
+
+
+def test_two_japanese_builds_are_the_same_bytes(
+    japanese: Path, build_report: Build, make_settings: MakeSettings, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = make_settings()
+    report = settings.report.model_copy(update={"language": "ja"})
+    again = build_report(settings.model_copy(update={"report": report}), tmp_path)
+    assert digests(again) == digests(japanese)
+    assert "translation" not in caplog.text

@@ -2,59 +2,115 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
-from galmorph.report.findings import difference, findings
+from galmorph.content import ConditionRecords
+from galmorph.report import comparisons, question_1
+from galmorph.report.findings import Finding, difference, findings, verdict
 from galmorph.report.results import ConditionResults
 from galmorph.settings import Settings
+from made_study import results_of
 
 MakeSettings = Callable[..., Settings]
-MakeResults = Callable[..., dict[str, ConditionResults]]
+MakeRecords = Callable[..., dict[str, ConditionRecords]]
+
+ROW: dict[str, Any] = {
+    "evaluated_on": "common_natural",
+    "metric": "tss",
+    "first": "two_class",
+    "second": "balanced",
+    "runs": 30,
+    "first_mean": 0.6,
+    "first_std": 0.1,
+    "second_mean": 0.7,
+    "second_std": 0.05,
+    "difference": 0.1,
+    "half": 0.06,
+    "bootstrap_low": 0.05,
+    "bootstrap_high": 0.16,
+    "p_holm": 0.002,
+}
+
+
+def found_in(settings: Settings, make_records: MakeRecords) -> tuple[list[Finding], dict[str, ConditionResults]]:
+    records = make_records(settings)
+    results = results_of(records)
+    compared = comparisons.compare(results, records, settings)
+    return findings(results, compared, question_1.accuracies(results, records, settings), settings), results
 
 
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (0.2431, "is 0.243 higher for B than for A"),
-        (-0.0126, "is 0.013 lower for B than for A"),
-        (0.0004, "is the same for A and B to three decimals"),
-        (float("nan"), "for A and B, with no difference to be stated"),
+        (0.2431, "the mean TSS is 0.243 higher for balanced two classes than for two classes: 0.700 ± 0.100 against"),
+        (-0.0126, "the mean TSS is 0.013 lower for balanced two classes than for two classes"),
+        (0.0004, "the mean TSS is the same for two classes and balanced two classes to three decimals"),
+        (float("nan"), "no difference can be stated"),
     ],
 )
 def test_differences_in_words(value: float, text: str) -> None:
-    assert difference(value, "A", "B") == text
+    assert text in difference(ROW | {"difference": value})
+
+
+@pytest.mark.parametrize(
+    ("changes", "task", "text"),
+    [
+        (
+            {},
+            True,
+            "+0.040 to +0.160; bootstrap over galaxies: +0.050 to +0.160; p = 0.002 after Holm's correction for 7",
+        ),
+        ({}, True, "The difference is significant at 5 %."),
+        ({"p_holm": 0.0001}, True, "p < 0.001 after"),
+        ({"p_holm": 0.06}, True, "These do not agree, so no difference is claimed."),
+        ({"bootstrap_low": -0.01}, True, "These do not agree"),
+        (
+            {"half": 0.11, "p_holm": 0.6, "bootstrap_low": -0.1},
+            True,
+            "No difference is claimed, and the data allow any",
+        ),
+        ({"half": float("nan")}, True, "No interval can be given"),
+        ({"half": float("inf")}, True, "No interval can be given"),
+        ({}, False, "not a difference between networks alone"),
+    ],
+)
+def test_nothing_is_called_significant_unless_all_agree(changes: dict[str, float], task: bool, text: str) -> None:
+    said = verdict(ROW | changes, 7, task)
+    assert text in said
+    assert ("significant" in said) == (task and set(changes) <= {"p_holm"} and changes.get("p_holm", 0) < 0.05)
 
 
 def test_each_comparison_is_a_question_with_computed_numbers(
-    make_settings: MakeSettings, make_results: MakeResults
+    make_settings: MakeSettings, make_records: MakeRecords
 ) -> None:
-    settings = make_settings()
-    results = make_results(settings)
-    found = findings(results, settings)
+    found, results = found_in(make_settings(), make_records)
     assert [finding.name for finding in found] == ["uncertain_labels", "class_balance"]
     labels, balance = (" ".join(finding.sentences) for finding in found)
     accuracy = {name: result.confirmed.scores["accuracy"].mean() for name, result in results.items()}
     for name in ("three_class", "two_class"):
         assert f"{accuracy[name]:.3f} ± " in labels
     assert f"{abs(accuracy['two_class'] - accuracy['three_class']):.3f}" in labels
-    assert "different tasks" in labels
+    assert "not a difference between networks alone" in labels
     assert f"{results['three_class'].confirmed.scores['accuracy_restricted'].mean():.3f}" in labels
+    assert labels.count("Beside the control") == 1
     assert "0.931 ± 0.034 for two classes against 0.688 ± 0.062 for three classes" in labels
     assert f"{results['balanced'].confirmed.scores['tss'].mean():.3f}" in balance
-    assert "different tasks" not in balance
+    assert "Beside the control" not in balance
     assert "The thesis prints" not in balance
-    assert not re.search(r"signific|prove|confirms|better|worse", labels + balance)
+    assert len(found[1].sentences) == 3 + 3 + 1
+    assert not re.search(r"prove|confirms|better|worse|[{}]|nan", labels + balance)
 
 
-def test_one_run_is_called_one_run(make_settings: MakeSettings, make_results: MakeResults) -> None:
-    settings = make_settings(runs=1)
-    found = findings(make_results(settings), settings)
+def test_one_run_is_called_one_run(make_settings: MakeSettings, make_records: MakeRecords) -> None:
+    found, _ = found_in(make_settings(runs=1), make_records)
     assert "one run, which has no spread" in found[0].sentences[0]
+    assert "No interval can be given" in found[0].sentences[0]
 
 
-def test_a_comparison_of_the_user_is_named(make_settings: MakeSettings, make_results: MakeResults) -> None:
-    settings = make_settings(comparisons={"my_pair": {"conditions": ["balanced", "two_class"], "metrics": ["tss"]}})
-    (finding,) = findings(make_results(settings), settings)
+def test_a_comparison_of_the_user_is_named(make_settings: MakeSettings, make_records: MakeRecords) -> None:
+    pair = {"my_pair": {"conditions": ["balanced", "two_class"], "metrics": ["tss"]}}
+    (finding,), _ = found_in(make_settings(comparisons=pair), make_records)
     assert finding.question == "Comparison my_pair"
-    assert list(finding.table.shown.columns[3:5]) == ["balanced two classes ± 2 std", "two classes ± 2 std"]
+    assert list(finding.table.shown.columns[2:4]) == ["balanced two classes ± 2 std", "two classes ± 2 std"]

@@ -56,41 +56,6 @@ def test_section_4_3(results: dict[str, ConditionResults]) -> None:
     assert row[7] == "0.500"
 
 
-def test_comparisons(results: dict[str, ConditionResults], settings: Settings) -> None:
-    metric = "tss@common_balanced"
-    first, second = (written(results[name], "confirmed", metric)[0] for name in ("two_class", "balanced"))
-    means = [results[name].confirmed.scores[metric].mean() for name in ("two_class", "balanced")]
-    difference = f"{means[1] - means[0]:+.3f}".replace("-", "−")
-    for table in (presented.comparisons(results, settings), presented.comparison(results, settings, "class_balance")):
-        assert rows(table)[-1][-6:] == [*rows(table)[-1][-6:-3], first, second, difference]
-        assert rows(table)[-1][-5:-3] == ["common set, balanced", "confirmed"]
-
-
-def test_question_1(results: dict[str, ConditionResults], settings: Settings) -> None:
-    table = presented.question_1(results, settings)
-    row = rows(table)[0]
-    assert row[:3] == ["three classes", "accuracy, restricted", str(results["three_class"].epoch)]
-    assert tuple(row[4:]) == written(results["three_class"], "confirmed", "accuracy_restricted")
-    assert "The control" in table.caption
-    without = {name: result for name, result in results.items() if name != "two_class_small"}
-    assert "The control" not in presented.question_1(without, settings).caption
-
-
-def test_recalls_keep_the_order_of_conditions_and_classes(results: dict[str, ConditionResults]) -> None:
-    shown = rows(presented.recalls(results))
-    labels = [
-        ["three classes", "spiral"],
-        ["three classes", "elliptical"],
-        ["three classes", "uncertain"],
-        ["two classes", "spiral"],
-    ]
-    assert [row[:2] for row in shown[:4]] == labels
-    assert [row[-1] for row in shown[:6]] == ["0.60", "0.20", "0.75", "0.90", "0.80", "—"]
-    for place, phase in ((2, "confirmed"), (3, "selected")):
-        recall = [m[1][1] / m[1].sum() for m in getattr(results["three_class"], phase).confusion]
-        assert shown[1][place] == f"{statistics.fmean(recall):.3f} ± {2 * statistics.stdev(recall):.3f}"
-
-
 def test_confusion_is_of_the_confirmed_runs(results: dict[str, ConditionResults]) -> None:
     result = results["three_class"]
     shown = rows(presented.confusion(result))

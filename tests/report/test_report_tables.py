@@ -117,56 +117,10 @@ def test_section_4_3_is_two_class_and_balanced(results: dict[str, ConditionResul
     assert table.loc[3, "tss_two_ste"] == pytest.approx(2 * statistics.stdev(tss) / math.sqrt(5))
 
 
-def test_section_4_3_and_question_1_are_empty_where_nothing_belongs_in_them(
+def test_section_4_3_is_empty_where_nothing_belongs_in_it(
     make_settings: MakeSettings, make_results: MakeResults
 ) -> None:
-    three = make_settings(conditions=("three_class",))
-    assert tables.section_4_3(make_results(three)).empty
-    balanced = make_settings(conditions=("balanced",))
-    assert tables.question_1(make_results(balanced), balanced).empty
-
-
-def test_comparisons_take_the_second_less_the_first_on_each_test_set(
-    results: dict[str, ConditionResults], settings: Settings
-) -> None:
-    table: Any = tables.comparisons(results, settings)
-    own, natural, balanced = "own test part", "common_natural", "common_balanced"
-    per_metric = [(own, "selected"), (own, "confirmed"), (natural, "confirmed"), (balanced, "confirmed")]
-    keys = [(row.comparison, row.metric, row.evaluated_on, row.phase) for row in table.itertuples()]
-    assert keys == [
-        (name, metric, *where)
-        for name, metric in (("uncertain_labels", "accuracy"), ("class_balance", "accuracy"), ("class_balance", "tss"))
-        for where in per_metric
-    ]
-    row: Any = table.iloc[6]
-    first = column(results["two_class"], "confirmed", "accuracy@common_natural")
-    second = column(results["balanced"], "confirmed", "accuracy@common_natural")
-    assert (row["first"], row["second"]) == ("two_class", "balanced")
-    assert row["first_mean"] == pytest.approx(statistics.fmean(first))
-    assert row["first_std"] == pytest.approx(statistics.stdev(first))
-    assert row["second_std"] == pytest.approx(statistics.stdev(second))
-    assert row["difference"] == pytest.approx(statistics.fmean(second) - statistics.fmean(first))
-
-
-def test_question_1_restricts_three_classes_and_leaves_the_balanced_out(
-    results: dict[str, ConditionResults], settings: Settings
-) -> None:
-    table: Any = tables.question_1(results, settings).set_index("condition")
-    assert list(table.index) == ["three_class", "two_class", "two_class_small"]
-    assert list(table["metric"]) == ["accuracy_restricted", "accuracy", "accuracy"]
-    restricted = column(results["three_class"], "confirmed", "accuracy_restricted")
-    assert table.loc["three_class", "mean"] == pytest.approx(statistics.fmean(restricted))
-    # Spirals and ellipticals only: the first two rows of each matrix.
-    counted = [int(m[0].sum() + m[1].sum()) for m in results["three_class"].confirmed.confusion]
-    assert table.loc["three_class", "galaxies"] == pytest.approx(statistics.fmean(counted))
-
-
-def test_question_1_says_what_is_missing(results: dict[str, ConditionResults], settings: Settings) -> None:
-    result = results["three_class"]
-    scores = result.confirmed.scores.drop(columns="accuracy_restricted")
-    broken = dataclasses.replace(result, confirmed=dataclasses.replace(result.confirmed, scores=scores))
-    with pytest.raises(GalmorphError, match="three_class: its confirmed runs have no accuracy_restricted"):
-        tables.question_1(results | {"three_class": broken}, settings)
+    assert tables.section_4_3(make_results(make_settings(conditions=("three_class",)))).empty
 
 
 def _drop_condition(results: dict[str, ConditionResults]) -> dict[str, ConditionResults]:

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 
 from galmorph.report import page, writers
 from galmorph.report.figures import style
+from galmorph.report.language import say
 from galmorph.report.page import Picture
 from galmorph.report.table import Table
 from galmorph.settings import Settings
@@ -32,11 +33,11 @@ class Book:
 
     def table(self, table: Table) -> Table:
         """Write a table and return it."""
-        writers.write_table(table, self._tables, [page.SIMULATED] if self._simulated and table.results else [])
+        writers.write_table(table, self._tables, [say(page.SIMULATED)] if self._simulated and table.results else [])
         return table
 
     def picture(self, figure: Figure, picture: Picture) -> Picture:
         """Write a figure under the picture's name and return the picture."""
-        note = page.SIMULATED_SHORT if self._simulated and picture.results else None
+        note = say(page.SIMULATED_SHORT) if self._simulated and picture.results else None
         style.save(figure, self.figures, picture.name, self._dpi, note)
         return picture

@@ -10,27 +10,28 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import inputs, page, plots, presented, tables, thesis
+from galmorph.report import answers, comparisons, inputs, page, plots, presented, question_1, tables, thesis
+from galmorph.report.answers import Records
 from galmorph.report.book import Book
-from galmorph.report.figures.confusion import confusion_matrix
-from galmorph.report.figures.curves import learning_curve
 from galmorph.report.figures.cutout import Schematic, cutout_schematic
 from galmorph.report.figures.examples import contact_sheet
 from galmorph.report.figures.filters import throughput
 from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.sky import redshift_histogram
 from galmorph.report.findings import findings
+from galmorph.report.language import say, spoken_in
 from galmorph.report.page import Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.results import ConditionResults
-from galmorph.report.tables import Results
+from galmorph.report.sections import sections_of_results
 from galmorph.settings import Settings
 
 
 def build(
     results: Mapping[str, ConditionResults],
+    records: Records,
     settings: Settings,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
@@ -49,6 +50,8 @@ def build(
     ----------
     results
         The declared conditions, in the order of params.yaml or any other.
+    records
+        Their records, from which the results come: what each network answered for each galaxy.
     settings
         Of the study.
     galaxies
@@ -73,116 +76,55 @@ def build(
     Raises
     ------
     GalmorphError
-        If the results are not those of the declared conditions, or images and galaxies differ in number.
+        If the results are not those of the declared conditions or not of these records, or images and galaxies differ
+        in number.
     """
     tables.check(results, settings)
+    answers.check(results, records)
     if len(images) != len(galaxies):
         raise GalmorphError(
             f"{len(images)} images, but {len(galaxies)} rows in galaxies.parquet: run dvc repro cutouts"
         )
     if not layers:
         raise GalmorphError("the network to draw has no layers: give those of the built model")
-    ordered = {name: results[name] for name in settings.conditions}
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    book = Book(settings, folder)
-    sections = [
-        *_result_sections(book, ordered, settings),
-        *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
-        _data_section(book, settings, galaxies, images, schematic, table2_row),
-        _network_section(book, layers),
-        Section(
-            "every-number",
-            "Every number",
-            paragraphs=(
-                "TSS is the True Skill Statistic, TP / (TP + FN) − FP / (TN + FP); with K classes, the mean recall "
-                "adjusted for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same.",
+    ordered = {name: results[name] for name in settings.conditions}
+    with spoken_in(settings.report.language):
+        book = Book(settings, folder)
+        compared = comparisons.compare(ordered, records, settings)
+        fair = question_1.accuracies(ordered, records, settings)
+        sections = [
+            *sections_of_results(book, ordered, records, settings, fair),
+            *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
+            _data_section(book, settings, galaxies, images, schematic, table2_row),
+            _network_section(book, layers),
+            Section(
+                "every-number",
+                say("Every number"),
+                paragraphs=(
+                    say(
+                        "TSS is the True Skill Statistic, TP / (TP + FN) − FP / (TN + FP); with K classes, the mean "
+                        "recall adjusted for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same."
+                    ),
+                ),
+                tables=(book.table(presented.summary(ordered)),),
             ),
-            tables=(book.table(presented.summary(ordered)),),
-        ),
-    ]
-    found = findings(ordered, settings)
-    for finding in found:
-        book.table(finding.table)
-    book.table(presented.comparisons(ordered, settings))
-    plots.write(ordered, folder)
-    html = page.render(
-        settings=settings,
-        galaxies=len(galaxies),
-        found=found,
-        sections=sections,
-        provenance=provenance,
-        figures=book.figures,
-    )
-    (folder / "report.html").write_text(html, encoding="utf-8", newline="\n")
-
-
-def _result_sections(book: Book, results: Results, settings: Settings) -> list[Section]:
-    """The tables of sections 4.2 and 4.3, the comparisons, and each condition's curves and confusion matrix."""
-    sections = [
-        Section(
-            "accuracy",
-            "Accuracy and selected epochs",
-            tables=(
-                book.table(inputs.conditions(settings)),
-                book.table(presented.table_4_1(results)),
-                book.table(presented.recalls(results)),
-            ),
+        ]
+        found = findings(ordered, compared, fair, settings)
+        for finding in found:
+            book.table(finding.table)
+        book.table(presented.comparisons(compared))
+        plots.write(ordered, folder)
+        html = page.render(
+            settings=settings,
+            galaxies=len(galaxies),
+            found=found,
+            sections=sections,
+            provenance=provenance,
+            figures=book.figures,
         )
-    ]
-    fair = presented.question_1(results, settings)
-    if "accuracy_restricted" in set(fair.data["metric"]):
-        sections.append(
-            Section("question-1", "Uncertain labels, on the same task (section 4.2)", tables=(book.table(fair),))
-        )
-    balance = presented.section_4_3(results)
-    if len(balance.data):
-        sections.append(
-            Section("section-4-3", "Imbalanced and balanced classes (section 4.3)", tables=(book.table(balance),))
-        )
-    sections.append(
-        Section(
-            "conditions",
-            "Condition by condition",
-            paragraphs=(
-                "Learning curves are those of the runs from which the epoch is selected; confusion matrices are those "
-                "of the confirmed runs, fresh draws stopped at that epoch.",
-            ),
-        )
-    )
-    return sections + [_condition_section(book, result, settings) for result in results.values()]
-
-
-def _condition_section(book: Book, result: ConditionResults, settings: Settings) -> Section:
-    """One condition: loss, accuracy, confusion matrix."""
-    name, label, runs = result.name, thesis.label(result.name), settings.protocol.runs
-    over = f"mean over {runs} runs and a band of ± 1 σ" if runs > 1 else "one run"
-    pictures = []
-    for quantity in plots.QUANTITIES:
-        baseline = tables.spread(result.selected.scores["baseline"])[0] if quantity == "accuracy" else None
-        figure = learning_curve(
-            result.selected.history,
-            quantity,
-            selected_epoch=result.epoch,
-            baseline=baseline,
-            title=label[0].upper() + label[1:],
-        )
-        caption = f"{quantity.capitalize()} against epoch, {label}: {over}; the circle marks the selected epoch"
-        caption += ", the dotted line the majority baseline." if quantity == "accuracy" else "."
-        counterpart = thesis.condition_counterpart(name, quantity)
-        pictures.append(book.picture(figure, Picture(f"{quantity}_{name}", caption, counterpart, results=True)))
-    figure = confusion_matrix(result.confirmed.confusion, result.classes, label[0].upper() + label[1:])
-    spread = f"mean ± 1 σ over {runs} confirmed runs" if runs > 1 else "one confirmed run"
-    caption = f"Confusion matrix, {label}: galaxies per run, {spread}; colour and percentage are of the true class."
-    counterpart = thesis.condition_counterpart(name, "confusion")
-    pictures.append(book.picture(figure, Picture(f"confusion_{name}", caption, counterpart, results=True)))
-    return Section(
-        f"condition-{name}",
-        label[0].upper() + label[1:] + (f" ({name})" if label != name else ""),
-        tables=(book.table(presented.confusion(result)),),
-        pictures=tuple(pictures),
-        part_of="conditions",
-    )
+        (folder / "report.html").write_text(html, encoding="utf-8", newline="\n")
 
 
 def _data_section(
@@ -197,49 +139,59 @@ def _data_section(
     absent, pictures = [], []
     shown = [book.table(inputs.class_counts(galaxies)), book.table(inputs.filters())]
     if table2_row is None:
-        absent.append("The row of Table 2 is left out: this survey has no catalogue of that form.")
+        absent.append(say("The row of Table 2 is left out: this survey has no catalogue of that form."))
     else:
         shown.append(book.table(inputs.table2_row(table2_row)))
     if schematic is None:
-        absent.append("The figure of how a cutout is made is left out: this survey has no frames.")
+        absent.append(say("The figure of how a cutout is made is left out: this survey has no frames."))
     else:
-        caption = (
-            f"How a cutout is made: the frame {schematic.name} and the {schematic.stamp.shape[0]} × "
-            f"{schematic.stamp.shape[1]} pixels around a galaxy at x = {schematic.x:.1f}, y = {schematic.y:.1f}. "
-            "Brightness by asinh, for the eye only."
+        height, width = schematic.stamp.shape
+        caption = say(
+            "How a cutout is made: the frame {frame} and the {height} × {width} pixels around a galaxy at x = {x:.1f}, "
+            "y = {y:.1f}. Brightness by asinh, for the eye only.",
+            frame=schematic.name,
+            height=height,
+            width=width,
+            x=schematic.x,
+            y=schematic.y,
         )
-        picture = Picture("cutout", caption, "the schematic figure of a cutout", wide=True)
+        picture = Picture("cutout", caption, say("the schematic figure of a cutout"), wide=True)
         pictures.append(book.picture(cutout_schematic(schematic), picture))
     redshift = galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan)
     known = int(np.isfinite(redshift).sum())
     if not known:
-        absent.append("The redshift histogram is left out: no galaxy of the sample has a redshift.")
+        absent.append(say("The redshift histogram is left out: no galaxy of the sample has a redshift."))
     else:
-        caption = (
-            f"Galaxies per redshift bin of {settings.report.redshift_bin:g}, by class: {known:,} of "
-            f"{len(galaxies):,} galaxies; {len(galaxies) - known:,} have no redshift."
+        caption = say(
+            "Galaxies per redshift bin of {width:g}, by class: {known:,} of {galaxies:,} galaxies; {unknown:,} have no "
+            "redshift.",
+            width=settings.report.redshift_bin,
+            known=known,
+            galaxies=len(galaxies),
+            unknown=len(galaxies) - known,
         )
-        picture = Picture("redshifts", caption, thesis.COUNTERPARTS["redshifts"])
+        picture = Picture("redshifts", caption, thesis.counterpart("redshifts"))
         pictures.append(book.picture(redshift_histogram(galaxies, settings.report.redshift_bin), picture))
-    caption = (
+    caption = say(
         "Throughput of the five SDSS filters, through 1.3 airmasses of atmosphere (Doi et al. 2010, as shipped with "
         "speclite)."
     )
-    pictures.append(book.picture(throughput(), Picture("throughput", caption, thesis.COUNTERPARTS["throughput"])))
-    caption = (
+    pictures.append(book.picture(throughput(), Picture("throughput", caption, thesis.counterpart("throughput"))))
+    caption = say(
         "Example stamps of each class, evenly spaced through the sample. Brightness by asinh, each stamp by its own "
         "noise, for the eye only."
     )
     sheet = contact_sheet(images, galaxies, settings.report.examples)
     pictures.append(book.picture(sheet, Picture("examples", caption, wide=True)))
-    return Section("data", "The data", tuple(absent), tuple(shown), tuple(pictures))
+    return Section("data", say("The data"), tuple(absent), tuple(shown), tuple(pictures))
 
 
 def _network_section(book: Book, layers: Sequence[LayerDrawing]) -> Section:
     """The network as built."""
-    caption = (
-        f"The network as built for {layers[-1].output_shape[-1]} classes; under each block the shape of the layer's "
-        "output. Blocks are not to scale."
+    caption = say(
+        "The network as built for {classes} classes; under each block the shape of the layer's output. Blocks are not "
+        "to scale.",
+        classes=layers[-1].output_shape[-1],
     )
-    picture = Picture("network", caption, thesis.COUNTERPARTS["network"], wide=True)
-    return Section("network", "The network", pictures=(book.picture(network_diagram(layers), picture),))
+    picture = Picture("network", caption, thesis.counterpart("network"), wide=True)
+    return Section("network", say("The network"), pictures=(book.picture(network_diagram(layers), picture),))

@@ -1,16 +1,28 @@
-"""Confusion matrices and recalls over the runs: means and standard deviations (ddof = 1)."""
+"""Confusion matrices, and scores of each class, over the runs: means and standard deviations (ddof = 1)."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from galmorph import metrics
 from galmorph.report import thesis
+from galmorph.report.language import mark
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import PHASES, Results, phase_of, spread
+
+TSS_FORMS: Mapping[str, str] = MappingProxyType(
+    {
+        "adjusted": mark("adjusted balanced accuracy"),
+        "peirce": mark("Peirce skill score"),
+        "macro": mark("mean of each class against the rest"),
+    }
+)
 
 
 def confusion_cells(result: ConditionResults) -> pd.DataFrame:
@@ -43,34 +55,51 @@ def confusion_cells(result: ConditionResults) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def recalls(results: Results) -> pd.DataFrame:
-    """Return, for each condition, phase and class, the fraction of its galaxies that are predicted right.
+def class_scores(results: Results) -> pd.DataFrame:
+    """Return recall, precision and F1 of each class of each condition and phase.
 
-    The mean is over the runs whose test part holds the class; `runs` is their number.
+    Each mean is over the runs in which the score exists: whose test part holds the class (recall), in which the class
+    is answered at all (precision), or either (F1).
 
     Returns
     -------
     pandas.DataFrame
-        condition, phase, class, runs, mean, std, thesis (missing where the thesis has none).
+        condition, phase, class, runs; recall, precision and f1, each with _runs, _mean and _std; thesis_recall
+        (missing where the thesis has none).
     """
+    scores = {"recall": metrics.recall, "precision": metrics.precision, "f1": metrics.f1}
     rows = []
     for name, result in results.items():
         known: Mapping[str, float] = thesis.CONDITIONS[name].recall if name in thesis.CONDITIONS else {}
         for phase in PHASES:
             matrices = phase_of(result, phase).confusion
+            values = {label: score(matrices) for label, score in scores.items()}
             for i, galaxy_class in enumerate(result.classes):
-                total = matrices[:, i, :].sum(axis=1)
-                present = total > 0
-                mean, std, _ = spread(pd.Series(matrices[present, i, i] / total[present], dtype=float))
-                rows.append(
-                    {
-                        "condition": name,
-                        "phase": phase,
-                        "class": galaxy_class,
-                        "runs": int(np.count_nonzero(present)),
-                        "mean": mean,
-                        "std": std,
-                        "thesis": known.get(galaxy_class, math.nan),
-                    }
-                )
+                row: dict[str, Any] = {"condition": name, "phase": phase, "class": galaxy_class, "runs": len(matrices)}
+                for label, by_run in values.items():
+                    existing = by_run[:, i][~np.isnan(by_run[:, i])]
+                    mean, std, _ = spread(pd.Series(existing))
+                    row |= {f"{label}_runs": len(existing), f"{label}_mean": mean, f"{label}_std": std}
+                rows.append(row | {"thesis_recall": known.get(galaxy_class, math.nan)})
     return pd.DataFrame(rows)
+
+
+def tss_forms(results: Results) -> pd.DataFrame:
+    """Return the three forms of TSS of each condition of more than two classes.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, phase, form (a key of `TSS_FORMS`), runs, mean, std.
+    """
+    forms = {"adjusted": metrics.tss, "peirce": metrics.peirce, "macro": metrics.macro_tss}
+    rows = []
+    for name, result in results.items():
+        if len(result.classes) < 3:
+            continue
+        for phase in PHASES:
+            matrices = phase_of(result, phase).confusion
+            for form, score in forms.items():
+                mean, std, _ = spread(pd.Series(score(matrices)))
+                rows.append((name, phase, form, len(matrices), mean, std))
+    return pd.DataFrame(rows, columns=["condition", "phase", "form", "runs", "mean", "std"])

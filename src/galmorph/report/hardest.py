@@ -14,6 +14,8 @@ from galmorph.records import Record
 from galmorph.report import thesis
 from galmorph.report.book import Book
 from galmorph.report.figures.hardest import hardest_sheet
+from galmorph.report.language import listed, say
+from galmorph.report.names import class_name
 from galmorph.report.page import Picture, Section
 from galmorph.report.table import Table, number
 
@@ -126,13 +128,23 @@ def described(table: pd.DataFrame, galaxies: pd.DataFrame, classes: Sequence[str
 
 def legend(galaxy: Mapping[Hashable, Any]) -> str:
     """Return the lines under a stamp: who it is, what people saw, what the networks say."""
-    votes = f"{galaxy['nvote']} votes" if galaxy["nvote"] else "no votes"
+    votes = say("{votes} votes", votes=galaxy["nvote"]) if galaxy["nvote"] else say("no votes")
     spiral, elliptical = galaxy.get("p_cs"), galaxy.get("p_el")
     if galaxy["nvote"] and spiral is not None and elliptical is not None:
-        votes = f"{galaxy['nvote']} votes: {100 * spiral:.0f} % S, {100 * elliptical:.0f} % E"
-    return (
-        f"{galaxy['objid']}\n{votes}\n{galaxy['class']}, called\n{galaxy['called']}: {galaxy['wrong']} of "
-        f"{galaxy['tested']}"
+        votes = say(
+            "{votes} votes: {spiral:.0f} % S, {elliptical:.0f} % E",
+            votes=galaxy["nvote"],
+            spiral=100 * spiral,
+            elliptical=100 * elliptical,
+        )
+    return say(
+        "{objid}\n{votes}\n{true}, called\n{called}: {wrong} of {tested}",
+        objid=galaxy["objid"],
+        votes=votes,
+        true=class_name(galaxy["class"]),
+        called=class_name(galaxy["called"]),
+        wrong=galaxy["wrong"],
+        tested=galaxy["tested"],
     )
 
 
@@ -156,12 +168,13 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
         if found.empty:
             continue
         data = described(found, galaxies, classes)
-        conditions = ", ".join(dict.fromkeys(thesis.label(record.condition) for record in group))
+        conditions = listed(dict.fromkeys(thesis.label(record.condition) for record in group))
         name = f"hardest_{len(classes)}_classes"
-        caption = (
-            f"The galaxies that most runs get wrong, of {conditions}: number, votes of Galaxy Zoo (S spiral, E "
+        caption = say(
+            "The galaxies that most runs get wrong, of {conditions}: number, votes of Galaxy Zoo (S spiral, E "
             "elliptical), class, and what the wrong runs call it, of so many that tested it. Brightness by asinh, each "
-            "stamp by its own noise, for the eye only."
+            "stamp by its own noise, for the eye only.",
+            conditions=conditions,
         )
         sheet = hardest_sheet(images[found["row"].astype(int)], [legend(row) for row in data.to_dict("records")])
         pictures.append(book.picture(sheet, Picture(name, caption, results=True, wide=True)))
@@ -170,11 +183,14 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
         return None
     return Section(
         "hardest",
-        "The galaxies that most runs get wrong",
+        say("The galaxies that most runs get wrong"),
         paragraphs=(
-            "Every confirmed network answers on its test part and on the common sets, once for each galaxy. A galaxy "
-            "that was wrong in nine runs of nine comes before one that was wrong in its only one: they are ordered by "
-            "the lower end of the Wilson 95 % interval of their share of wrong answers, the same number of each class.",
+            say(
+                "Every confirmed network answers on its test part and on the common sets, once for each galaxy. A "
+                "galaxy that was wrong in nine runs of nine comes before one that was wrong in its only one: they are "
+                "ordered by the lower end of the Wilson 95 % interval of their share of wrong answers, the same number "
+                "of each class."
+            ),
         ),
         tables=tuple(shown),
         pictures=tuple(pictures),
@@ -184,15 +200,19 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
 def _table(name: str, conditions: str, data: pd.DataFrame) -> Table:
     printed = pd.DataFrame(
         {
-            "Galaxy": data["objid"].astype(str),
-            "Class": data["class"],
-            "Called": data["called"],
-            "Wrong": [f"{wrong} of {tested}" for wrong, tested in zip(data["wrong"], data["tested"], strict=True)],
-            "Probability of the wrong answers": data["probability"].map(number),
-            "Votes": data["nvote"].map(str),
+            say("Galaxy"): data["objid"].astype(str),
+            say("Class"): data["class"].map(class_name),
+            say("Called"): data["called"].map(class_name),
+            say("Wrong"): [
+                say("{wrong} of {tested}", wrong=wrong, tested=tested)
+                for wrong, tested in zip(data["wrong"], data["tested"], strict=True)
+            ],
+            say("Probability of the wrong answers"): data["probability"].map(number),
+            say("Votes"): data["nvote"].map(str),
         }
     )
-    caption = (
-        f"The galaxies that most runs get wrong, of {conditions}; the CSV has their positions and all shares of votes."
+    caption = say(
+        "The galaxies that most runs get wrong, of {conditions}; the CSV has their positions and all shares of votes.",
+        conditions=conditions,
     )
     return Table(name, caption, data, printed)

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 from speclite import filters as speclite_filters
 
 from galmorph.fields import CLASS_NAMES
 from galmorph.report import thesis
+from galmorph.report.language import listed, say
+from galmorph.report.names import class_name, mix_name
 from galmorph.report.table import Table, number, whole
 from galmorph.settings import Settings
 
@@ -87,19 +89,23 @@ def conditions(settings: Settings) -> Table:
     data = pd.DataFrame(rows)
     shown = pd.DataFrame(
         {
-            "Condition": [f"{thesis.label(name)}" for name in data["condition"]],
-            "Name": data["condition"],
-            "Classes": data["classes"],
-            "Drawn among": data["drawn_among"],
-            "Mix": data["mix"],
-            "Galaxies drawn": data["draw"].map(whole),
+            say("Condition"): [thesis.label(name) for name in data["condition"]],
+            say("Name"): data["condition"],
+            say("Classes"): [_classes(condition.classes) for condition in settings.conditions.values()],
+            say("Drawn among"): [_classes(condition.drawn_among) for condition in settings.conditions.values()],
+            say("Mix"): data["mix"].map(mix_name),
+            say("Galaxies drawn"): data["draw"].map(whole),
         }
     )
-    caption = (
+    caption = say(
         "The conditions. A run draws so many galaxies among the classes named, as they come (natural) or as many of "
         "each (balanced), and keeps those of the condition's classes."
     )
     return Table("conditions", caption, data, shown, results=False)
+
+
+def _classes(names: Sequence[str]) -> str:
+    return listed(class_name(name) for name in names)
 
 
 def class_counts(galaxies: pd.DataFrame) -> Table:
@@ -107,14 +113,14 @@ def class_counts(galaxies: pd.DataFrame) -> Table:
     data = count_classes(galaxies)
     shown = pd.DataFrame(
         {
-            "Class": data["class"],
-            "Galaxies": data["galaxies"].map(whole),
-            "Fraction": data["fraction"].map(number),
-            "Thesis": data["thesis_galaxies"].map(whole),
-            "Thesis, fraction": data["thesis_fraction"].map(number),
+            say("Class"): data["class"].map(class_name),
+            say("Galaxies"): data["galaxies"].map(whole),
+            say("Fraction"): data["fraction"].map(number),
+            say("Thesis"): data["thesis_galaxies"].map(whole),
+            say("Thesis, fraction"): data["thesis_fraction"].map(number),
         }
     )
-    caption = f"Classes of the {len(galaxies):,} galaxies of the sample, and of the thesis's."
+    caption = say("Classes of the {galaxies:,} galaxies of the sample, and of the thesis's.", galaxies=len(galaxies))
     return Table("class_counts", caption, data, shown, results=False)
 
 
@@ -123,13 +129,13 @@ def filters() -> Table:
     data = filter_data()
     shown = pd.DataFrame(
         {
-            "Filter": data["band"],
-            "Mean wavelength (Å)": data["wavelength"].map(whole),
-            "Depth (mag)": data["depth"].map(lambda value: number(value, 1)),
-            "Effective wavelength of the curve drawn (Å)": data["effective_wavelength"].map(whole),
+            say("Filter"): data["band"],
+            say("Mean wavelength (Å)"): data["wavelength"].map(whole),
+            say("Depth (mag)"): data["depth"].map(lambda value: number(value, 1)),
+            say("Effective wavelength of the curve drawn (Å)"): data["effective_wavelength"].map(whole),
         }
     )
-    caption = (
+    caption = say(
         "The five SDSS filters. Mean wavelength and depth as the thesis prints them; the last column is computed from "
         "the throughput curves shown here."
     )
@@ -139,6 +145,6 @@ def filters() -> Table:
 def table2_row(row: Mapping[str, object]) -> Table:
     """A row of Galaxy Zoo 1's Table 2."""
     data = table2_data(row)
-    shown = data.rename(columns={"column": "Column", "value": "Value"})
-    caption = "A row of the catalogue, in the form of Galaxy Zoo 1's Table 2."
+    shown = data.rename(columns={"column": say("Column"), "value": say("Value")})
+    caption = say("A row of the catalogue, in the form of Galaxy Zoo 1's Table 2.")
     return Table("table2_row", caption, data, shown, results=False)

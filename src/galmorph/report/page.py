@@ -14,16 +14,18 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 from ruamel.yaml import YAML
 
+from galmorph.report import presented
 from galmorph.report.findings import Finding
+from galmorph.report.language import current, in_turn, mark, say
 from galmorph.report.table import Table
 from galmorph.report.writers import is_numeric
 from galmorph.settings import Settings
 
-SIMULATED = (
+SIMULATED = mark(
     "This survey is simulated and its difficulty is tuned towards the thesis's numbers: "
     "agreement with them is no evidence, and nothing here is a conclusion about the sky."
 )
-SIMULATED_SHORT = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence."
+SIMULATED_SHORT = mark("Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.")
 # A vector picture stays sharp on any screen; a heavy one (pictures of the sky) goes in as pixels.
 _LARGEST_SVG = 120_000
 
@@ -98,15 +100,25 @@ def as_yaml(settings: Settings) -> str:
 
 def what_was_run(settings: Settings, galaxies: int) -> str:
     """Return one line on the size of the study."""
-    protocol, sizes = settings.protocol, sorted({condition.draw for condition in settings.conditions.values()})
-    drawn = f"{sizes[0]:,}" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,}"
-    conditions, runs = len(settings.conditions), protocol.runs
-    return (
-        f"{galaxies:,} galaxies; {conditions} condition{'s' if conditions > 1 else ''}; in each, {runs} "
-        f"run{'s' if runs > 1 else ''} of {settings.training.epochs} epochs and {runs} fresh "
-        f"one{'s' if runs > 1 else ''} to the selected epoch; draws of {drawn} galaxies, "
-        f"{100 * protocol.train_fraction:g} % of them for training."
-    )
+    conditions, runs, epochs = len(settings.conditions), settings.protocol.runs, settings.training.epochs
+    sizes = sorted({condition.draw for condition in settings.conditions.values()})
+    drawn = f"{sizes[0]:,}"
+    if len(sizes) > 1:
+        drawn = say("{least:,} to {most:,}", least=sizes[0], most=sizes[-1])
+    percent = 100 * settings.protocol.train_fraction
+    told = [say("{galaxies:,} galaxies", galaxies=galaxies)]
+    told.append(say("1 condition") if conditions == 1 else say("{conditions} conditions", conditions=conditions))
+    if runs == 1:
+        told.append(say("in each, 1 run of {epochs} epochs and 1 fresh one to the selected epoch", epochs=epochs))
+    else:
+        again = say(
+            "in each, {runs} runs of {epochs} epochs and {runs} fresh ones to the selected epoch",
+            runs=runs,
+            epochs=epochs,
+        )
+        told.append(again)
+    told.append(say("draws of {drawn} galaxies, {percent:g} % of them for training.", drawn=drawn, percent=percent))
+    return in_turn(told)
 
 
 def render(
@@ -146,10 +158,14 @@ def render(
         css=Markup((package / "page.css").read_text(encoding="utf-8")),
         survey=settings.survey.name,
         run_line=what_was_run(settings, galaxies),
-        simulated=SIMULATED if settings.survey.source == "simulated" else None,
-        simulated_short=SIMULATED_SHORT,
+        simulated=say(SIMULATED) if settings.survey.source == "simulated" else None,
+        simulated_short=say(SIMULATED_SHORT),
         stamps=settings.survey.source == "stamps",
         found=found,
+        reading=say(presented.READING),
+        say=say,
+        sdss=Markup('<a href="https://www.sdss.org/">sdss.org</a>'),
+        language=current(),
         sections=sections,
         table_number={table.name: place for place, table in enumerate(tables, start=1)},
         numeric={table.name: [is_numeric(table.shown[column]) for column in table.shown.columns] for table in tables},

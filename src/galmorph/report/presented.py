@@ -7,14 +7,48 @@ three decimals, becomes Markdown, LaTeX and the page.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 
 import pandas as pd
 
 from galmorph.report import counts, tables, thesis
+from galmorph.report.language import capital, mark, say, sentences
+from galmorph.report.names import class_name, mix_name, phase_name, set_name
 from galmorph.report.results import ConditionResults
-from galmorph.report.table import METRICS, MISSING, SETS, Table, metric_label, number, pairs, plus_minus, whole
+from galmorph.report.table import (
+    METRICS,
+    MISSING,
+    TWO_STE,
+    Table,
+    interval,
+    metric_label,
+    number,
+    p_value,
+    pairs,
+    plus_minus,
+    whole,
+)
 from galmorph.report.tables import Results
 from galmorph.settings import Settings
+
+DIFFERENCE = mark(
+    "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
+    "p value is given where the test parts are not the same task."
+)
+READING = mark(
+    "A difference is paired, that is taken run by run, where runs of the same number were tested on the same galaxies; "
+    "else it is one of two means. Runs share galaxies, so that they are not independent: the corrected 95 % interval "
+    "allows for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws "
+    "galaxies anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for "
+    "all the tests of the comparisons; none is given where the test parts differ in their classes or, for the "
+    "accuracy, in the mix of them: those are different tasks. A difference is called significant only where all three "
+    "agree at 5 %. Formulae and sources: docs/statistics.md."
+)
+
+_CLASS_SCORES: Mapping[str, str] = MappingProxyType(
+    {"recall": mark("Recall ± 2 std"), "precision": mark("Precision ± 2 std"), "f1": mark("F1 ± 2 std")}
+)
 
 
 def summary(results: Results) -> Table:
@@ -22,17 +56,19 @@ def summary(results: Results) -> Table:
     data = tables.summary(results)
     shown = pd.DataFrame(
         {
-            "Condition": data["condition"],
-            "Metric": [metric_label(metric) for metric in data["metric"]],
-            "Phase": data["phase"],
-            "Epoch": data["epoch"].map(str),
-            "Runs": data["runs"].map(str),
-            "Mean": data["mean"].map(number),
-            "Std": data["std"].map(number),
-            "Std error": data["ste"].map(lambda value: number(value, 4)),
+            say("Condition"): data["condition"],
+            say("Metric"): [metric_label(metric) for metric in data["metric"]],
+            say("Phase"): data["phase"].map(phase_name),
+            say("Epoch"): data["epoch"].map(str),
+            say("Runs"): data["runs"].map(str),
+            say("Mean"): data["mean"].map(number),
+            say("Std"): data["std"].map(number),
+            say("Std error"): data["ste"].map(lambda value: number(value, 4)),
         }
     )
-    caption = "Every metric of every condition, over the runs: mean, standard deviation (ddof = 1) and standard error."
+    caption = say(
+        "Every metric of every condition, over the runs: mean, standard deviation (ddof = 1) and standard error."
+    )
     return Table("summary", caption, data, shown)
 
 
@@ -41,21 +77,21 @@ def table_4_1(results: Results) -> Table:
     data = tables.table_4_1(results)
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name in data["condition"]],
-            "Accuracy ± 2 std": pairs(data["accuracy"], data["two_std"]),
-            "± 2 std errors": [f"± {number(value)}" for value in data["two_ste"]],
-            "Selected epoch": data["epoch"].map(str),
-            "Majority baseline": data["baseline"].map(number),
-            "Confirmed accuracy ± 2 std": pairs(data["confirmed_accuracy"], data["confirmed_two_std"]),
-            "± 2 std errors, confirmed": [f"± {number(value)}" for value in data["confirmed_two_ste"]],
-            "Thesis ± 2 std": pairs(data["thesis_accuracy"], data["thesis_two_std"]),
-            "Thesis ± 2 std errors": [
+            say("Condition"): [thesis.label(name) for name in data["condition"]],
+            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["two_std"]),
+            say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
+            say("Selected epoch"): data["epoch"].map(str),
+            say("Majority baseline"): data["baseline"].map(number),
+            say("Confirmed accuracy ± 2 std"): pairs(data["confirmed_accuracy"], data["confirmed_two_std"]),
+            say("± 2 std errors, confirmed"): [f"± {number(value)}" for value in data["confirmed_two_ste"]],
+            say("Thesis ± 2 std"): pairs(data["thesis_accuracy"], data["thesis_two_std"]),
+            say("Thesis ± 2 std errors"): [
                 MISSING if math.isnan(value) else f"± {number(value)}" for value in data["thesis_two_ste"]
             ],
-            "Thesis epoch": data["thesis_epoch"].map(whole),
+            say("Thesis epoch"): data["thesis_epoch"].map(whole),
         }
     )
-    caption = (
+    caption = say(
         "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "
         "is optimistic; the confirmed one is that of fresh runs stopped at that epoch. The baseline is the accuracy of "
         "always answering the commonest class."
@@ -68,107 +104,125 @@ def section_4_3(results: Results) -> Table:
     data = tables.section_4_3(results)
     shown = pd.DataFrame(
         {
-            "Drawn": data["drawn"],
-            "Phase": data["phase"],
-            "Epoch": data["epoch"].map(str),
-            "Accuracy ± 2 std": pairs(data["accuracy"], data["accuracy_two_std"]),
-            "± 2 std errors": [f"± {number(value)}" for value in data["accuracy_two_ste"]],
-            "TSS ± 2 std": pairs(data["tss"], data["tss_two_std"]),
-            "TSS ± 2 std errors": [f"± {number(value)}" for value in data["tss_two_ste"]],
-            "Majority baseline": data["baseline"].map(number),
+            say("Drawn"): data["drawn"].map(mix_name),
+            say("Phase"): data["phase"].map(phase_name),
+            say("Epoch"): data["epoch"].map(str),
+            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["accuracy_two_std"]),
+            say("± 2 std errors"): [f"± {number(value)}" for value in data["accuracy_two_ste"]],
+            say("TSS ± 2 std"): pairs(data["tss"], data["tss_two_std"]),
+            say("TSS ± 2 std errors"): [f"± {number(value)}" for value in data["tss_two_ste"]],
+            say("Majority baseline"): data["baseline"].map(number),
         }
     )
-    caption = (
+    caption = say(
         "Two classes drawn as they come (imbalanced) and as many of each (balanced), each on its own test parts. The "
         "two kinds of test part differ in their mix of classes, so their accuracies are not of the same task."
     )
     return Table("section_4_3", caption, data, shown)
 
 
-def comparisons(results: Results, settings: Settings) -> Table:
-    """The declared comparisons, on own test parts and on the common evaluation sets."""
-    data = tables.comparisons(results, settings)
+def comparisons(compared: pd.DataFrame) -> Table:
+    """The declared comparisons, on own test parts and on the common evaluation sets; the CSV has both phases."""
+    data = compared[compared["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
-            "Comparison": [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)],
-            "Metric": [METRICS[metric] for metric in data["metric"]],
-            "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            "Phase": data["phase"],
-            "First ± 2 std": pairs(data["first_mean"], 2 * data["first_std"]),
-            "Second ± 2 std": pairs(data["second_mean"], 2 * data["second_std"]),
-            "Second − first": [number(value, signed=True) for value in data["difference"]],
+            say("Comparison"): [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)],
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("First ± 2 std"): pairs(data["first_mean"], 2 * data["first_std"]),
+            say("Second ± 2 std"): pairs(data["second_mean"], 2 * data["second_std"]),
+            **_inference(data),
         }
     )
-    caption = (
-        "Conditions set side by side. On their own test parts two conditions may face different tasks; the common "
-        "evaluation sets hold the same spirals and ellipticals for both. The differences are of means, and carry no "
-        "claim of significance."
-    )
-    return Table("comparisons", caption, data, shown)
+    side_by_side = say("Conditions set side by side, fresh runs stopped at the selected epochs.")
+    caption = sentences([side_by_side, say(DIFFERENCE)])
+    return Table("comparisons", caption, compared, shown)
 
 
-def comparison(results: Results, settings: Settings, name: str) -> Table:
-    """One declared comparison, with the two conditions as columns."""
-    data = tables.comparisons(results, settings)
-    data = data[data["comparison"] == name].reset_index(drop=True)
+def comparison(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
+    """One declared comparison, with the two conditions as columns; the CSV has both phases."""
+    ours = compared[compared["comparison"] == name].reset_index(drop=True)
+    data = ours[ours["phase"] == "confirmed"]
     first, second = (thesis.label(condition) for condition in settings.comparisons[name].conditions)
     shown = pd.DataFrame(
         {
-            "Metric": [METRICS[metric] for metric in data["metric"]],
-            "Evaluated on": [SETS.get(where, where) for where in data["evaluated_on"]],
-            "Runs": data["phase"],
-            f"{first} ± 2 std": pairs(data["first_mean"], 2 * data["first_std"]),
-            f"{second} ± 2 std": pairs(data["second_mean"], 2 * data["second_std"]),
-            "Difference": [number(value, signed=True) for value in data["difference"]],
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("{condition} ± 2 std", condition=first): pairs(data["first_mean"], 2 * data["first_std"]),
+            say("{condition} ± 2 std", condition=second): pairs(data["second_mean"], 2 * data["second_std"]),
+            **_inference(data),
         }
     )
-    caption = (
-        f"{first[0].upper()}{first[1:]} and {second} side by side; the difference is the second mean less the first, "
-        "with no claim of significance. On their own test parts the two may face different tasks; a common set holds "
-        "the same spirals and ellipticals for both."
+    side_by_side = say(
+        "{first} and {second} side by side, fresh runs stopped at the selected epochs.",
+        first=capital(first),
+        second=second,
     )
-    return Table(f"comparison_{name}", caption, data, shown)
+    caption = sentences([side_by_side, say(DIFFERENCE)])
+    return Table(f"comparison_{name}", caption, ours, shown)
 
 
-def question_1(results: Results, settings: Settings) -> Table:
-    """Accuracies on spirals and ellipticals alone."""
-    data = tables.question_1(results, settings)
+def _inference(data: pd.DataFrame) -> dict[str, list[str]]:
+    """Return the columns of a difference and of what can be said of it."""
+    lows, highs = data["bootstrap_low"], data["bootstrap_high"]
+    return {
+        say("Difference, corrected 95 % interval"): pairs(data["difference"], data["half"], signed=True),
+        say("Paired"): [say("yes") if paired else say("no") for paired in data["paired"]],
+        say(TWO_STE): [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
+        say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
+        say("p, Holm"): [p_value(value) for value in data["p_holm"]],
+    }
+
+
+def class_scores(results: Results) -> Table:
+    """Recall, precision and F1 of each class in the confirmed runs; the CSV has both phases."""
+    data = counts.class_scores(results)
+    confirmed = data[data["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
-            "Networks trained on": [thesis.label(name) for name in data["condition"]],
-            "Metric": [metric_label(metric) for metric in data["metric"]],
-            "Epoch": data["epoch"].map(str),
-            "Spirals and ellipticals per test part": data["galaxies"].map(lambda value: number(value, 1)),
-            "Mean ± 2 std": pairs(data["mean"], data["two_std"]),
-            "± 2 std errors": [f"± {number(value)}" for value in data["two_ste"]],
+            say("Condition"): [thesis.label(name) for name in confirmed["condition"]],
+            say("Class"): [class_name(name) for name in confirmed["class"]],
+            **{say(heading): _over_known_runs(confirmed, score) for score, heading in _CLASS_SCORES.items()},
+            say("Thesis, recall, about"): [number(value, 2) for value in confirmed["thesis_recall"]],
         }
     )
-    caption = (
-        "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
-        "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
+    caption = say(
+        "Each class on the test parts of the confirmed runs. Recall: of the galaxies of the class, the fraction that "
+        "is predicted right. Precision: of the galaxies so predicted, the fraction that is right. F1: their harmonic "
+        "mean. Mean over the runs; where a run lacks what a score is a fraction of, the number of runs is given."
     )
-    if thesis.TWO_CLASS_SMALL in results:
-        caption += " The control is trained on the spirals and ellipticals alone that a draw of three classes has."
-    return Table("question_1", caption, data, shown)
+    return Table("class_scores", caption, data, shown)
 
 
-def recalls(results: Results) -> Table:
-    """The fraction of each class that is predicted right."""
-    data = counts.recalls(results)
-    both = data.pivot(index=["condition", "class"], columns="phase", values=["mean", "std"])
-    order = data.drop_duplicates(["condition", "class"]).set_index(["condition", "class"])
-    both = both.loc[order.index]
+def _over_known_runs(data: pd.DataFrame, score: str) -> list[str]:
+    """Return mean ± 2 std, and over how many runs where it is not all of them."""
+    texts = pairs(data[f"{score}_mean"], 2 * data[f"{score}_std"])
+    counted = zip(texts, data[f"{score}_runs"], data["runs"], strict=True)
+    return [
+        text if known in (0, runs) else say("{score} ({runs} runs)", score=text, runs=known)
+        for text, known, runs in counted
+    ]
+
+
+def tss_forms(results: Results) -> Table | None:
+    """The three forms of TSS for more than two classes; None where no condition has more."""
+    data = counts.tss_forms(results)
+    if data.empty:
+        return None
+    confirmed, selected = (data[data["phase"] == phase].reset_index(drop=True) for phase in ("confirmed", "selected"))
     shown = pd.DataFrame(
         {
-            "Condition": [thesis.label(name) for name, _ in order.index],
-            "Class": [galaxy_class for _, galaxy_class in order.index],
-            "Confirmed ± 2 std": pairs(both["mean", "confirmed"], 2 * both["std", "confirmed"]),
-            "Selected ± 2 std": pairs(both["mean", "selected"], 2 * both["std", "selected"]),
-            "Thesis, about": [number(value, 2) for value in order["thesis"]],
+            say("Condition"): [thesis.label(name) for name in confirmed["condition"]],
+            say("Form of TSS"): [say(counts.TSS_FORMS[form]) for form in confirmed["form"]],
+            say("Confirmed ± 2 std"): pairs(confirmed["mean"], 2 * confirmed["std"]),
+            say("Selected ± 2 std"): pairs(selected["mean"], 2 * selected["std"]),
         }
     )
-    caption = "Recall: the fraction of the test galaxies of each class that is predicted right, mean over the runs."
-    return Table("recalls", caption, data, shown)
+    caption = say(
+        "The True Skill Statistic of more than two classes has several forms, which are the same for two. This report "
+        "prints the first wherever it says TSS: it alone does not depend on the class fractions of the test part."
+    )
+    return Table("tss_forms", caption, data, shown)
 
 
 def confusion(result: ConditionResults) -> Table:
@@ -180,12 +234,17 @@ def confusion(result: ConditionResults) -> Table:
     }
     shown = pd.DataFrame(
         {
-            "True \\ predicted": list(result.classes),
-            **{predicted: [cells[actual, predicted] for actual in result.classes] for predicted in result.classes},
+            say("True \\ predicted"): [class_name(actual) for actual in result.classes],
+            **{
+                class_name(predicted): [cells[actual, predicted] for actual in result.classes]
+                for predicted in result.classes
+            },
         }
     )
-    caption = (
-        f"Confusion matrix of the condition {result.name}: galaxies per run, mean ± 1 std over the confirmed runs "
-        f"(epoch {result.epoch}); rows true, columns predicted."
+    caption = say(
+        "Confusion matrix of the condition {condition}: galaxies per run, mean ± 1 std over the confirmed runs (epoch "
+        "{epoch}); rows true, columns predicted.",
+        condition=result.name,
+        epoch=result.epoch,
     )
     return Table(f"confusion_{result.name}", caption, data, shown)

@@ -9,10 +9,17 @@ from dataclasses import dataclass
 import pandas as pd
 
 from galmorph.report import thesis
+from galmorph.report.language import mark, say
+from galmorph.report.names import set_name
 
 MISSING = "—"
-METRICS = {"accuracy": "accuracy", "tss": "TSS", "baseline": "baseline", "accuracy_restricted": "accuracy, restricted"}
-SETS = {"common_natural": "common set, natural mix", "common_balanced": "common set, balanced"}
+TWO_STE = mark("± 2 std errors (thesis)")
+METRICS = {
+    "accuracy": mark("accuracy"),
+    "tss": mark("TSS"),
+    "baseline": mark("baseline"),
+    "accuracy_restricted": mark("accuracy, restricted"),
+}
 
 
 @dataclass(frozen=True)
@@ -42,29 +49,43 @@ class Table:
     @property
     def counterpart(self) -> str | None:
         """What it corresponds to in the thesis."""
-        return thesis.COUNTERPARTS.get(self.name)
+        return thesis.counterpart(self.name)
 
 
 def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
     """Return a number with a true minus sign, or a dash where there is none; a rounded zero has no sign."""
     if math.isnan(value):
         return MISSING
+    if math.isinf(value):
+        return "∞" if value > 0 else "−∞"
     text = f"{value:{'+' if signed else ''}.{decimals}f}"
     if float(text) == 0:
         text = text.lstrip("+-")
     return text.replace("-", "−")
 
 
-def plus_minus(value: float, spread: float, decimals: int = 3) -> str:
+def plus_minus(value: float, spread: float, decimals: int = 3, *, signed: bool = False) -> str:
     """Return value ± spread; a dash for what is missing."""
-    return MISSING if math.isnan(value) else f"{number(value, decimals)} ± {number(spread, decimals)}"
+    return MISSING if math.isnan(value) else f"{number(value, decimals, signed=signed)} ± {number(spread, decimals)}"
+
+
+def interval(low: float, high: float, decimals: int = 3) -> str:
+    """Return "−0.012 to +0.034", or a dash."""
+    if math.isnan(low) or math.isnan(high):
+        return MISSING
+    return say("{low} to {high}", low=number(low, decimals, signed=True), high=number(high, decimals, signed=True))
+
+
+def p_value(value: float) -> str:
+    """Return a p value with three decimals, "< 0.001" for a smaller one, or a dash."""
+    return "< 0.001" if value < 0.0005 else number(value)
 
 
 def metric_label(metric: str) -> str:
     """Return a metric's name for a reader: "TSS, common set, balanced" for "tss@common_balanced"."""
     base, _, where = metric.partition("@")
-    text = METRICS.get(base, base)
-    return f"{text}, {SETS.get(where, where)}" if where else text
+    text = say(METRICS[base]) if base in METRICS else base
+    return say("{metric}, {where}", metric=text, where=set_name(where)) if where else text
 
 
 def whole(value: float) -> str:
@@ -72,6 +93,6 @@ def whole(value: float) -> str:
     return MISSING if pd.isna(value) else f"{value:,.0f}"
 
 
-def pairs(values: Iterable[float], spreads: Iterable[float]) -> list[str]:
+def pairs(values: Iterable[float], spreads: Iterable[float], *, signed: bool = False) -> list[str]:
     """Return `plus_minus` of two columns."""
-    return [plus_minus(value, spread) for value, spread in zip(values, spreads, strict=True)]
+    return [plus_minus(value, spread, signed=signed) for value, spread in zip(values, spreads, strict=True)]

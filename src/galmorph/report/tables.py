@@ -24,6 +24,7 @@ PHASES: tuple[Phase, ...] = ("selected", "confirmed")
 OWN_METRICS = ("accuracy", "tss", "baseline", "accuracy_restricted")
 COMMON_SETS = ("common_natural", "common_balanced")
 OWN_TEST_PART = "own test part"
+RESTRICTED = "own test part, spirals and ellipticals"
 
 Results = Mapping[str, ConditionResults]
 
@@ -176,74 +177,4 @@ def section_4_3(results: Results) -> pd.DataFrame:
                 mean, std, ste = spread(scores[metric])
                 row |= {metric: mean, f"{metric}_two_std": 2 * std, f"{metric}_two_ste": 2 * ste}
             rows.append(row)
-    return pd.DataFrame(rows, columns=columns)
-
-
-def comparisons(results: Results, settings: Settings) -> pd.DataFrame:
-    """Return each declared comparison, on the conditions' own test parts and on the common evaluation sets.
-
-    Only the common sets hold the same galaxies for both conditions. No interval is given for the difference here.
-
-    Returns
-    -------
-    pandas.DataFrame
-        comparison, metric, evaluated_on, phase, first, second, first_mean, first_std, second_mean, second_std,
-        difference (second_mean - first_mean).
-    """
-    columns = ["comparison", "metric", "evaluated_on", "phase", "first", "second"]
-    columns += ["first_mean", "first_std", "second_mean", "second_std", "difference"]
-    rows: list[dict[str, Any]] = []
-    for name, comparison in settings.comparisons.items():
-        first, second = comparison.conditions
-        for metric in comparison.metrics:
-            for phase in PHASES:
-                scores = [phase_of(results[condition], phase).scores for condition in (first, second)]
-                shared = [column for column in metric_order(phase_of(results[first], phase)) if column in scores[1]]
-                for column in shared:
-                    if column.split("@")[0] != metric:
-                        continue
-                    (first_mean, first_std, _), (second_mean, second_std, _) = (spread(s[column]) for s in scores)
-                    evaluated_on = column.split("@", 1)[1] if "@" in column else OWN_TEST_PART
-                    numbers = (first_mean, first_std, second_mean, second_std, second_mean - first_mean)
-                    values = (name, metric, evaluated_on, phase, first, second, *numbers)
-                    rows.append(dict(zip(columns, values, strict=True)))
-    return pd.DataFrame(rows, columns=columns)
-
-
-def question_1(results: Results, settings: Settings) -> pd.DataFrame:
-    """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
-
-    A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
-    its test parts (accuracy_restricted); a condition of spirals and ellipticals that came in their natural mix is
-    taken as it is. Confirmed phase.
-
-    Returns
-    -------
-    pandas.DataFrame
-        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
-        two_std, two_ste.
-    """
-    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
-    rows = []
-    for name, result in results.items():
-        pair = [result.classes.index(c) for c in ("spiral", "elliptical") if c in result.classes]
-        if len(pair) < 2 or settings.conditions[name].mix == "balanced":
-            continue
-        metric = "accuracy" if len(result.classes) == 2 else "accuracy_restricted"
-        scores = result.confirmed.scores
-        if metric not in scores:
-            raise GalmorphError(f"condition {name}: its confirmed runs have no {metric}; run galmorph sync")
-        mean, std, ste = spread(scores[metric])
-        rows.append(
-            {
-                "condition": name,
-                "metric": metric,
-                "epoch": result.epoch,
-                "runs": len(scores),
-                "galaxies": float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean()),
-                "mean": mean,
-                "two_std": 2 * std,
-                "two_ste": 2 * ste,
-            }
-        )
     return pd.DataFrame(rows, columns=columns)

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
+from galmorph.report.language import joined, mark, say
+
 
 @dataclass(frozen=True)
 class ThesisAccuracy:
@@ -51,7 +53,7 @@ THREE_CLASS, TWO_CLASS, BALANCED, TWO_CLASS_SMALL = "three_class", "two_class", 
 CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
     {
         THREE_CLASS: ThesisCondition(
-            label="three classes",
+            label=mark("three classes"),
             accuracy=ThesisAccuracy(mean=0.688, two_std=0.062, two_ste=0.011, epoch=148),
             recall=MappingProxyType({"spiral": 0.60, "elliptical": 0.20, "uncertain": 0.75}),
             loss_figures=("4.3",),
@@ -59,7 +61,7 @@ CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
             confusion_figures=("4.7",),
         ),
         TWO_CLASS: ThesisCondition(
-            label="two classes",
+            label=mark("two classes"),
             accuracy=ThesisAccuracy(mean=0.931, two_std=0.034, two_ste=0.006, epoch=158),
             recall=MappingProxyType({"spiral": 0.90, "elliptical": 0.80}),
             loss_figures=("4.5", "4.9"),
@@ -67,12 +69,12 @@ CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
             confusion_figures=("4.8", "4.13"),
         ),
         BALANCED: ThesisCondition(
-            label="balanced two classes",
+            label=mark("balanced two classes"),
             loss_figures=("4.11",),
             accuracy_figures=("4.12",),
             confusion_figures=("4.14",),
         ),
-        TWO_CLASS_SMALL: ThesisCondition(label="two-class control"),
+        TWO_CLASS_SMALL: ThesisCondition(label=mark("two-class control")),
     }
 )
 
@@ -110,20 +112,20 @@ FILTERS: tuple[Filter, ...] = (
 # What each of our other tables and figures, by file name, corresponds to in the thesis.
 COUNTERPARTS: Mapping[str, str] = MappingProxyType(
     {
-        "filters": "figure 3.1",
-        "throughput": "figure 3.2",
-        "table2_row": "figure 3.4",
-        "redshifts": "figure 4.1",
-        "network": "figure 4.2",
-        "table_4_1": "table 4.1",
-        "section_4_3": "the table of section 4.3, which is missing in the draft",
+        "filters": mark("figure 3.1"),
+        "throughput": mark("figure 3.2"),
+        "table2_row": mark("figure 3.4"),
+        "redshifts": mark("figure 4.1"),
+        "network": mark("figure 4.2"),
+        "table_4_1": mark("table 4.1"),
+        "section_4_3": mark("the table of section 4.3, which is missing in the draft"),
     }
 )
 
 
 def label(condition: str) -> str:
     """Return what the report calls a condition: the study's words, or the condition's own name."""
-    return CONDITIONS[condition].label if condition in CONDITIONS else condition
+    return say(CONDITIONS[condition].label) if condition in CONDITIONS else condition
 
 
 def accuracy(condition: str) -> ThesisAccuracy | None:
@@ -146,4 +148,11 @@ def condition_counterpart(condition: str, shows: str) -> str | None:
     }[shows]
     if not numbers:
         return None
-    return ("figures " if len(numbers) > 1 else "figure ") + " and ".join(numbers)
+    if len(numbers) > 1:
+        return say("figures {numbers}", numbers=joined(numbers))
+    return say("figure {number}", number=numbers[0])
+
+
+def counterpart(name: str) -> str | None:
+    """Return what a table or figure corresponds to in the thesis, in words; None where there is nothing."""
+    return say(COUNTERPARTS[name]) if name in COUNTERPARTS else None

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
+from galmorph.report.language import say, sentences
 from galmorph.report.table import Table
 
 # Backslash and braces are replaced in one pass with the rest, so that no replacement is escaped again.
@@ -33,6 +35,8 @@ _LATEX = str.maketrans(
         "Å": r"\AA{}",
     }
 )
+# A letter right after it makes it a word that begins with a number, as "3クラス" does.
+_NUMBER = re.compile(r"[+−±< ]*+(?:[\d.,]++|∞|—)(?![^\W\d_])")
 
 
 def escape_latex(text: str) -> str:
@@ -58,7 +62,7 @@ def latex(table: Table, notes: Sequence[str] = ()) -> str:
     lines = [
         r"\begin{table}",
         r"  \centering",
-        rf"  \caption{{{escape_latex(' '.join([_caption(table), *notes]))}}}",
+        rf"  \caption{{{escape_latex(sentences([_caption(table), *notes]))}}}",
         rf"  \label{{tab:{table.name}}}",
         rf"  \begin{{tabular}}{{{''.join(_alignment(table.shown, 'l', 'r'))}}}",
         r"    \toprule",
@@ -78,7 +82,8 @@ def write_table(table: Table, folder: Path, notes: Sequence[str] = ()) -> None:
 
 
 def _caption(table: Table) -> str:
-    return table.caption + (f" (Thesis: {table.counterpart}.)" if table.counterpart else "")
+    counterpart = [say("(Thesis: {counterpart}.)", counterpart=table.counterpart)] if table.counterpart else []
+    return sentences([table.caption, *counterpart])
 
 
 def _escape_markdown(text: object) -> str:
@@ -91,5 +96,5 @@ def _alignment(shown: pd.DataFrame, text: str, other: str) -> tuple[str, ...]:
 
 
 def is_numeric(column: pd.Series[str]) -> bool:
-    """Tell whether each entry of a shown column starts like a number, a spread or a dash."""
-    return all(str(value)[:1] in "+−±—.0123456789" for value in column)
+    """Tell whether each entry of a shown column starts with a number, a spread, a bound or a dash."""
+    return all(_NUMBER.match(str(value)) for value in column)

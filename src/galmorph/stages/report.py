@@ -127,6 +127,7 @@ def main() -> None:
         made = folder / "reports"
         build(
             results,
+            {condition.name: condition for condition in declared},
             chosen,
             galaxies,
             np.load(IMAGES, mmap_mode="r"),

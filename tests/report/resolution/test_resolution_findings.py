@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from galmorph.report.resolution import tables
-from galmorph.report.resolution.findings import change, cost, summary
+from galmorph.report.resolution.findings import direction, summary
 from galmorph.report.resolution.results import ResolutionResults
 
 MakeResolution = Callable[..., ResolutionResults]
@@ -94,15 +94,28 @@ def test_nothing_is_claimed(results: ResolutionResults) -> None:
     assert not re.search(r"signific|prove|confirms|better|worse", " ".join(summary(results)))
 
 
-def test_gains_and_zeros_in_words() -> None:
-    assert cost(np.array([0.1, 0.3])) == "costs 0.200 ± 0.141 in accuracy"
-    assert cost(np.array([-0.1, -0.3])) == "gains 0.200 ± 0.141 in accuracy"
-    assert cost(np.array([-0.1, 0.1])) == "costs nothing in accuracy to three decimals (0.000 ± 0.141)"
-    assert cost(np.array([np.nan, 0.1])) == "has a cost in accuracy that is not known"
-    assert change(np.array([0.2])) == "is 0.200 ± — lower"
-    assert change(np.array([-0.2, -0.2])) == "is 0.200 ± 0.000 higher"
-    assert change(np.array([0.0, 0.0])) == "stays the same to three decimals (0.000 ± 0.000)"
-    assert change(np.array([np.nan])) == "is not known"
+def test_gains_and_zeros() -> None:
+    assert direction(np.array([0.1, 0.3])) == ("lower", "0.200 ± 0.141")
+    assert direction(np.array([-0.1, -0.3])) == ("higher", "0.200 ± 0.141")
+    assert direction(np.array([-0.1, 0.1])) == ("same", "0.000 ± 0.141")
+    assert direction(np.array([0.2])) == ("lower", "0.200 ± —")
+    assert direction(np.array([np.nan, 0.1])) == ("unknown", "")
+
+
+def test_gains_and_zeros_in_words(results: ResolutionResults) -> None:
+    backwards = {(a, b): results.confusion[b, a] for a, b in results.confusion if (b, a) in results.confusion}
+    gained = summary(dataclasses.replace(results, confusion={**results.confusion, **backwards}))
+    assert re.search(r"costs [\d.]+ ± [\d.]+ in accuracy, run by run", gained[0])
+    upside_down = {pair: value[:, ::-1] for pair, value in results.confusion.items()}
+    gained = summary(dataclasses.replace(results, confusion=upside_down))
+    assert re.search(r"blurred \([\d.]+″\) gains [\d.]+ ± [\d.]+ in accuracy, run by run", gained[0])
+    assert re.search(r"at blurred, which gains [\d.]+ ± [\d.]+ in accuracy against networks trained there", gained[4])
+    same = dict.fromkeys(results.confusion, results.confusion["native", "native"])
+    text = summary(dataclasses.replace(results, confusion=same))
+    assert "costs nothing in accuracy to three decimals (0.000 ± 0.000), run by run" in text[0]
+    assert "which costs nothing in accuracy to three decimals (0.000 ± 0.000) against networks" in text[4]
+    assert "a recall of spirals that stays the same to three decimals (0.000 ± 0.000)" in text[1]
+    assert "it stays the same to three decimals (0.000 ± 0.000)" in text[5]
 
 
 def test_fewer_levels_and_runs_say_less(make_resolution: MakeResolution) -> None:

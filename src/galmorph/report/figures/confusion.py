@@ -11,6 +11,8 @@ from matplotlib.image import AxesImage
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
+from galmorph.report.language import say
+from galmorph.report.names import class_name
 
 
 @style.house()
@@ -45,13 +47,14 @@ def draw(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[str]) -> Axe
         colour = "white" if fraction[row, column] > 0.55 else style.INK
         spread = "—" if std is None else f"{std[row, column]:.1f}"
         axes.text(column, row - 0.1, f"{value:.1f} ± {spread}", ha="center", va="center", color=colour, fontsize=10)
-        share = f"{100 * fraction[row, column]:.0f} %" if total[row, 0] > 0 else "no galaxy"
+        share = say("{percent:.0f} %", percent=100 * fraction[row, column]) if total[row, 0] > 0 else say("no galaxy")
         axes.text(column, row + 0.2, share, ha="center", va="center", color=colour, fontsize=8)
-    axes.set_xticks(range(len(classes)), classes)
-    axes.set_yticks(range(len(classes)), classes, rotation=90, va="center")
+    labels = [class_name(name) for name in classes]
+    axes.set_xticks(range(len(classes)), labels)
+    axes.set_yticks(range(len(classes)), labels, rotation=90, va="center")
     axes.tick_params(length=0)
-    axes.set_xlabel("predicted class")
-    axes.set_ylabel("true class")
+    axes.set_xlabel(say("predicted class"))
+    axes.set_ylabel(say("true class"))
     axes.set_xticks(np.arange(len(classes) - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(classes) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.2)
@@ -62,5 +65,5 @@ def draw(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[str]) -> Axe
 def colour_bar(figure: Figure, image: AxesImage, axes: Axes | Sequence[Axes], shrink: float) -> None:
     """Draw the colour bar of one matrix, or of several that share it."""
     bar = figure.colorbar(image, ax=axes, shrink=shrink, pad=0.03)
-    bar.set_label("fraction of the true class")
+    bar.set_label(say("fraction of the true class"))
     bar.outline.set_linewidth(0.5)

@@ -10,9 +10,10 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from galmorph.report.figures import style
+from galmorph.report.language import mark, say
 
 Quantity = Literal["loss", "accuracy"]
-_LABELS = {"loss": "loss", "accuracy": "accuracy"}
+_LABELS = {"loss": mark("loss"), "accuracy": mark("accuracy")}
 
 
 def mean_curves(history: pd.DataFrame) -> pd.DataFrame:
@@ -53,9 +54,11 @@ def learning_curve(
     curves = mean_curves(history)
     figure = style.new_figure(style.HALF, 3.5)
     axes = figure.add_subplot()
-    what = ", mean ± 1 σ" if history["run"].nunique() > 1 else ", one run"
-    _draw(axes, curves, f"train_{quantity}", f"training{what}", style.TRAINING_COLOUR, "--")
-    _draw(axes, curves, f"test_{quantity}", f"test{what}", style.TEST_COLOUR, "-")
+    several = history["run"].nunique() > 1
+    training = say("training, mean ± 1 σ") if several else say("training, one run")
+    test = say("test, mean ± 1 σ") if several else say("test, one run")
+    _draw(axes, curves, f"train_{quantity}", training, style.TRAINING_COLOUR, "--")
+    _draw(axes, curves, f"test_{quantity}", test, style.TEST_COLOUR, "-")
     axes.axvline(selected_epoch, color=style.INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
     axes.plot(
         [selected_epoch],
@@ -65,13 +68,14 @@ def learning_curve(
         markersize=5,
         markerfacecolor="white",
         markeredgecolor=style.INK,
-        label=f"selected epoch, {selected_epoch}",
+        label=say("selected epoch, {epoch}", epoch=selected_epoch),
         zorder=5,
     )
     if baseline is not None:
-        axes.axhline(baseline, color=style.MUTED, linewidth=1.0, linestyle=":", label=f"baseline, {baseline:.3f}")
-    axes.set_xlabel("epoch (completed passes)")
-    axes.set_ylabel(_LABELS[quantity])
+        label = say("baseline, {accuracy:.3f}", accuracy=baseline)
+        axes.axhline(baseline, color=style.MUTED, linewidth=1.0, linestyle=":", label=label)
+    axes.set_xlabel(say("epoch (completed passes)"))
+    axes.set_ylabel(say(_LABELS[quantity]))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     first, last = curves.index.min(), curves.index.max()
     axes.set_xlim(0, last + max(1, 0.03 * (last - first)))

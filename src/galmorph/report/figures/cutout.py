@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from galmorph.report.figures import style
+from galmorph.report.language import say
 
 # A frame is drawn at about this many pixels a side; more would not be seen in print.
 _DRAWN = 700
@@ -94,12 +95,12 @@ def cutout_schematic(schematic: Schematic) -> Figure:
     left.add_patch(Rectangle(corner, size, size, fill=False, edgecolor="#FFB000", linewidth=1.3))
     left.set_xlim(-0.5, nx - 0.5)
     left.set_ylim(-0.5, ny - 0.5)
-    left.set_xlabel("x (pixels)")
-    left.set_ylabel("y (pixels)")
-    left.set_title(f"frame, {nx} × {ny} pixels", fontsize=10)
+    left.set_xlabel(say("x (pixels)"))
+    left.set_ylabel(say("y (pixels)"))
+    left.set_title(say("frame, {width} × {height} pixels", width=nx, height=ny), fontsize=10)
     right.imshow(stretch(schematic.stamp, border(schematic.stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
-    right.set_xlabel("x (pixels)")
-    right.set_title(f"cutout, {size} × {size} pixels", fontsize=10)
+    right.set_xlabel(say("x (pixels)"))
+    right.set_title(say("cutout, {size} × {size} pixels", size=size), fontsize=10)
     for spine in right.spines.values():
         spine.set_edgecolor("#E09000")
         spine.set_linewidth(1.6)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from galmorph.fields import CLASS_NAMES
 from galmorph.report.figures import style
 from galmorph.report.figures.cutout import border, stretch
+from galmorph.report.names import class_name
 
 
 def example_rows(galaxies: pd.DataFrame, per_class: int) -> dict[str, NDArray[np.int64]]:
@@ -52,5 +53,6 @@ def contact_sheet(images: NDArray[np.float32], galaxies: pd.DataFrame, per_class
             axes.imshow(stretch(images[row], border(images[row])), cmap="gray", origin="lower", vmin=0, vmax=1)
             if np.isfinite(redshift[row]):
                 axes.text(0.04, 0.04, f"z = {redshift[row]:.3f}", transform=axes.transAxes, color="white", fontsize=7.5)
-        cells[0].text(-0.08, 0.5, name, transform=cells[0].transAxes, rotation=90, ha="right", va="center", fontsize=10)
+        at = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}
+        cells[0].text(-0.08, 0.5, class_name(name), rotation=90, fontsize=10, **at)
     return figure

@@ -7,6 +7,7 @@ from speclite import filters as speclite_filters
 
 from galmorph.report import thesis
 from galmorph.report.figures import style
+from galmorph.report.language import say
 
 
 @style.house()
@@ -34,8 +35,8 @@ def throughput() -> Figure:
             fontsize=13,
             style="italic",
         )
-    axes.set_xlabel("wavelength (Å)")
-    axes.set_ylabel("throughput, at airmass 1.3")
+    axes.set_xlabel(say("wavelength (Å)"))
+    axes.set_ylabel(say("throughput, at airmass 1.3"))
     axes.set_xlim(2800, 11200)
     axes.set_ylim(0, 0.58)
     return figure

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.figures.cutout import border, stretch
+from galmorph.report.language import SOURCE, current
 
 COLUMNS = 6
 
@@ -28,11 +29,13 @@ def hardest_sheet(images: NDArray[np.float32], legends: Sequence[str]) -> Figure
     lines = -(-len(images) // COLUMNS)
     tallest = max(legend.count("\n") + 1 for legend in legends)
     side = style.FULL / COLUMNS
+    # The digits of the sans serif of other languages are wider, and an object id has 18.
+    size = 7 if current() == SOURCE else 5.8
     figure = style.new_figure(style.FULL, lines * (side + 0.125 * tallest), gap=0.015)
     cells = figure.subplots(lines, COLUMNS, squeeze=False).ravel()
     for axes in cells:
         axes.set_axis_off()
     for axes, image, legend in zip(cells, images, legends, strict=False):
         axes.imshow(stretch(image, border(image)), cmap="gray", origin="lower", vmin=0, vmax=1)
-        axes.text(0.5, -0.04, legend, transform=axes.transAxes, ha="center", va="top", fontsize=7, linespacing=1.15)
+        axes.text(0.5, -0.04, legend, transform=axes.transAxes, ha="center", va="top", fontsize=size, linespacing=1.15)
     return figure

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon
 
 from galmorph.report.figures import style
+from galmorph.report.language import by, mark, say
 
 Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense", "output"]
 _COLOURS: dict[Kind, str] = {
@@ -23,6 +24,16 @@ _COLOURS: dict[Kind, str] = {
     "dense": "#88BB99",
     "output": "#CC6677",
 }
+_KINDS: dict[Kind, str] = {
+    "input": mark("input"),
+    "convolution": mark("convolution"),
+    "pooling": mark("pooling"),
+    "flatten": mark("flatten"),
+    "dropout": mark("dropout"),
+    "dense": mark("dense"),
+    "output": mark("output"),
+}
+_DETAILS = {"scaled pixels": mark("scaled pixels")}
 
 
 @dataclass(frozen=True)
@@ -63,13 +74,12 @@ def network_diagram(layers: Sequence[LayerDrawing]) -> Figure:
         step = max(0.95, width + slant + 0.25)
         _block(axes, left + (step - width - slant) / 2, height, width, slant, _COLOURS[layer.kind])
         centre = left + step / 2
-        shape = " × ".join(str(side) for side in layer.output_shape)
-        axes.text(centre, -1.38, layer.kind, ha="center", va="top", fontsize=8.5)
+        shape = by(str(side) for side in layer.output_shape)
+        axes.text(centre, -1.38, say(_KINDS[layer.kind]), ha="center", va="top", fontsize=8.5)
         axes.text(centre, -1.62, shape, ha="center", va="top", fontsize=8, color=style.INK)
         if layer.detail:
-            axes.text(
-                centre, -1.84, layer.detail.replace(", ", ",\n"), ha="center", va="top", fontsize=7.5, color=style.MUTED
-            )
+            detail = say(_DETAILS[layer.detail]) if layer.detail in _DETAILS else layer.detail.replace(", ", ",\n")
+            axes.text(centre, -1.84, detail, ha="center", va="top", fontsize=7.5, color=style.MUTED)
         left += step
     axes.set_xlim(-0.05, left + 0.05)
     axes.set_ylim(-2.4, 1.55)

@@ -9,6 +9,8 @@ from matplotlib.ticker import MaxNLocator
 
 from galmorph.fields import CLASS_NAMES
 from galmorph.report.figures import style
+from galmorph.report.language import say
+from galmorph.report.names import class_name
 
 
 @style.house()
@@ -37,13 +39,14 @@ def redshift_histogram(galaxies: pd.DataFrame, bin_width: float) -> Figure:
         if not len(chosen):
             continue
         counts = np.bincount(chosen, minlength=last - first)
-        colour, line, label = style.CLASS_COLOURS[name], style.CLASS_LINES[name], f"{name} ({len(chosen):,})"
+        colour, line = style.CLASS_COLOURS[name], style.CLASS_LINES[name]
+        label = f"{class_name(name)} ({len(chosen):,})"
         axes.stairs(counts, edges, label=label, linewidth=1.5, zorder=3, color=colour, linestyle=line)
     without = len(galaxies) - len(known)
     if without:
-        axes.plot([], [], " ", label=f"without redshift, not drawn ({without:,})")
-    axes.set_xlabel("redshift z")
-    axes.set_ylabel(f"galaxies per bin of {bin_width:g} in z")
+        axes.plot([], [], " ", label=say("without redshift, not drawn ({count:,})", count=without))
+    axes.set_xlabel(say("redshift z"))
+    axes.set_ylabel(say("galaxies per bin of {width:g} in z", width=bin_width))
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))

@@ -5,13 +5,18 @@ Figures are made without pyplot, so that no window system and no global list of 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import metadata
 from pathlib import Path
 
 import matplotlib
+from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
+
+from galmorph.report.language import current
 
 # Widths in inches that suit a printed A4 thesis: half and full text width.
 HALF, FULL = 4.0, 6.8
@@ -52,12 +57,26 @@ _STYLE = {
 }
 
 
+@functools.cache
+def _japanese() -> tuple[str, ...]:
+    """Return the font of Japanese text, once matplotlib knows it, and the one for signs that it lacks.
+
+    It is a sans serif, and so is the other: the serifs of the English figures beside it would be of two minds. The
+    package that ships the font is not imported, because that changes the font of every figure of the process.
+    """
+    path = Path(str(metadata.distribution("matplotlib-fontja").locate_file("matplotlib_fontja/fonts/ipaexg.ttf")))
+    font_manager.fontManager.addfont(path)
+    return font_manager.get_font(path).family_name, "DejaVu Sans"
+
+
 @contextmanager
 def house() -> Iterator[None]:
     """Use the house style, whatever the user's matplotlibrc says; also a decorator."""
     with matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_STYLE)
+        if current() == "ja":
+            matplotlib.rcParams["font.family"] = list(_japanese())
         yield
 
 

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from galmorph.report.book import Book
+from galmorph.report.language import capital, joined, listed, mark, say, sentences
 from galmorph.report.page import Picture, Section, unbroken
 from galmorph.report.resolution import curves, figures, oracle, remedies, tables
 from galmorph.report.resolution.findings import summary
@@ -18,7 +19,7 @@ from galmorph.report.table import METRICS
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
 Examples = tuple[Mapping[str, NDArray[np.float32]], Sequence[str]]
 
-ANCHOR, TITLE = "resolution", "Different spatial resolution (chapter 5)"
+ANCHOR, TITLE = "resolution", mark("Different spatial resolution (chapter 5)")
 
 
 def section(book: Book, results: ResolutionResults, examples: Examples | None) -> Section:
@@ -43,7 +44,7 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
     if looked_for := oracle.sentence(results):
         paragraphs.append(looked_for)
     if examples is None:
-        paragraphs.append("The figure of example galaxies at every level is left out: no stamps were given.")
+        paragraphs.append(say("The figure of example galaxies at every level is left out: no stamps were given."))
     shown = [
         tables.resolution_levels(results),
         tables.resolution_matrix(results),
@@ -57,7 +58,7 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
     shown += [table for table in further if table is not None]
     return Section(
         ANCHOR,
-        TITLE,
+        say(TITLE),
         paragraphs=tuple(unbroken(paragraph) for paragraph in paragraphs),
         tables=tuple(book.table(table) for table in shown),
         pictures=(*_stamps(book, results, examples), *_scores(book, results)),
@@ -66,35 +67,48 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
 
 def _setting(results: ResolutionResults) -> str:
     """Say in plain words what was done."""
-    runs = f"{results.runs} networks are trained" if results.runs > 1 else "one network is trained"
-    text = (
-        f"The same {results.galaxies:,} galaxies are seen at several resolutions. At each, {runs} and tested at every "
-        "one, to see what it costs to classify images that are blurrier, or sharper, than those of the training."
+    several = results.runs > 1
+    seen = say("The same {galaxies:,} galaxies are seen at several resolutions.", galaxies=results.galaxies)
+    trained = say(
+        "At each, {runs} networks are trained and tested at every one, to see what it costs to classify images that "
+        "are blurrier, or sharper, than those of the training.",
+        runs=results.runs,
     )
+    alone = say(
+        "At each, one network is trained and tested at every one, to see what it costs to classify images that are "
+        "blurrier, or sharper, than those of the training."
+    )
+    text = [seen, trained if several else alone]
     for survey in of_role(results, SURVEY):
-        text += (
-            f" {spoken(survey)} is another survey, of {results.surveys[survey.name]:,} galaxies of its own with their "
-            "own splits: what is lost there is not owed to resolution alone."
+        other = say(
+            "{survey} is another survey, of {galaxies:,} galaxies of its own with their own splits: what is lost there "
+            "is not owed to resolution alone.",
+            survey=spoken(survey),
+            galaxies=results.surveys[survey.name],
         )
-    if of_role(results, REMEDY):
-        names = ", ".join(spoken(level) for level in of_role(results, REMEDY))
-        text += f" Remedies ({names}) are trained for that difference, and tested too."
-    if of_role(results, ABLATION):
-        names = ", ".join(spoken(level) for level in of_role(results, ABLATION))
-        text += f" Where only a part of the resolution differs ({names}), networks are tested, not trained."
-    if results.runs > 1:
-        text += (
-            " Every spread here is one standard deviation over the runs. A loss or change is taken run by run, so "
-            "its spread is that of the differences."
+        text.append(other)
+    if remedies_for := of_role(results, REMEDY):
+        names = listed(spoken(level) for level in remedies_for)
+        text.append(say("Remedies ({names}) are trained for that difference, and tested too.", names=names))
+    if ablations := of_role(results, ABLATION):
+        names = listed(spoken(level) for level in ablations)
+        text.append(
+            say("Where only a part of the resolution differs ({names}), networks are tested, not trained.", names=names)
         )
-    return text
+    if several:
+        spread = say(
+            "Every spread here is one standard deviation over the runs. A loss or change is taken run by run, so its "
+            "spread is that of the differences."
+        )
+        text.append(spread)
+    return sentences(text)
 
 
 def _stamps(book: Book, results: ResolutionResults, examples: Examples | None) -> list[Picture]:
     if examples is None:
         return []
     images, classes = examples
-    caption = (
+    caption = say(
         "The same galaxies at every level, with the FWHM of its PSF. Brightness by asinh, each stamp by its own noise, "
         "for the eye only."
     )
@@ -104,41 +118,49 @@ def _stamps(book: Book, results: ResolutionResults, examples: Examples | None) -
 
 def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
     """The figures that show results of training."""
-    spread = f"mean ± 1 std over {results.runs} runs" if results.runs > 1 else "one run"
+    several = results.runs > 1
+    spread = say("mean ± 1 std over {runs} runs", runs=results.runs) if several else say("one run")
     pictures = []
     metrics: tuple[figures.Metric, ...] = ("accuracy", "tss")
     for metric in metrics:
-        name = METRICS[metric]
-        caption = (
-            f"{name[0].upper()}{name[1:]} of networks trained at the level of the row and tested at the level of the "
-            f"column: {spread}. Cells where both are the same are framed. Colours run from the lowest mean to the "
-            "highest."
+        caption = say(
+            "{metric} of networks trained at the level of the row and tested at the level of the column: {spread}. "
+            "Cells where both are the same are framed. Colours run from the lowest mean to the highest.",
+            metric=capital(say(METRICS[metric])),
+            spread=spread,
         )
         picture = Picture(f"resolution_{metric}", caption, results=True, wide=len(results.levels) > 3)
         pictures.append(book.picture(figures.heat_map(results, metric), picture))
-    caption = (
+    caption = say(
         "Loss of accuracy against the ratio of the FWHM tested at to the FWHM trained at, compared run by run with "
-        f"networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher."
+        "networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher.",
+        spread=spread,
     )
     figure = curves.loss_against_ratio(results)
     pictures.append(book.picture(figure, Picture("resolution_loss", caption, results=True)))
     if results.by_size is not None and len(results.by_size):
-        caption = (
+        caption = say(
             "Loss of accuracy against the FWHM tested at over the half-light radius of the galaxy in the native image, "
-            f"for networks trained at {spoken(ends(results)[0])}. Each line is one level, its points are quarters of "
-            f"the galaxies, from large to small; compared run by run with networks trained there: {spread}."
+            "for networks trained at {first}. Each line is one level, its points are quarters of the galaxies, from "
+            "large to small; compared run by run with networks trained there: {spread}.",
+            first=spoken(ends(results)[0]),
+            spread=spread,
         )
         figure = curves.loss_against_size(results)
         pictures.append(book.picture(figure, Picture("resolution_size", caption, results=True)))
-    caption = f"Recall of each class against the FWHM tested at, a line for each trained level: {spread}."
-    if results.runs > 1:
-        caption += " Points are shifted sideways a little so that their bars can be told apart."
+    caption = say(
+        "Recall of each class against the FWHM tested at, a line for each trained level: {spread}.", spread=spread
+    )
+    if several:
+        shifted = say("Points are shifted sideways a little so that their bars can be told apart.")
+        caption = sentences([caption, shifted])
     figure = curves.recall_against_fwhm(results)
     pictures.append(book.picture(figure, Picture("resolution_recall", caption, results=True, wide=True)))
-    corners = " and ".join(spoken(level) for level in ends(results))
-    caption = (
-        f"Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "
-        "percentage are of the true class."
+    caption = say(
+        "Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "
+        "percentage are of the true class.",
+        corners=joined(spoken(level) for level in ends(results)),
+        spread=spread,
     )
     picture = Picture("resolution_corners", caption, results=True, wide=True)
     return [*pictures, book.picture(figures.corner_confusions(results), picture)]

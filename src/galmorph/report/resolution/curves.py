@@ -12,7 +12,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.resolution.labels import in_line, plural
+from galmorph.report.language import mark, say
+from galmorph.report.names import plural
+from galmorph.report.resolution.labels import in_line
 from galmorph.report.resolution.results import LEVEL, REMEDY, SURVEY, Level, ResolutionResults, levels_trained, of_role
 from galmorph.report.resolution.scores import loss, mean_std, ratio, score
 
@@ -47,8 +49,8 @@ def loss_against_ratio(results: ResolutionResults) -> Figure:
     axes.xaxis.set_major_locator(FixedLocator([mark for mark in _MARKS if low <= mark <= high]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
-    axes.set_xlabel("PSF FWHM tested at / PSF FWHM trained at")
-    axes.set_ylabel("loss of accuracy")
+    axes.set_xlabel(say("PSF FWHM tested at / PSF FWHM trained at"))
+    axes.set_ylabel(say("loss of accuracy"))
     _legend(figure, axes, 2)
     return figure
 
@@ -78,9 +80,9 @@ def loss_against_size(results: ResolutionResults) -> Figure:
             capsize=2,
             label=in_line(tested),
         )
-    axes.set_xlabel("PSF FWHM tested at / half-light radius")
-    axes.set_ylabel("loss of accuracy")
-    _legend(figure, axes, 2, "tested at (PSF FWHM)")
+    axes.set_xlabel(say("PSF FWHM tested at / half-light radius"))
+    axes.set_ylabel(say("loss of accuracy"))
+    _legend(figure, axes, 2, mark("tested at (PSF FWHM)"))
     return figure
 
 
@@ -105,8 +107,8 @@ def recall_against_fwhm(results: ResolutionResults) -> Figure:
             _line(panel, results, place, trained, shifted, values)
         panel.margins(x=0.08)
         panel.set_title(plural(name))
-        panel.set_xlabel("PSF FWHM tested at (arcsec)")
-    panels[0].set_ylabel("recall")
+        panel.set_xlabel(say("PSF FWHM tested at (arcsec)"))
+    panels[0].set_ylabel(say("recall"))
     _legend(figure, panels[0], 3)
     return figure
 
@@ -148,8 +150,9 @@ def _colour(results: ResolutionResults, level: Level) -> tuple[float, float, flo
     return red, green, blue, alpha
 
 
-def _legend(figure: Figure, axes: Axes, columns: int, title: str = "trained at (PSF FWHM)") -> None:
+def _legend(figure: Figure, axes: Axes, columns: int, title: str = mark("trained at (PSF FWHM)")) -> None:
     """Say above the figure which line is which level."""
     handles, labels = axes.get_legend_handles_labels()
-    legend = figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)), title=title)
+    legend = figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
+    legend.set_title(say(title))
     legend.get_title().set_fontsize(9)

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from galmorph.report.figures import style
 from galmorph.report.figures.confusion import colour_bar, draw
 from galmorph.report.figures.cutout import border, stretch
+from galmorph.report.language import say
+from galmorph.report.names import class_name
 from galmorph.report.resolution.labels import in_line, stacked
 from galmorph.report.resolution.results import Level, ResolutionResults, ends, levels_tested, levels_trained
 from galmorph.report.resolution.scores import mean_std, score
@@ -49,14 +51,14 @@ def heat_map(results: ResolutionResults, metric: Metric) -> Figure:
                 axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor="#E09000", linewidth=1.4))
     axes.set_xticks(range(len(columns)), [stacked(level) for level in columns])
     axes.set_yticks(range(len(rows)), [stacked(level) for level in rows])
-    axes.set_xlabel("tested at (PSF FWHM)")
-    axes.set_ylabel("trained at (PSF FWHM)")
+    axes.set_xlabel(say("tested at (PSF FWHM)"))
+    axes.set_ylabel(say("trained at (PSF FWHM)"))
     axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
     axes.set_yticks(np.arange(len(rows) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="white", linewidth=1.2)
     axes.tick_params(which="both", length=0)
     bar = figure.colorbar(image, ax=axes, pad=0.03, shrink=0.9)
-    bar.set_label(METRICS[metric])
+    bar.set_label(say(METRICS[metric]))
     bar.outline.set_linewidth(0.5)
     return figure
 
@@ -87,7 +89,8 @@ def corner_confusions(results: ResolutionResults) -> Figure:
     for trained, row in zip(levels, grid, strict=True):
         for tested, axes in zip(levels, row, strict=True):
             images.append(draw(axes, results.confusion[trained.name, tested.name], results.classes))
-            axes.set_title(f"trained at {in_line(trained)},\ntested at {in_line(tested)}", fontsize=9.5)
+            title = say("trained at {trained},\ntested at {tested}", trained=in_line(trained), tested=in_line(tested))
+            axes.set_title(title, fontsize=9.5)
     colour_bar(figure, images[0], list(grid.ravel()), shrink=0.5 if count > 1 else 0.85)
     return figure
 
@@ -116,7 +119,8 @@ def stamps_at_every_level(
             _stamp(axes, images[level.name][row])
             if row == 0:
                 axes.set_title(stacked(level), fontsize=9, pad=3)
-        cells[0].text(-0.08, 0.5, name, transform=cells[0].transAxes, rotation=90, ha="right", va="center", fontsize=9)
+        at = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}
+        cells[0].text(-0.08, 0.5, class_name(name), rotation=90, fontsize=9, **at)
     return figure
 
 

@@ -1,15 +1,33 @@
-"""What the chapter calls a level and a class."""
+"""What the chapter calls a level, and a score of its tables."""
 
 from __future__ import annotations
 
 import math
 import textwrap
+from collections.abc import Mapping
+from types import MappingProxyType
 
+from galmorph.report.language import mark, say
+from galmorph.report.names import plural
 from galmorph.report.resolution.results import Level
 
-_PLURALS = {"spiral": "spirals", "elliptical": "ellipticals"}
 # Characters in a line of a level's label in a figure.
 _LINE = 11
+
+SCORES: Mapping[str, str] = MappingProxyType(
+    {
+        "accuracy": mark("Accuracy ± std"),
+        "tss": mark("TSS ± std"),
+        "recall": mark("Recall of {galaxies} ± std"),
+    }
+)
+CHANGES: Mapping[str, str] = MappingProxyType(
+    {
+        "accuracy": mark("Change of accuracy"),
+        "tss": mark("Change of TSS"),
+        "recall": mark("Change of recall of {galaxies}"),
+    }
+)
 
 
 def spoken(level: Level) -> str:
@@ -33,6 +51,8 @@ def stacked(level: Level) -> str:
     return "\n".join([*lines, fwhm(level)] if fwhm(level) else lines)
 
 
-def plural(galaxy_class: str) -> str:
-    """Return what galaxies of a class are called."""
-    return _PLURALS.get(galaxy_class, f"{galaxy_class} galaxies")
+def heading(metric: str, of: Mapping[str, str]) -> str:
+    """Return the heading of a column of a metric: one of `SCORES`, or of `CHANGES`."""
+    if metric.startswith("recall_"):
+        return say(of["recall"], galaxies=plural(metric.removeprefix("recall_")))
+    return say(of[metric])

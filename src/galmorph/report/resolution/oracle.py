@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from galmorph.report.language import say
 from galmorph.report.resolution.labels import spoken
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.resolution.scores import mean_std
@@ -40,11 +41,16 @@ def sentence(results: ResolutionResults) -> str:
         return ""
     most = oracle(results).sort_values("gain_mean", ascending=False, kind="stable").to_dict("records")[0]
     names = {level.name: spoken(level) for level in results.levels}
-    return (
-        "Whoever knew the best epoch for what is tested would gain most with networks trained at "
-        f"{names[most['trained']]} and tested at {names[most['tested']]}: "
-        f"{plus_minus(most['best_mean'], most['best_std'])} after epoch {most['best_epoch']}, against "
-        f"{plus_minus(most['mean'], most['std'])} after epoch {most['epoch']}, the one selected where they are trained."
+    return say(
+        "Whoever knew the best epoch for what is tested would gain most with networks trained at {trained} and tested "
+        "at {tested}: {best} after epoch {best_epoch}, against {own} after epoch {epoch}, the one selected where they "
+        "are trained.",
+        trained=names[most["trained"]],
+        tested=names[most["tested"]],
+        best=plus_minus(most["best_mean"], most["best_std"]),
+        best_epoch=most["best_epoch"],
+        own=plus_minus(most["mean"], most["std"]),
+        epoch=most["epoch"],
     )
 
 
@@ -57,16 +63,16 @@ def resolution_oracle(results: ResolutionResults) -> Table | None:
     gains = zip(data["gain_mean"], data["gain_std"], strict=True)
     shown = pd.DataFrame(
         {
-            "Trained at": data["trained"].map(names),
-            "Tested at": data["tested"].map(names),
-            "Selected epoch": data["epoch"].map(str),
-            "Accuracy ± std": pairs(data["mean"], data["std"]),
-            "Best epoch": data["best_epoch"].map(str),
-            "Accuracy there ± std": pairs(data["best_mean"], data["best_std"]),
-            "Gain ± std": [plus_minus_signed(mean, std) for mean, std in gains],
+            say("Trained at"): data["trained"].map(names),
+            say("Tested at"): data["tested"].map(names),
+            say("Selected epoch"): data["epoch"].map(str),
+            say("Accuracy ± std"): pairs(data["mean"], data["std"]),
+            say("Best epoch"): data["best_epoch"].map(str),
+            say("Accuracy there ± std"): pairs(data["best_mean"], data["best_std"]),
+            say("Gain ± std"): [plus_minus_signed(mean, std) for mean, std in gains],
         }
     )
-    caption = (
+    caption = say(
         "The epoch that is selected where networks are trained, as a user would have to choose it, beside the epoch "
         "with the highest mean accuracy where they are tested: an oracle, which looks at the answers. Both on the runs "
         "that select the epoch, trained again and tested at every level after every epoch; mean ± 1 std."

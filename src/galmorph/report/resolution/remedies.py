@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from galmorph.report.language import mark, say
 from galmorph.report.resolution.labels import spoken
 from galmorph.report.resolution.results import REMEDY, ResolutionResults, ends, levels_tested, of_role
 from galmorph.report.resolution.scores import mean_std, score
@@ -13,7 +14,9 @@ from galmorph.report.resolution.tables import plus_minus_signed
 from galmorph.report.table import Table, pairs
 from galmorph.statistics import corrected_interval
 
-AS_IS, MATCHED = "as it is", "trained at the target"
+AS_IS, MATCHED = mark("as it is"), mark("trained at the target")
+_SCORES = {"accuracy": mark("Accuracy ± std"), "tss": mark("TSS ± std")}
+_GAINS = {"accuracy": mark("Gain in accuracy, 95 % interval"), "tss": mark("Gain in TSS, 95 % interval")}
 
 
 def remedies(results: ResolutionResults) -> pd.DataFrame:
@@ -61,19 +64,19 @@ def resolution_remedies(results: ResolutionResults) -> Table | None:
     data = remedies(results)
     names = {level.name: spoken(level) for level in levels_tested(results)}
     shown: dict[str, list[str]] = {
-        "Training": data["training"].tolist(),
-        "Tested at": data["tested"].map(names).tolist(),
+        say("Training"): [say(way) if way in (AS_IS, MATCHED) else way for way in data["training"]],
+        say("Tested at"): data["tested"].map(names).tolist(),
     }
-    for metric, heading in (("accuracy", "Accuracy"), ("tss", "TSS")):
-        shown[f"{heading} ± std"] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+    for metric in ("accuracy", "tss"):
+        shown[say(_SCORES[metric])] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
         gains = zip(data[f"{metric}_gain"], data[f"{metric}_half"], strict=True)
-        shown[f"Gain in {heading if metric == 'tss' else 'accuracy'}, 95 % interval"] = [
-            plus_minus_signed(gain, half) for gain, half in gains
-        ]
-    caption = (
+        shown[say(_GAINS[metric])] = [plus_minus_signed(gain, half) for gain, half in gains]
+    caption = say(
         "Ways to train for what is seen less sharply, or by another survey, tested there: mean over the runs ± 1 std, "
-        f"and the gain over networks trained at {spoken(first)} as they are, run by run, ± half of its 95 % interval, "
-        f"corrected for the galaxies that test parts share, {100 * results.overlap[last.name]:.1f} % in the mean at "
-        f"{spoken(last)}."
+        "and the gain over networks trained at {first} as they are, run by run, ± half of its 95 % interval, corrected "
+        "for the galaxies that test parts share, {overlap:.1f} % in the mean at {last}.",
+        first=spoken(first),
+        overlap=100 * results.overlap[last.name],
+        last=spoken(last),
     )
     return Table("resolution_remedies", caption, data, pd.DataFrame(shown))

@@ -7,14 +7,18 @@ is that of the differences.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from galmorph.report.resolution.labels import in_line, plural, spoken
+from galmorph.report.language import in_turn, mark, say, sentences
+from galmorph.report.names import class_name, reason_name
+from galmorph.report.resolution.labels import CHANGES, SCORES, heading, in_line, spoken
 from galmorph.report.resolution.results import (
     ABLATION,
+    LEVEL,
     REMEDY,
     SURVEY,
     ResolutionResults,
@@ -26,17 +30,19 @@ from galmorph.report.resolution.results import (
 from galmorph.report.resolution.scores import Floats, loss, mean_std, score
 from galmorph.report.table import Table, number, pairs, plus_minus, whole
 
+_USES: Mapping[str, str] = MappingProxyType(
+    {
+        LEVEL: mark("trained and tested"),
+        ABLATION: mark("tested only"),
+        REMEDY: mark("remedy, trained only"),
+        SURVEY: mark("another survey, trained and tested"),
+    }
+)
+
 
 def metrics_of(results: ResolutionResults) -> tuple[str, ...]:
     """Return the metrics of the tables: accuracy, tss, and recall_CLASS of each class."""
     return ("accuracy", "tss", *(f"recall_{name}" for name in results.classes))
-
-
-def heading(metric: str) -> str:
-    """Return a metric's name as a heading."""
-    if metric.startswith("recall_"):
-        return f"Recall of {plural(metric.removeprefix('recall_'))}"
-    return {"accuracy": "Accuracy", "tss": "TSS"}[metric]
 
 
 def matrix(results: ResolutionResults) -> pd.DataFrame:
@@ -72,25 +78,25 @@ def resolution_matrix(results: ResolutionResults) -> Table:
     names = _spoken(results)
     shown = pd.DataFrame(
         {
-            "Trained at": data["trained"].map(names),
-            "Tested at": data["tested"].map(names),
-            "Epoch": data["epoch"].map(str),
-            "Runs": data["runs"].map(str),
+            say("Trained at"): data["trained"].map(names),
+            say("Tested at"): data["tested"].map(names),
+            say("Epoch"): data["epoch"].map(str),
+            say("Runs"): data["runs"].map(str),
             **{
-                f"{heading(metric)} ± std": pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+                heading(metric, SCORES): pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
                 for metric in metrics_of(results)
             },
-            "Majority baseline": data["baseline"].map(number),
-            "Loss of accuracy ± std": pairs(data["loss_mean"], data["loss_std"]),
+            say("Majority baseline"): data["baseline"].map(number),
+            say("Loss of accuracy ± std"): pairs(data["loss_mean"], data["loss_std"]),
         }
     )
-    caption = (
+    caption = say(
         "Networks trained at one resolution and tested at another: mean over the runs ± 1 std. The loss is the "
         "accuracy of networks trained at the resolution of the test less that of these, run by run; it is zero by "
         "definition where both are the same."
     )
     if of_role(results, ABLATION):
-        caption += " A dash: no network is trained there."
+        caption = sentences([caption, say("A dash: no network is trained there.")])
     return Table("resolution_matrix", caption, data, shown)
 
 
@@ -107,21 +113,26 @@ def levels(results: ResolutionResults) -> pd.DataFrame:
 def resolution_levels(results: ResolutionResults) -> Table:
     """The levels, and which galaxies are in the sample."""
     data = levels(results)
-    uses = {ABLATION: "tested only", REMEDY: "remedy, trained only", SURVEY: "another survey, trained and tested"}
     shown = pd.DataFrame(
         {
-            "Level": data["level"].map(_spoken(results)),
-            "Use": [uses.get(role, "trained and tested") for role in data["role"]],
-            "PSF FWHM (″)": data["psf_fwhm"].map(lambda value: number(value, 2)),
-            "Pixel (″)": data["pixel_scale"].map(number),
-            "Noise (DN a pixel)": data["noise"].map(lambda value: number(value, 2)),
-            "Selected epoch": data["epoch"].map(whole),
+            say("Level"): data["level"].map(_spoken(results)),
+            say("Use"): [say(_USES[role]) for role in data["role"]],
+            say("PSF FWHM (″)"): data["psf_fwhm"].map(lambda value: number(value, 2)),
+            say("Pixel (″)"): data["pixel_scale"].map(number),
+            say("Noise (DN a pixel)"): data["noise"].map(lambda value: number(value, 2)),
+            say("Selected epoch"): data["epoch"].map(whole),
         }
     )
-    caption = (
-        f"The resolutions at which the same {results.galaxies:,} galaxies are seen. A dash stands for noise that is as "
-        f"it comes, for a FWHM that is not one number, and for no training. {left_out(results)}"
-    ) + "".join(f" {name} has {count:,} galaxies of its own." for name, count in results.surveys.items())
+    seen = say(
+        "The resolutions at which the same {galaxies:,} galaxies are seen. A dash stands for noise that is as it "
+        "comes, for a FWHM that is not one number, and for no training.",
+        galaxies=results.galaxies,
+    )
+    others = [
+        say("{survey} has {galaxies:,} galaxies of its own.", survey=name, galaxies=count)
+        for name, count in results.surveys.items()
+    ]
+    caption = sentences([seen, left_out(results), *others])
     return Table("resolution_levels", caption, data, shown, results=False)
 
 
@@ -130,9 +141,13 @@ def left_out(results: ResolutionResults) -> str:
     reasons = {reason: count for reason, count in results.left_out.items() if count}
     total = sum(reasons.values())
     if not total:
-        return "No galaxy is left out."
-    counts = "; ".join(f"{reason}, {count:,}" for reason, count in reasons.items())
-    return f"{total:,} {'galaxy is' if total == 1 else 'galaxies are'} left out: {counts}."
+        return say("No galaxy is left out.")
+    counts = in_turn(
+        say("{reason}, {galaxies:,}", reason=reason_name(reason), galaxies=count) for reason, count in reasons.items()
+    )
+    if total == 1:
+        return say("1 galaxy is left out: {counts}.", counts=counts)
+    return say("{galaxies:,} galaxies are left out: {counts}.", galaxies=total, counts=counts)
 
 
 def confusion(results: ResolutionResults) -> pd.DataFrame:
@@ -162,13 +177,16 @@ def resolution_confusion(results: ResolutionResults) -> Table:
     first = cells[cells["predicted"] == results.classes[0]]
     shown = pd.DataFrame(
         {
-            "Trained at": first["trained"].map(names).to_numpy(),
-            "Tested at": first["tested"].map(names).to_numpy(),
-            "True class": first["actual"].to_numpy(),
-            **{f"Called {name}": cells.loc[cells["predicted"] == name, "cell"].to_numpy() for name in results.classes},
+            say("Trained at"): first["trained"].map(names).to_numpy(),
+            say("Tested at"): first["tested"].map(names).to_numpy(),
+            say("True class"): [class_name(name) for name in first["actual"]],
+            **{
+                say("Called {name}", name=class_name(name)): cells.loc[cells["predicted"] == name, "cell"].to_numpy()
+                for name in results.classes
+            },
         }
     )
-    caption = (
+    caption = say(
         "Confusion matrices of the first and the last level, trained and tested: galaxies per run, mean ± 1 std over "
         "the runs."
     )
@@ -207,18 +225,21 @@ def resolution_ablation(results: ResolutionResults) -> Table | None:
         return None
     data = ablation(results)
     first = ends(results)[0]
-    columns = {"Tested at": list(data["tested"].map(_spoken(results)))}
+    columns = {say("Tested at"): list(data["tested"].map(_spoken(results)))}
     for metric in metrics_of(results):
-        columns[f"{heading(metric)} ± std"] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
-        columns["Change of " + _small(heading(metric))] = [
+        columns[heading(metric, SCORES)] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+        columns[heading(metric, CHANGES)] = [
             plus_minus_signed(mean, std)
             for mean, std in zip(data[f"{metric}_change_mean"], data[f"{metric}_change_std"], strict=True)
         ]
     accuracy = plus_minus(*mean_std(score(results, "accuracy", first, first)))
-    caption = (
-        f"Networks trained at {in_line(first)}, tested where only a part of the resolution differs, and at the last "
-        f"level: mean over the runs ± 1 std. A change is against the same network tested at {spoken(first)}, where the "
-        f"accuracy is {accuracy}."
+    caption = say(
+        "Networks trained at {trained}, tested where only a part of the resolution differs, and at the last level: "
+        "mean over the runs ± 1 std. A change is against the same network tested at {first}, where the accuracy is "
+        "{accuracy}.",
+        trained=in_line(first),
+        first=spoken(first),
+        accuracy=accuracy,
     )
     return Table("resolution_ablation", caption, data, pd.DataFrame(columns))
 
@@ -236,7 +257,3 @@ def _columns(name: str, values: Floats) -> dict[str, float]:
 
 def _spoken(results: ResolutionResults) -> Mapping[str, str]:
     return {level.name: spoken(level) for level in results.levels}
-
-
-def _small(text: str) -> str:
-    return text if text.isupper() else text[0].lower() + text[1:]

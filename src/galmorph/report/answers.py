@@ -1,0 +1,123 @@
+"""What the recorded networks answered, galaxy by galaxy: from records to flat arrays.
+
+The tables of scores are asked of MLflow; what needs single galaxies (the bootstrap, probabilities, an epoch chosen on
+half of them) is taken from the records, and must agree with MLflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph import metrics
+from galmorph.content import ConditionRecords
+from galmorph.errors import GalmorphError
+from galmorph.evaluation import restricted
+from galmorph.records import Evaluation, Record
+from galmorph.report.tables import OWN_TEST_PART, PHASES, RESTRICTED, Phase, Results, phase_of
+from galmorph.splits import EVALUATION_CLASSES
+
+Records = Mapping[str, ConditionRecords]
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The answers of the runs of one phase on their sets of one kind, one run after the other.
+
+    Attributes
+    ----------
+    classes
+        K names; class numbers count in this order.
+    runs
+        Number of runs.
+    run, galaxy
+        (n,) int64: the run, from 0, and the row of galaxies.parquet.
+    truth, predicted
+        (n,) class numbers.
+    probabilities
+        (n, K) float32; (0, K) in the selected phase.
+    """
+
+    classes: tuple[str, ...]
+    runs: int
+    run: NDArray[np.int64]
+    galaxy: NDArray[np.int64]
+    truth: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    @property
+    def parts(self) -> list[NDArray[np.int64]]:
+        """The galaxies of each run."""
+        return [self.galaxy[self.run == run] for run in range(self.runs)]
+
+    @property
+    def labels(self) -> NDArray[np.str_]:
+        """The name of each galaxy's class, (n,)."""
+        return np.array(self.classes)[self.truth]
+
+    def confusion(self) -> NDArray[np.int64]:
+        """Return the confusion matrix of each run, (runs, K, K); rows true, columns predicted."""
+        chosen = [self.run == run for run in range(self.runs)]
+        matrices = [metrics.confusion_matrix(self.truth[c], self.predicted[c], len(self.classes)) for c in chosen]
+        return np.stack(matrices)
+
+
+def gather(classes: tuple[str, ...], sets: Sequence[Evaluation], predicted: Sequence[NDArray[np.integer]]) -> Answers:
+    """Put the sets of successive runs, and what was answered on them, one after the other."""
+    return Answers(
+        classes=classes,
+        runs=len(sets),
+        run=np.repeat(np.arange(len(sets)), [len(one.rows) for one in sets]),
+        galaxy=np.concatenate([one.rows for one in sets]),
+        truth=np.concatenate([one.truth for one in sets]).astype(np.int64),
+        predicted=np.concatenate(predicted).astype(np.int64),
+        probabilities=np.concatenate([one.probabilities for one in sets]),
+    )
+
+
+def answers(condition: ConditionRecords, phase: Phase, evaluated_on: str = OWN_TEST_PART) -> Answers:
+    """Return the answers of one phase of a condition.
+
+    Parameters
+    ----------
+    evaluated_on
+        The own test part, at the selected epoch, with all classes; or, of the confirmed phase, `RESTRICTED` (its
+        spirals and ellipticals, the answer restricted to those) or a common evaluation set, likewise restricted.
+    """
+    records: Sequence[Record] = condition.phases[phase]
+    if evaluated_on == OWN_TEST_PART:
+        predicted = [record.predicted[condition.epoch - 1] for record in records]
+        return gather(records[0].classes, [record.sets["test"] for record in records], predicted)
+    name = "test" if evaluated_on == RESTRICTED else evaluated_on
+    sets = [restricted(record.sets[name], record.classes) for record in records]
+    return gather(EVALUATION_CLASSES, sets, [one.probabilities.argmax(axis=1) for one in sets])
+
+
+def same_galaxies(first: Answers, second: Answers) -> bool:
+    """Tell whether runs of one number were tested on the same galaxies, and so may be compared run by run."""
+    if first.runs != second.runs or len(first.run) != len(second.run):
+        return False
+    one, two = (np.lexsort((side.galaxy, side.run)) for side in (first, second))
+    return bool((first.run[one] == second.run[two]).all() and (first.galaxy[one] == second.galaxy[two]).all())
+
+
+def check(results: Results, records: Records) -> None:
+    """Refuse records that are not those from which the results come.
+
+    Raises
+    ------
+    GalmorphError
+        If a condition has no records, or the store holds other answers.
+    """
+    for name, result in results.items():
+        if name not in records:
+            raise GalmorphError(f"condition {name}: has results, but no records were given; run dvc repro")
+        for phase in PHASES:
+            if not np.array_equal(answers(records[name], phase).confusion(), phase_of(result, phase).confusion):
+                raise GalmorphError(
+                    f"condition {name}, {phase} phase: the records hold other answers than the store; run galmorph sync"
+                )

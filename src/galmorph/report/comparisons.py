@@ -1,0 +1,161 @@
+"""The declared comparisons in numbers: each difference with its intervals and its p value.
+
+The formulae, their sources and what each may be used for: docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import pandas as pd
+
+from galmorph.protocol import generator
+from galmorph.report.answers import Records, answers, same_galaxies
+from galmorph.report.bootstrap import Metric, difference_interval
+from galmorph.report.results import ConditionResults
+from galmorph.report.tables import (
+    COMMON_SETS,
+    OWN_TEST_PART,
+    PHASES,
+    RESTRICTED,
+    Phase,
+    Results,
+    metric_order,
+    phase_of,
+    spread,
+)
+from galmorph.settings import ComparisonSettings, Settings
+from galmorph.splits import EVALUATION_CLASSES
+from galmorph.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
+
+COLUMNS = (
+    *("comparison", "metric", "evaluated_on", "phase", "first", "second", "runs"),
+    *("first_mean", "first_std", "second_mean", "second_std", "difference"),
+    *("paired", "overlap_first", "overlap_second", "half", "freedom", "naive_half"),
+    *("bootstrap_low", "bootstrap_high", "p", "p_holm"),
+)
+
+
+def compare(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+    """Return each declared comparison, on the conditions' own test parts and on the common evaluation sets.
+
+    Where one of two conditions knows a class that the other does not, the accuracy is also compared on the spirals and
+    ellipticals of the own test parts, the answer restricted to those (`RESTRICTED`).
+
+    Returns
+    -------
+    pandas.DataFrame
+        comparison, metric, evaluated_on, phase, first, second, runs, first_mean, first_std, second_mean, second_std,
+        difference (second_mean - first_mean). Then, of the confirmed phase alone, whose numbers are not chosen on
+        themselves: paired (runs of the same number were tested on the same galaxies), overlap_first, overlap_second
+        (mean share of a run's galaxies that another run has too), half (of the corrected 95 % interval), freedom,
+        naive_half (two standard errors, as the thesis prints them), bootstrap_low, bootstrap_high (galaxies drawn
+        anew), p (missing where the two are not the same task), and p_holm: adjusted for all the p values of the table.
+    """
+    rows = []
+    for name, comparison in settings.comparisons.items():
+        for metric in comparison.metrics:
+            for phase in PHASES:
+                for evaluated_on, columns in _shared(results, comparison, metric, phase):
+                    row = {"comparison": name, "metric": metric, "evaluated_on": evaluated_on, "phase": phase}
+                    row |= _means(results, comparison.conditions, columns, phase)
+                    if phase == "confirmed":
+                        row |= contrast(results, records, settings, comparison.conditions, columns, evaluated_on)
+                        if not same_task(settings, comparison.conditions, metric, evaluated_on):
+                            row["p"] = math.nan
+                    rows.append(row)
+    data = pd.DataFrame(rows, columns=list(COLUMNS))
+    data["p_holm"] = holm(data["p"].to_numpy(dtype=float, na_value=math.nan))
+    return data
+
+
+def _shared(
+    results: Results, comparison: ComparisonSettings, metric: Metric, phase: Phase
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield where both conditions have a metric, and under which names their scores have it."""
+    parts = [phase_of(results[name], phase) for name in comparison.conditions]
+    for column in metric_order(parts[0]):
+        base, _, where = column.partition("@")
+        if base == metric and column in parts[1].scores:
+            yield where or OWN_TEST_PART, (column, column)
+            fair = [restricted_score(results[name]) for name in comparison.conditions]
+            if column == "accuracy" and phase == "confirmed" and None not in fair and fair != ["accuracy", "accuracy"]:
+                yield RESTRICTED, (str(fair[0]), str(fair[1]))
+
+
+def restricted_score(result: ConditionResults) -> str | None:
+    """Return which score of a condition is its accuracy on spirals and ellipticals alone; None where it has none."""
+    if set(result.classes) == set(EVALUATION_CLASSES):
+        return "accuracy"
+    return "accuracy_restricted" if "accuracy_restricted" in result.confirmed.scores else None
+
+
+def same_task(settings: Settings, conditions: tuple[str, str], metric: str, evaluated_on: str) -> bool:
+    """Tell whether a difference of two conditions is one between networks, not one between what is asked of them.
+
+    On the common sets it always is. Own test parts must have the same classes, and for the accuracy, which depends on
+    it, the same mix of them.
+    """
+    first, second = (settings.conditions[name] for name in conditions)
+    if evaluated_on in COMMON_SETS:
+        return True
+    if evaluated_on == OWN_TEST_PART and set(first.classes) != set(second.classes):
+        return False
+    return metric == "tss" or first.mix == second.mix
+
+
+def _means(results: Results, conditions: tuple[str, str], columns: tuple[str, str], phase: Phase) -> dict[str, Any]:
+    row: dict[str, Any] = {}
+    for side, name, column in zip(("first", "second"), conditions, columns, strict=True):
+        scores = phase_of(results[name], phase).scores
+        row |= {side: name, "runs": len(scores)}
+        row[f"{side}_mean"], row[f"{side}_std"], _ = spread(scores[column])
+    return row | {"difference": row["second_mean"] - row["first_mean"]}
+
+
+def contrast(
+    results: Results,
+    records: Records,
+    settings: Settings,
+    conditions: tuple[str, str],
+    columns: tuple[str, str],
+    evaluated_on: str,
+) -> dict[str, Any]:
+    """Return what can be said of the difference of two conditions in one score: the columns from paired to p.
+
+    Parameters
+    ----------
+    conditions, columns
+        The first and the second, and the name of the score in each one's confirmed scores.
+    evaluated_on
+        Where, as `galmorph.report.answers.answers` knows it.
+    """
+    first, second = (answers(records[name], "confirmed", evaluated_on) for name in conditions)
+    scores = [
+        results[name].confirmed.scores[column].to_numpy() for name, column in zip(conditions, columns, strict=True)
+    ]
+    overlaps = [mean_overlap(side.parts) for side in (first, second)]
+    paired = same_galaxies(first, second)
+    if paired:
+        estimate = corrected_mean(scores[1] - scores[0], overlaps[0])
+        naive = naive_half_width(scores[1] - scores[0])
+    else:
+        one, two = (corrected_mean(values, overlap) for values, overlap in zip(scores, overlaps, strict=True))
+        estimate, naive = unpaired_difference(one, two), naive_half_width(*scores)
+    metric: Metric = "tss" if columns[0].startswith("tss") else "accuracy"
+    # Of no run (they count from 1); the same for both metrics, which so see the same galaxies drawn.
+    purpose = f"bootstrap of {' and '.join(conditions)} on the {evaluated_on}"
+    low, high = difference_interval(first, second, metric, generator(settings.protocol.seed, "confirmed", 0, purpose))
+    return {
+        "paired": paired,
+        "overlap_first": overlaps[0],
+        "overlap_second": overlaps[1],
+        "half": estimate.half_width(),
+        "freedom": estimate.freedom,
+        "naive_half": naive,
+        "bootstrap_low": low,
+        "bootstrap_high": high,
+        "p": estimate.p_value(),
+    }

@@ -1,0 +1,217 @@
+"""How often a 95 % interval holds the truth: two conditions that are equally good, compared again and again.
+
+python -m validation.coverage [--repetitions 1000]
+
+Every repetition makes a sample of galaxies, of which the one condition or the other classifies some more right, in the
+mean of all galaxies as many; draws 30 runs from it; and asks whether the interval of the difference holds 0. Sample
+and draw are those of the thesis (15,000 and 1,000), of the quick preset (3,000 and 200), and a sample that is drawn
+whole (1,000 and 1,000).
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+from tabulate import tabulate
+
+from galmorph.protocol import generator
+from galmorph.report.answers import Answers
+from galmorph.report.bootstrap import difference_interval
+from galmorph.settings import ConditionSettings, ProtocolSettings
+from galmorph.splits import split_run
+from galmorph.statistics import corrected_mean, mean_overlap, naive_half_width, unpaired_difference
+
+RUNS: Final = 30
+TRAIN: Final = 0.7
+SIZES: Final = ((15_000, 1_000), (3_000, 200), (1_000, 1_000))
+# Of the thesis's sample: spirals, ellipticals, uncertain.
+SHARES: Final = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
+# What is right in a fifth of the galaxies differs between the two conditions, either way as often.
+DIFFERENCES: Final = np.array([-1.0, 1.0] + [0.0] * 8)
+INTERVALS: Final = ("naive", "Nadeau-Bengio", "corrected")
+
+Integers = NDArray[np.int64]
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One repetition.
+
+    Attributes
+    ----------
+    first, second
+        (runs,) scores of the two conditions.
+    overlaps
+        Of the test parts of each.
+    paired
+        Whether run by run on the same galaxies.
+    """
+
+    first: Floats
+    second: Floats
+    overlaps: tuple[float, float]
+    paired: bool
+
+    def holds(self) -> dict[str, bool]:
+        """Return whether each interval holds 0, the truth."""
+        sides = (self.first, self.second)
+        # Nadeau & Bengio: the ratio of tested to trained galaxies in the place of rho / (1 - rho).
+        overlaps = {"Nadeau-Bengio": (1 - TRAIN, 1 - TRAIN), "corrected": self.overlaps}
+        if self.paired:
+            difference = self.second - self.first
+            held = {name: corrected_mean(difference, rho).half_width() for name, (rho, _) in overlaps.items()}
+            held["naive"] = naive_half_width(difference)
+        else:
+            held = {
+                name: unpaired_difference(
+                    *(corrected_mean(side, rho) for side, rho in zip(sides, rhos, strict=True))
+                ).half_width()
+                for name, rhos in overlaps.items()
+            }
+            held["naive"] = naive_half_width(*sides)
+        mean = abs(float(self.second.mean() - self.first.mean()))
+        return {name: mean <= half for name, half in held.items()}
+
+
+def test_parts(sample: int, tested: int, rng: np.random.Generator) -> Integers:
+    """Return galaxies drawn for each run without looking, (runs, tested)."""
+    return np.argpartition(rng.random((RUNS, sample), dtype=np.float32), tested, axis=1)[:, :tested]
+
+
+def paired(sample: int, draw: int, noise: float, repetitions: int) -> Iterator[Trial]:
+    """Yield comparisons on the same galaxies, drawn blindly from a whole sample.
+
+    Parameters
+    ----------
+    noise
+        Standard deviation of what a run's training adds to its difference, in units of that of the test galaxies.
+    """
+    rng = np.random.default_rng([sample, draw, round(10 * noise)])
+    tested = round((1 - TRAIN) * draw)
+    scatter = noise * DIFFERENCES.std() / math.sqrt(tested)
+    for _ in range(repetitions):
+        difference = rng.choice(DIFFERENCES, sample)
+        parts = test_parts(sample, tested, rng) if tested < sample else np.tile(np.arange(sample), (RUNS, 1))
+        values = difference[parts].mean(axis=1) + rng.normal(0, scatter, RUNS)
+        # Drawn blindly, two parts share tested / sample in the mean; to count it each time would change nothing.
+        yield Trial(np.zeros(RUNS), values, (tested / sample, 0.0), paired=True)
+
+
+def protocol_of(sample: int, draw: int) -> tuple[dict[str, Integers], ProtocolSettings]:
+    """Return the rows of each class of a sample, and the protocol with common sets as large as a test part."""
+    bounds = np.cumsum([0, *(round(share * sample) for share in SHARES.values())])
+    rows = {name: np.arange(bounds[i], bounds[i + 1]) for i, name in enumerate(SHARES)}
+    size = 2 * round((1 - TRAIN) * draw / 2)
+    settings = {"seed": 0, "runs": RUNS, "train_fraction": TRAIN, "evaluation": {"natural": size, "balanced": size}}
+    return rows, ProtocolSettings.model_validate(settings)
+
+
+def condition(mix: str, draw: int) -> ConditionSettings:
+    """Return a condition of two classes."""
+    two = ("spiral", "elliptical")
+    return ConditionSettings.model_validate({"classes": two, "drawn_among": two, "mix": mix, "draw": draw})
+
+
+def as_drawn(sample: int, draw: int, part: str, score: str, repetitions: int) -> Iterator[tuple[Trial, list[Answers]]]:
+    """Yield comparisons of a natural and a balanced condition as `galmorph.splits` draws them.
+
+    Each galaxy is right or wrong for each condition, as often; a galaxy that is hard for one tends to be hard for the
+    other.
+
+    Parameters
+    ----------
+    part
+        test: the own test parts, which differ; or a common evaluation set, the same for both.
+    score
+        accuracy or tss.
+    """
+    rows, protocol = protocol_of(sample, draw)
+    truth = np.repeat([0, 1], [len(rows[name]) for name in ("spiral", "elliptical")])
+    for repetition in range(repetitions):
+        repeated = protocol.model_copy(update={"seed": repetition})
+        rng = np.random.default_rng([sample, draw, repetition])
+        hard = rng.random(len(truth))
+        # Spirals are right in 9 of 10, ellipticals in 8, in both conditions.
+        limit = np.array([0.9, 0.8])[truth]
+        sides = []
+        for mix in ("natural", "balanced"):
+            right = np.where(rng.random(len(truth)) < 0.5, hard, rng.random(len(truth))) < limit
+            drawn = [
+                split_run(rows, mix, condition(mix, draw), repeated, "confirmed", run)[part]
+                for run in range(1, RUNS + 1)
+            ]
+            parts = [np.concatenate(list(by_class.values())) for by_class in drawn]
+            galaxy = np.concatenate(parts)
+            run = np.repeat(np.arange(RUNS), [len(one) for one in parts])
+            predicted = np.where(right[galaxy], truth[galaxy], 1 - truth[galaxy])
+            nothing = np.empty((0, 2), np.float32)
+            sides.append(Answers(("spiral", "elliptical"), RUNS, run, galaxy, truth[galaxy], predicted, nothing))
+        matrices = [side.confusion().astype(np.float64) for side in sides]
+        recalls = [np.diagonal(m, axis1=1, axis2=2) / m.sum(axis=2) for m in matrices]
+        if score == "tss":
+            first, second = (recall.sum(axis=1) - 1 for recall in recalls)
+        else:
+            first, second = (np.trace(m, axis1=1, axis2=2) / m.sum(axis=(1, 2)) for m in matrices)
+        overlaps = (mean_overlap(sides[0].parts), mean_overlap(sides[1].parts))
+        yield Trial(first, second, overlaps, paired=part != "test"), sides
+
+
+def held_by_bootstrap(sides: list[Answers], score: str, repetition: int) -> bool:
+    """Return whether the bootstrap over galaxies, of 400 draws, holds 0."""
+    chance = generator(repetition, "confirmed", 0, "coverage of the bootstrap")
+    low, high = difference_interval(sides[0], sides[1], "tss" if score == "tss" else "accuracy", chance, 400)
+    return low <= 0 <= high
+
+
+def shares(trials: Iterator[Trial]) -> tuple[dict[str, float], float]:
+    """Return the share of the trials in which each interval holds the truth, and the mean overlap."""
+    done = list(trials)
+    held = [trial.holds() for trial in done]
+    return {name: float(np.mean([one[name] for one in held])) for name in INTERVALS}, float(
+        np.mean([trial.overlaps[0] for trial in done])
+    )
+
+
+def tolerance(share: float, repetitions: int) -> float:
+    """Return how far a share of so many trials may stray from its truth, in 999 cases of 1,000 (binomial)."""
+    return float(stats.norm.ppf(0.9995) * math.sqrt(share * (1 - share) / repetitions))
+
+
+def main() -> None:
+    """Simulate and print."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=1000)
+    given = parser.parse_args()
+    head = ["sample / draw", "compared", "overlap", *INTERVALS]
+    rows = []
+    for noise, label in ((0.0, "run by run"), (1.0, "run by run, training adds as much")):
+        for sample, draw in SIZES:
+            held, overlap = shares(paired(sample, draw, noise, given.repetitions))
+            rows.append((f"{sample:,} / {draw:,}", label, overlap, *held.values()))
+    print(tabulate(rows, headers=head, tablefmt="github", floatfmt=".3f"))
+    few = max(given.repetitions // 5, 1)
+    print(f"\nDrawn by galmorph.splits, natural against balanced draws, {few} repetitions:\n")
+    rows = []
+    cases: tuple[tuple[str, str], ...] = (("test", "tss"), ("common_natural", "accuracy"), ("common_balanced", "tss"))
+    for sample, draw in SIZES[:2]:
+        for part, score in cases:
+            trials, bootstrap = [], []
+            for repetition, (trial, sides) in enumerate(as_drawn(sample, draw, part, score, few)):
+                trials.append(trial)
+                bootstrap.append(held_by_bootstrap(sides, score, repetition))
+            held, overlap = shares(iter(trials))
+            label = f"{score}, {'own test parts' if part == 'test' else part}"
+            rows.append((f"{sample:,} / {draw:,}", label, overlap, *held.values(), float(np.mean(bootstrap))))
+    print(tabulate(rows, headers=[*head, "bootstrap"], tablefmt="github", floatfmt=".3f"))
+
+
+if __name__ == "__main__":
+    main()
