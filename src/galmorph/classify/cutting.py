@@ -66,9 +66,10 @@ def cutting_of(record: Record, chosen: Settings, project: Path) -> Cutting:
 def _stages(path: Path) -> dict[str, Any]:
     """Return the stages of dvc.lock; none where there is no such file."""
     try:
-        read = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+        read = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
         return dict(read["stages"])
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError) as error:
-        raise GalmorphError(f"{path}: not a lock file ({error}); restore it with git checkout") from None
+        reason = str(error).partition("\n")[0]
+        raise GalmorphError(f"{path}: not a lock file ({reason}); restore it with git checkout") from None

@@ -117,7 +117,7 @@ def classify_targets(
     rejected = pd.DataFrame(
         [row for block in blocks for row in block.rejected], columns=["row", "frame", "reason"]
     ).set_index("row")
-    rejected.insert(0, "name", targets.table["name"])
+    rejected.insert(0, "name", targets.table["name"].reindex(rejected.index))
     if not any(block.measured for block in blocks):
         raise GalmorphError(f"{targets.source}: none can be classified: {counted(rejected)}; {targets.hint}")
     measured = pd.DataFrame([row for block in blocks for row in block.measured]).set_index("row")

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -80,19 +81,20 @@ def contact_sheet(
     """
     figure = style.new_figure(COLUMNS * _SIDE + 0.45, len(lines) * (_SIDE + _NAME) + 0.4, gap=0.015)
     figure.suptitle(title, fontsize=10)
+    described: dict[Any, Any] = galaxies.to_dict("index")
     grid = figure.subplots(len(lines), COLUMNS, squeeze=False)
     for line, cells in zip(lines, grid, strict=True):
         for axes in cells[len(line.rows) :]:
             axes.set_axis_off()
         for row, axes in zip(line.rows, cells, strict=False):
-            _stamp(axes, images[row], galaxies.loc[row])
+            _stamp(axes, images[row], described[row])
         text = f"{line.predicted}\n{line.word}" if line.word else line.predicted
         colour = style.CLASS_COLOURS[line.predicted]
         cells[0].set_ylabel(text, fontsize=8.5, color=colour, labelpad=3)
     return figure
 
 
-def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: pd.Series) -> None:
+def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) -> None:
     """Draw one galaxy; where a class was given that is not the predicted one, it is named."""
     axes.imshow(stretch(image, border(image)), cmap="gray", origin="lower", vmin=0, vmax=1)
     axes.set_xticks([])

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from astropy.coordinates import Angle
 from numpy.typing import NDArray
 
 from galmorph.cutouts import frame_cutouts
@@ -23,7 +22,7 @@ from galmorph.sources.stamps import read_stamps
 from galmorph.stamp import Reject, Stamp
 from galmorph.texttable import read_text_table, real_numbers, refuse_rows, require_columns
 
-_SEXAGESIMAL = r"[+-]?\d{1,3}:[0-5]?\d:(?:[0-5]?\d(?:\.\d*)?|60(?:\.0*)?)"
+_SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
 
 
 @dataclass(frozen=True)
@@ -165,8 +164,8 @@ def _described(table: pd.DataFrame, path: Path, key: str) -> pd.DataFrame:
     kinds = table["class"].str.strip() if "class" in table.columns else pd.Series([""] * len(table))
     refuse_rows(~kinds.isin([*CLASS_NAMES, ""]), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
     described = pd.DataFrame({"name": names.astype("str")})
-    described["ra"] = _angles(table, "ra", path, 0.0, 360.0, "hourangle")
-    described["dec"] = _angles(table, "dec", path, -90.0, 90.0, "deg")
+    described["ra"] = _angles(table, "ra", path, (0.0, 360.0), "hour")
+    described["dec"] = _angles(table, "dec", path, (-90.0, 90.0), "degree")
     described["class"] = kinds.astype("str")
     return described
 
@@ -178,13 +177,17 @@ def _numbers(table: pd.DataFrame, column: str, path: Path, low: float, high: flo
 
 
 def _angles(
-    table: pd.DataFrame, column: str, path: Path, low: float, high: float, sexagesimal_unit: str
+    table: pd.DataFrame, column: str, path: Path, bounds: tuple[float, float], unit: str
 ) -> NDArray[np.float64]:
-    """Convert a column of angles to degrees; cells with colons are sexagesimal, in the unit given."""
+    """Convert a column of angles to degrees; where there are colons, it is sexagesimal, in hours or degrees."""
     if column not in table.columns or not table[column].str.contains(":").any():
-        return _numbers(table, column, path, low, high)
+        return _numbers(table, column, path, *bounds)
     cells = table[column].str.strip()
-    refuse_rows(~cells.str.fullmatch(_SEXAGESIMAL), table, column, f"is not sexagesimal ({sexagesimal_unit})", path)
-    degrees: NDArray[np.float64] = Angle(cells.tolist(), unit=sexagesimal_unit).deg
-    refuse_rows((degrees < low) | (degrees > high), table, column, f"is not from {low:g} to {high:g} degrees", path)
+    refuse_rows(~cells.str.fullmatch(_SEXAGESIMAL), table, column, f"is not {unit}s:minutes:seconds", path)
+    parts = cells.str.lstrip("+-").str.split(":", expand=True).astype(float)
+    size = (parts[0] + parts[1] / 60 + parts[2] / 3600) * (15.0 if unit == "hour" else 1.0)
+    # The sign stands on its own, because -00 is a number like any other to a converter.
+    degrees: NDArray[np.float64] = np.where(cells.str.startswith("-"), -size, size)
+    wrong = (degrees < bounds[0]) | (degrees > bounds[1])
+    refuse_rows(wrong, table, column, f"is not from {bounds[0]:g} to {bounds[1]:g} degrees", path)
     return degrees

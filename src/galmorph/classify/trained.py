@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import warnings
 from pathlib import Path
 from typing import TypeVar
 
@@ -150,7 +151,13 @@ def _weights(path: Path, network: NetworkSettings, cutting: Cutting, record: Rec
     from galmorph.network import load_weights
 
     prepare_device()
-    weights = load_weights(path, network, cutting.cutouts.stamp_size, len(record.classes))
+    try:
+        with warnings.catch_warnings():
+            # With this warning Keras leaves layers that it does not find in the file as they happen to be.
+            warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
+            weights = load_weights(path, network, cutting.cutouts.stamp_size, len(record.classes))
+    except UserWarning as error:
+        raise GalmorphError(f"{path}: not the weights of this network ({error}); run dvc repro") from None
     if not all(np.isfinite(values).all() for values in weights):
         raise GalmorphError(f"{path}: weights that are no numbers; restore the file with dvc checkout")
     return weights

@@ -116,7 +116,7 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
         found = rejected[rejected["objid"] == objid]
         if found.empty:
             raise GalmorphError(_unknown(objid, [*galaxies["objid"].tolist(), *rejected["objid"].tolist()]))
-        facts = _catalogued(objid, project / RAW / TABLE2_NAME) | found.iloc[0].to_dict()
+        facts = _catalogued(objid, project / RAW / TABLE2_NAME) | _plain(found.iloc[0])
         return Dossier(objid, facts, None, (), ())
     row = int(rows[0])
     stamp = np.array(np.load(project / IMAGES, mmap_mode="r")[row])
@@ -129,7 +129,7 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
             stale.append(name)
         elif found_here.runs:
             answers.append(found_here)
-    return Dossier(objid, galaxies.iloc[row].to_dict(), stamp, tuple(answers), tuple(stale))
+    return Dossier(objid, _plain(galaxies.iloc[row]), stamp, tuple(answers), tuple(stale))
 
 
 def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | None:
@@ -144,7 +144,8 @@ def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | No
     )
     label = str(members["class"].iloc[0]) if len(members) else ""
     md5 = file_md5(split)
-    runs, probabilities, classes = [], [], ("",)
+    runs, probabilities = [], []
+    classes: tuple[str, ...] = ()
     for run, row in zip(members["run"].tolist(), members["row"].tolist(), strict=True):
         record = load_record(folder / record_name(run))
         if record.data.get("split") != md5:
@@ -172,8 +173,12 @@ def _catalogued(objid: int, table2: Path) -> dict[str, object]:
         return {}
     for block in read_table2_blocks(table2):
         if len(found := block[block["objid"] == objid]):
-            return found.iloc[0].to_dict()
+            return _plain(found.iloc[0])
     return {}
+
+
+def _plain(row: pd.Series) -> dict[str, object]:
+    return {str(name): value for name, value in row.items()}
 
 
 def votes_of(facts: dict[str, object]) -> dict[str, float]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
@@ -31,21 +32,19 @@ def portrait(dossier: Dossier, frame: NDArray[np.float32] | None) -> Figure:
     """
     assert dossier.stamp is not None
     votes = votes_of(dossier.facts) if dossier.facts.get("nvote") else {}
-    bars = max(len(votes), len(dossier.answers), _LEAST_BARS) if votes or dossier.answers else 0
-    height = 3.0
-    figure = style.new_figure(style.FULL, height + (0.6 + _LINE * bars if bars else 0))
+    sizes = (3.0, 0.6 + _LINE * max(len(votes), len(dossier.answers), _LEAST_BARS))
+    figure = style.new_figure(style.FULL, sum(sizes))
     figure.suptitle(_title(dossier), fontsize=10.5)
-    above, below = figure.subfigures(2, 1, height_ratios=(height, 0.6 + _LINE * bars)) if bars else (figure, None)
+    above, below = figure.subfigures(2, 1, height_ratios=sizes, squeeze=False)[:, 0]
     if frame is None:
         _draw_stamp(above.subplots(), dossier.stamp)
     else:
         left, right = above.subplots(1, 2, width_ratios=(frame.shape[1] / frame.shape[0], 1.0))
         _draw_frame(left, frame, dossier)
         _draw_stamp(right, dossier.stamp)
-    if below is not None:
-        left, right = below.subplots(1, 2, width_ratios=(1.0, 1.3))
-        _draw_votes(left, votes, dossier)
-        _draw_answers(right, dossier)
+    left, right = below.subplots(1, 2, width_ratios=(1.0, 1.3))
+    _draw_votes(left, votes, dossier)
+    _draw_answers(right, dossier)
     return figure
 
 
@@ -96,17 +95,16 @@ def _draw_answers(axes: Axes, dossier: Dossier) -> None:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no confirmed run\nhad it in its test part", ha="center", va="center", color=style.MUTED)
         return
-    drawn = []
+    drawn: dict[str, BarContainer] = {}
     for place, answers in enumerate(dossier.answers):
         left = 0.0
         for name, mean in zip(answers.classes, answers.probabilities.mean(axis=0, dtype=float), strict=True):
-            bar = axes.barh(place, mean, left=left, height=0.7, color=style.CLASS_COLOURS[name], label=name)
+            drawn[name] = axes.barh(place, mean, left=left, height=0.7, color=style.CLASS_COLOURS[name])
             left += mean
-            drawn.append(bar)
     labels = [f"{answers.name}, {answers.right} of {len(answers.runs)} right" for answers in dossier.answers]
     _finish(axes, labels, "mean probability over the runs that tested it")
-    named = {bar.get_label(): bar for bar in drawn}
-    axes.legend(named.values(), named.keys(), loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
+    handles, names = list(drawn.values()), list(drawn)
+    axes.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)
 
 
 def _finish(axes: Axes, labels: list[str], title: str) -> None:
