@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.archive import TABLE2_NAME
@@ -137,7 +138,8 @@ def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | No
 
     The split says which runs tested the galaxy, and in which row of the images; only their records are read.
     """
-    if not split.exists():
+    # The split of a study without levels has no columns of its own.
+    if not split.exists() or "part" not in pq.read_schema(split).names:
         return None
     members = pd.read_parquet(
         split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")]
