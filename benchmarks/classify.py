@@ -53,9 +53,9 @@ def seconds(project: Path, stamps: Path) -> float:
     """Return what `galmorph classify` takes without its figure, on all cores."""
     from galmorph.classify.many import classify_targets
     from galmorph.classify.targets import stamp_targets
-    from galmorph.classify.trained import load_ensemble
+    from galmorph.classify.trained import read_ensemble
 
-    ensemble = load_ensemble("two_class", project)
+    ensemble = read_ensemble("two_class", project)
     started = time.perf_counter()
     targets = stamp_targets(stamps, None, ensemble.stamps, ensemble.cutouts)
     classify_targets(targets, ensemble, project)
@@ -64,9 +64,9 @@ def seconds(project: Path, stamps: Path) -> float:
 
 def alone(project: Path) -> float:
     """Return the stamps a second of one network in one process, from an array."""
-    from galmorph.classify.trained import load_ensemble
+    from galmorph.classify.trained import read_ensemble
 
-    ensemble = load_ensemble("two_class", project)
+    ensemble = read_ensemble("two_class", project)
     stamps = np.random.default_rng(0).normal(0, 5, (AT_ONCE, 64, 64)).astype(np.float32)
     ensemble.probabilities(stamps[:256])
     started = time.perf_counter()

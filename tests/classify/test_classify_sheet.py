@@ -59,7 +59,7 @@ def test_each_stamp_has_its_name_its_probability_and_a_label_that_differs(std: f
     texts = {axes.get_title(): [text.get_text() for text in axes.texts] for axes in figure.axes if axes.get_title()}
     assert set(texts) == {"stamp_0", "stamp_1", "stamp_2"}
     spread = "" if np.isnan(std) else " ± 0.10"
-    assert texts["stamp_0"] == [f"{table.loc[100, 'p_spiral']:.2f}{spread}", "labelled elliptical"]
+    assert texts["stamp_0"] == [f"{table['p_spiral'].iloc[0]:.2f}{spread}", "labelled elliptical"]
     assert len(texts["stamp_1"]) == 1
     assert len(texts["stamp_2"]) == 1
 

@@ -58,7 +58,8 @@ def test_stamps_to_tables_and_a_sheet(
 
 def test_the_same_bytes_again_in_the_place_of_the_earlier_answer(study: Path, new_stamps: Path, tmp_path: Path) -> None:
     wanted = asked(tmp_path / "answers", stamps=new_stamps)
-    first, second = {}, {}
+    first: dict[str, bytes] = {}
+    second: dict[str, bytes] = {}
     for found in (first, second):
         classify(wanted, study)
         found.update({path.name: path.read_bytes() for path in (tmp_path / "answers").iterdir()})

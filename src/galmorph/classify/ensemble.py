@@ -50,6 +50,8 @@ class Ensemble:
         The blocks of params.yaml with which the stamps of their training were cut, or read.
     pixel_scale
         Least and most in the training's data, arcsec; None where it is unknown.
+    remarks
+        What whoever uses them should know, in sentences.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Ensemble:
     cutouts: CutoutSettings
     stamps: StampsSettings
     pixel_scale: tuple[float, float] | None
+    remarks: tuple[str, ...] = ()
 
     def classify(self, stamps: NDArray[np.floating[Any]], pixel_scale: ArrayLike | None = None) -> pd.DataFrame:
         """Say of each stamp what class the galaxy in its middle is of.

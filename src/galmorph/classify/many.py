@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from galmorph.classify.doubts import doubts
 from galmorph.classify.ensemble import Ensemble, summarised
 from galmorph.classify.targets import Targets
-from galmorph.classify.trained import load_ensemble
+from galmorph.classify.trained import read_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.plan import code_hash
 from galmorph.progress import Progress
@@ -54,7 +54,7 @@ class Block:
 
 @functools.lru_cache(maxsize=1)
 def _loaded(name: str, project: Path) -> Ensemble:
-    return load_ensemble(name, project)
+    return read_ensemble(name, project)
 
 
 def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, code: str) -> Block:

@@ -6,6 +6,7 @@ import difflib
 import json
 import logging
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,13 +60,22 @@ def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
         If nothing of this name was trained, it kept no weights, was trained on other classes than params.yaml now
         says, or a record or its weights are missing, torn, or of different campaigns.
     """
-    root = Path(project)
+    ensemble = read_ensemble(name, Path(project))
+    for remark in ensemble.remarks:
+        log.warning("%s", remark)
+    runs = ", ".join(str(member.run) for member in ensemble.members)
+    log.debug("%s: networks of the runs %s", name, runs)
+    return ensemble
+
+
+def read_ensemble(name: str, root: Path) -> Ensemble:
+    """Load an ensemble as `load_ensemble` does, and leave its remarks to the caller: workers have nobody to tell."""
     chosen = load_settings(root / PARAMS)
     known = known_models(root / MODELS)
     if name not in known:
         raise GalmorphError(_unknown(name, known, root / MODELS))
     folder = root / records_folder(name, "confirmed")
-    runs = sorted(int(path.name[4:7]) for path in folder.glob("run-*.weights.h5"))
+    runs = sorted(int(path.name[4:7]) for path in folder.glob("run-[0-9][0-9][0-9].weights.h5"))
     if not runs:
         raise GalmorphError(
             f"{folder}: no weights were kept; set training.keep_weights to 1 or more and run dvc repro confirm@{name}, "
@@ -77,21 +87,10 @@ def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
     _refuse_other_classes(name, first, chosen)
     network = _settings(NetworkSettings, first, "network", folder)
     cutting = cutting_of(first, chosen, root)
-    if not cutting.certain:
-        log.warning(
-            "dvc.lock does not know the stamps that %s was trained on: that new ones are cut in the same way cannot be "
-            "told, and params.yaml is believed; dvc repro makes it certain",
-            name,
-        )
     members = tuple(
         Member(record.run, record.softening, _weights(folder / weights_name(record.run), network, cutting, first))
         for record in records
     )
-    if (width := first.parameters.get("level.psf_fwhm")) is not None:
-        log.warning(
-            "%s was trained on galaxies as a telescope with a PSF of %g arcsec shows them: give it such", name, width
-        )
-    log.debug("%s: networks of the runs %s", name, ", ".join(str(run) for run in runs))
     return Ensemble(
         name=name,
         classes=first.classes,
@@ -101,7 +100,18 @@ def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
         cutouts=cutting.cutouts,
         stamps=cutting.stamps,
         pixel_scale=_pixel_scale(first, chosen, root / GALAXIES if cutting.certain else None),
+        remarks=tuple(_remarks(name, first, cutting)),
     )
+
+
+def _remarks(name: str, record: Record, cutting: Cutting) -> Iterator[str]:
+    if not cutting.certain:
+        yield (
+            f"dvc.lock does not know the stamps that {name} was trained on: whether new ones are cut in the same way "
+            "cannot be told, and params.yaml is believed; dvc repro makes it certain"
+        )
+    if (width := record.parameters.get("level.psf_fwhm")) is not None:
+        yield f"{name} was trained on galaxies as a telescope with a PSF of {width:g} arcsec shows them: give it such"
 
 
 def _unknown(name: str, known: list[str], models: Path) -> str:
