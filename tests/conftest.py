@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -11,9 +12,13 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import settings
+from numpy.typing import NDArray
 
+from galmorph.classify import Ensemble, load_ensemble
+from made_trained_study import made_trained_study
 from parameters import ROOT
 
 # Examples are bounded by number, not by time: these machines are shared.
@@ -77,3 +82,29 @@ def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
             client.wait_for_workers(2, timeout=60)
             address = client.scheduler.address
         yield Scheduler(address, process, workers, start_worker)
+
+
+@pytest.fixture(scope="session")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A finished study of made stamps: to be read only."""
+    folder = tmp_path_factory.mktemp("study")
+    made_trained_study(folder)
+    return folder
+
+
+@pytest.fixture
+def own_study(study: Path, tmp_path: Path) -> Path:
+    """A copy of it that a test may spoil."""
+    return Path(shutil.copytree(study, tmp_path / "own"))
+
+
+@pytest.fixture(scope="session")
+def ensemble(study: Path) -> Ensemble:
+    return load_ensemble("three_class", study)
+
+
+@pytest.fixture(scope="session")
+def study_images(study: Path) -> NDArray[np.float32]:
+    """The stamps of the study: (150, 16, 16) float32, DN."""
+    images: NDArray[np.float32] = np.load(study / "data/cutouts/images.npy")
+    return images

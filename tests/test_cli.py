@@ -1,15 +1,21 @@
+import io
 import logging
+import os
+import pty
 import re
+import subprocess
+import sys
 
 import pytest
 
 from archiveserver import serving
 from framemaker import objid, table2_row, write_table2
-from galmorph import cli
+from galmorph import cli, progress
 from galmorph.errors import GalmorphError
 from galmorph.manifest import write_manifest
+from galmorph.progress import Progress
 from galmorph.stages import layout
-from galmorph.stages.launch import launch
+from galmorph.stages.launch import NORMAL, QUIET, STOPPED_STATUS, VERBOSE, launch, painted
 from parameters import ROOT
 
 
@@ -17,6 +23,7 @@ from parameters import ROOT
 def _logging_as_before():
     yield
     logging.getLogger("galmorph").setLevel(logging.NOTSET)
+    progress.hidden = False
 
 
 def test_check_outside_a_project_says_where_to_go(tmp_path, monkeypatch):
@@ -41,12 +48,14 @@ def test_a_defect_of_ours_keeps_its_traceback():
         launch(broken)
 
 
-def test_an_interrupted_stage_says_what_happens_next():
+def test_an_interrupted_stage_says_what_happens_next(capsys):
     def interrupted():
         raise KeyboardInterrupt
 
-    with pytest.raises(SystemExit, match="dvc repro goes on from there"):
+    with pytest.raises(SystemExit) as ended:
         launch(interrupted)
+    assert ended.value.code == STOPPED_STATUS
+    assert capsys.readouterr().err == "galmorph: stopped; what had finished is kept, dvc repro goes on from there\n"
 
 
 def test_replace_takes_the_place_of_what_was_there(tmp_path):
@@ -114,3 +123,175 @@ def test_verify_says_what_is_wrong_and_repairs_it(tmp_path, monkeypatch, capsys)
         cli.main()
         assert capsys.readouterr().out == "repaired  one.fit\n"
     assert (raw / "one.fit").read_bytes() == b"1" * 1000
+
+
+def run(*arguments, **environment):
+    """Run galmorph as a user does."""
+    inherited = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "TERM")}
+    return subprocess.run(
+        [sys.executable, "-m", "galmorph.cli", *arguments],
+        env=inherited | {"PYTHONPATH": str(ROOT / "src"), "TERM": "xterm"} | environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize("name", cli.COMMANDS)
+def test_every_command_has_examples_that_its_parser_takes(name, capsys):
+    parser = cli.parser()
+    with pytest.raises(SystemExit) as ended:
+        parser.parse_args([name, "--help"])
+    assert ended.value.code == 0
+    printed = capsys.readouterr().out
+    examples = printed.partition("examples:\n")[2].splitlines()
+    assert examples
+    assert (cli.COMMANDS[name].described.__doc__ or "nothing").split(".")[0][:40] in printed
+    for line in examples:
+        calls = [part.strip() for part in line.split("&&") if part.strip().startswith("galmorph ")]
+        assert calls
+        for call in calls:
+            assert parser.parse_args(call.split()[1:]).command == name
+
+
+def test_help_names_all_commands_and_the_exit_statuses(capsys):
+    with pytest.raises(SystemExit):
+        cli.parser().parse_args(["--help"])
+    printed = capsys.readouterr().out
+    assert all(f"\n    {name}" in printed for name in cli.COMMANDS)
+    assert all(f"\n  {status}  " in printed for status in (0, 1, 2, 130))
+
+
+def test_a_users_mistake_ends_with_1_and_no_traceback(tmp_path):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes().replace(b"epochs: 8", b"epochs: 0"))
+    done = subprocess.run(
+        [sys.executable, "-m", "galmorph.cli", "check"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert done.stderr.startswith("galmorph: params.yaml: training.epochs: ")
+    assert "Traceback" not in done.stderr
+    assert "\033" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ((), "the following arguments are required: COMMAND"),
+        (("chek",), "invalid choice: 'chek'"),
+        (("show", "m31"), "argument OBJID: invalid int value: 'm31'"),
+        (("classify", "two_class"), "one of the arguments --stamps --frame is required"),
+        (("classify", "two_class", "--frame", "f"), "--frame and --positions go together"),
+        (("classify", "two_class", "--stamps", "s", "--positions", "p"), "--frame and --positions go together"),
+        (("classify", "two_class", "--frame", "f", "--positions", "p", "--labels", "l"), "--labels goes with --stamps"),
+        (("classify", "two_class", "--frame", "f", "--stamps", "s"), "not allowed with argument"),
+        (("check", "--quiet", "--verbose"), "not allowed with argument"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense_ends_with_2(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["galmorph", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        cli.main()
+    assert ended.value.code == 2
+    assert message in capsys.readouterr().err
+
+
+def test_statuses_and_streams_as_a_user_sees_them():
+    done = run("check", "--params")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "unrecognized arguments: --params" in done.stderr
+    done = run("--version")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("galmorph ")
+
+
+@pytest.mark.parametrize("arguments", [["--quiet", "check"], ["check", "--quiet"], ["check", "-q"]])
+def test_quiet_says_nothing_when_all_is_well(arguments, tmp_path, monkeypatch, capsys):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.argv", ["galmorph", *arguments])
+    cli.main()
+    said = capsys.readouterr()
+    assert (said.out, said.err) == ("", "")
+    monkeypatch.setattr("sys.argv", ["galmorph", "check"])
+    cli.main()
+    assert capsys.readouterr().out.startswith("params.yaml: survey simulated")
+
+
+@pytest.mark.parametrize(
+    ("verbosity", "heard"),
+    [(QUIET, ["warning"]), (NORMAL, ["info", "warning"]), (VERBOSE, ["debug", "info", "warning"])],
+)
+def test_how_much_is_heard(verbosity, heard, capsys, monkeypatch):
+    monkeypatch.setattr(logging.getLogger(), "handlers", [])
+
+    def talk():
+        log = logging.getLogger("galmorph.test")
+        for level in ("debug", "info", "warning"):
+            getattr(log, level)("%s", level)
+        with Progress(1, 1, "the bar", "job").bar:
+            pass
+
+    launch(talk, verbosity)
+    said = capsys.readouterr().err
+    assert [word for word in ("debug", "info", "warning") if word in said.split()] == heard
+    assert ("the bar" in said) == (verbosity != QUIET)
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+@pytest.mark.parametrize(
+    ("stream", "environment", "coloured"),
+    [
+        (Terminal(), {"TERM": "xterm"}, True),
+        (Terminal(), {"TERM": "xterm", "NO_COLOR": "1"}, False),
+        (Terminal(), {"TERM": "dumb"}, False),
+        (io.StringIO(), {"TERM": "xterm"}, False),
+    ],
+)
+def test_colours_are_for_terminals_whose_user_wants_them(stream, environment, coloured, monkeypatch):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    assert painted("word", "31", stream) == ("\033[31mword\033[0m" if coloured else "word")
+
+
+@pytest.mark.parametrize(("no_colour", "coloured"), [("", True), ("1", False)])
+def test_a_message_on_a_real_terminal(tmp_path, no_colour, coloured):
+    ours, theirs = pty.openpty()
+    done = subprocess.run(
+        [sys.executable, "-m", "galmorph.cli", "check"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src"), "TERM": "xterm", "NO_COLOR": no_colour},
+        stderr=theirs,
+    )
+    os.close(theirs)
+    said = os.read(ours, 10_000).decode()
+    os.close(ours)
+    assert done.returncode == 1
+    assert said.startswith(
+        "\033[31mgalmorph:\033[0m params.yaml: no such file" if coloured else "galmorph: params.yaml"
+    )
+
+
+def test_whoever_has_read_enough_sees_no_traceback(tmp_path):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run(
+        [sys.executable, "-m", "galmorph.cli", "check"],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "src")},
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert done.stderr == ""

@@ -1,4 +1,5 @@
 import os
+import signal
 
 import pytest
 
@@ -40,3 +41,12 @@ def test_a_scheduler_address_that_is_none_is_refused(monkeypatch, address):
     monkeypatch.setattr("galmorph.cluster.CONNECT_SECONDS", 1)
     with pytest.raises(GalmorphError, match=f"GALMORPH_SCHEDULER: nobody answers at {address}"):
         client(1).__enter__()
+
+
+def test_ctrl_c_is_for_the_main_process_alone(monkeypatch):
+    monkeypatch.setenv("GALMORPH_WORKERS", "1")
+    before = signal.getsignal(signal.SIGINT)
+    with client(1) as connected:
+        ignored = connected.run(lambda: signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+    assert list(ignored.values()) == [True]
+    assert signal.getsignal(signal.SIGINT) == before

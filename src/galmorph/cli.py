@@ -3,20 +3,38 @@
 from __future__ import annotations
 
 import argparse
-import functools
 import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
 
-from galmorph import __version__
+from galmorph import __version__, progress
 from galmorph.errors import GalmorphError
 from galmorph.stages import layout
-from galmorph.stages.launch import launch
+from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, launch
+
+STOPPED = "stopped; the same command begins again, and what the stages had finished is kept"
+ENDING = """
+exit status:
+  0    done
+  1    something that you can put right: the message says what, and how
+  2    the command line makes no sense
+  130  stopped with Ctrl-C
+A traceback is a defect of galmorph's. Colours are for terminals; NO_COLOR=1 turns them off.
+"""
+
+
+def notice(text: str) -> None:
+    """Print what is said when all is well, unless the user wants to hear nothing of it."""
+    if not progress.hidden:
+        sys.stdout.write(text)
 
 
 def check() -> None:
     """Check params.yaml before any work."""
     chosen = layout.settings()
     runs = 2 * chosen.protocol.runs * len(chosen.conditions)
-    sys.stdout.write(
+    notice(
         f"params.yaml: survey {chosen.survey.name} ({chosen.survey.source}), {len(chosen.conditions)} conditions, "
         f"{runs} runs of at most {chosen.training.epochs} epochs\n"
     )
@@ -29,7 +47,7 @@ def sync() -> None:
 
     chosen = layout.settings()
     counts = open_store(chosen).sync([*declared_records(chosen), *declared_transfers(chosen).values()])
-    sys.stdout.write(f"MLflow: {counts}\n")
+    notice(f"MLflow: {counts}\n")
 
 
 def plan() -> None:
@@ -59,7 +77,7 @@ def verify(again: bool = False) -> None:
         files, wrong = compare(layout.RAW)
         remedy = "galmorph verify --repair fetches them again (those made here: dvc repro --force acquire)"
         if not wrong:
-            sys.stdout.write(f"{layout.RAW}: {files} files, all of them as the manifest says\n")
+            notice(f"{layout.RAW}: {files} files, all of them as the manifest says\n")
     sys.stdout.write("".join(f"wrong     {path}: {reason}\n" for path, reason in wrong.items()))
     if wrong:
         raise GalmorphError(f"{layout.RAW}: {len(wrong)} files are not what the manifest says; {remedy}")
@@ -85,19 +103,134 @@ def summary() -> None:
     )
 
 
-COMMANDS = {"check": check, "plan": plan, "verify": verify, "sync": sync, "summary": summary}
+def classify(asked: argparse.Namespace) -> None:
+    """Classify new galaxies with the kept networks of a condition: a folder of stamps, or positions on a frame."""
+    from galmorph.commands.classify import Asked
+    from galmorph.commands.classify import classify as answer
+
+    notice(answer(Asked(**{name: getattr(asked, name) for name in Asked.__dataclass_fields__})))
+
+
+def show(objid: int, output: Path | None) -> None:
+    """Show a galaxy of the study: its stamp in its frame, its votes, and what the runs that tested it said."""
+    from galmorph.commands.show import show as describe
+
+    sys.stdout.write(describe(objid, output))
+
+
+@dataclass(frozen=True)
+class Command:
+    """A command: what it does with the parsed arguments, the function that says it in words, and examples."""
+
+    run: Callable[[argparse.Namespace], None]
+    described: Callable[..., None]
+    examples: tuple[str, ...]
+
+
+COMMANDS = {
+    "check": Command(lambda asked: check(), check, ("galmorph check", "galmorph check --quiet && dvc repro")),
+    "plan": Command(lambda asked: plan(), plan, ("cp presets/sdss.yaml params.yaml && galmorph plan",)),
+    "verify": Command(lambda asked: verify(asked.repair), verify, ("galmorph verify", "galmorph verify --repair")),
+    "sync": Command(lambda asked: sync(), sync, ("galmorph sync", "rm mlflow.db && galmorph sync")),
+    "summary": Command(lambda asked: summary(), summary, ("galmorph summary",)),
+    "classify": Command(
+        classify,
+        classify,
+        (
+            "galmorph classify two_class --stamps new_stamps",
+            "galmorph classify two_class --stamps new_stamps --labels new_stamps.csv --output answers",
+            "galmorph classify three_class --frame fpC-001729-r3-0083.fit.gz --positions galaxies.csv",
+            "galmorph classify transfer/coarse --stamps coarse_stamps",
+        ),
+    ),
+    "show": Command(
+        lambda asked: show(asked.objid, asked.output),
+        show,
+        ("galmorph show 587727178986356823", "galmorph show 587727178986356823 --output galaxy.png"),
+    ),
+}
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command line."""
+    # Before or after the command's name; the later one must not undo the earlier.
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    amount = common.add_mutually_exclusive_group()
+    amount.add_argument(
+        "-q",
+        "--quiet",
+        dest="verbosity",
+        action="store_const",
+        const=QUIET,
+        help="no progress and no notices: warnings, errors, and what was asked for",
+    )
+    amount.add_argument(
+        "-v", "--verbose", dest="verbosity", action="store_const", const=VERBOSE, help="more of what goes on"
+    )
+    raw = argparse.RawDescriptionHelpFormatter
+    whole = argparse.ArgumentParser(
+        prog="galmorph",
+        description=__doc__,
+        parents=[common],
+        formatter_class=raw,
+        epilog=_examples(("galmorph check", "dvc repro", "galmorph summary", "galmorph classify --help")) + ENDING,
+    )
+    whole.add_argument("--version", action="version", version=f"galmorph {__version__}")
+    commands = whole.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        words = command.described.__doc__
+        commands.add_parser(
+            name,
+            help=words,
+            description=words,
+            parents=[common],
+            formatter_class=raw,
+            epilog=_examples(command.examples),
+        )
+    commands.choices["verify"].add_argument("--repair", action="store_true", help="fetch again what differs")
+    _classify_arguments(commands.choices["classify"])
+    commands.choices["show"].add_argument(
+        "objid", metavar="OBJID", type=int, help="as in data/cutouts/galaxies.parquet"
+    )
+    commands.choices["show"].add_argument(
+        "--output", metavar="FILE", type=Path, help="the picture; by default shown/OBJID.png"
+    )
+    return whole
+
+
+def _classify_arguments(command: argparse.ArgumentParser) -> None:
+    command.add_argument("condition", metavar="CONDITION", help="what was trained: a condition, or transfer/LEVEL")
+    what = command.add_mutually_exclusive_group(required=True)
+    what.add_argument("--stamps", metavar="FOLDER", type=Path, help="FITS, npy, PNG or JPEG stamps")
+    what.add_argument("--frame", metavar="FILE", type=Path, help="an SDSS frame, with --positions")
+    command.add_argument(
+        "--labels", metavar="CSV", type=Path, help="of the stamps: stamp; optional name, ra, dec, pixel_scale, class"
+    )
+    command.add_argument(
+        "--positions", metavar="CSV", type=Path, help="on the frame: ra, dec; optional name or objid, class"
+    )
+    command.add_argument("--sky-subtracted", action="store_true", help="leave the sky of the stamps as it is")
+    command.add_argument(
+        "--output",
+        metavar="FOLDER",
+        type=Path,
+        help="by default classified/CONDITION; an earlier answer there is replaced",
+    )
+
+
+def _examples(lines: tuple[str, ...]) -> str:
+    return "examples:\n" + "".join(f"  {line}\n" for line in lines)
 
 
 def main() -> None:
     """Parse the command line and run the command."""
-    parser = argparse.ArgumentParser(prog="galmorph", description=__doc__)
-    parser.add_argument("--version", action="version", version=f"galmorph {__version__}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        commands.add_parser(name, help=command.__doc__, description=command.__doc__)
-    commands.choices["verify"].add_argument("--repair", action="store_true", help="fetch again what differs")
-    asked = parser.parse_args()
-    launch(functools.partial(verify, asked.repair) if asked.command == "verify" else COMMANDS[asked.command])
+    whole = parser()
+    asked = whole.parse_args()
+    if asked.command == "classify" and (asked.frame is None) != (asked.positions is None):
+        whole.error("classify: --frame and --positions go together")
+    if asked.command == "classify" and asked.labels and asked.stamps is None:
+        whole.error("classify: --labels goes with --stamps")
+    launch(lambda: COMMANDS[asked.command].run(asked), getattr(asked, "verbosity", NORMAL), STOPPED)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
@@ -45,6 +47,22 @@ def worker_memory() -> str:
     except ValueError:
         raise GalmorphError(f"GALMORPH_WORKER_MEMORY: a size such as 2GiB, not {text!r}") from None
     return text
+
+
+@contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """Let processes that are started meanwhile ignore Ctrl-C.
+
+    A terminal sends it to all of them: each would say so with a traceback, where the main process ends them anyway.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 @contextmanager
@@ -95,17 +113,20 @@ def client(count: int) -> Iterator[Any]:
                 "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES),
             }
             stack.enter_context(dask.config.set(patient))
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    processes=True,
-                    memory_limit=worker_memory(),
-                    # Any free port: with None, the scheduler's web server still asks for 8787 and warns if it is taken.
-                    dashboard_address="127.0.0.1:0",
-                    local_directory=stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-")),
-                    silence_logs=logging.CRITICAL,
+            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
+            with _deaf_to_interrupts():
+                cluster = stack.enter_context(
+                    LocalCluster(
+                        n_workers=count,
+                        threads_per_worker=1,
+                        processes=True,
+                        memory_limit=worker_memory(),
+                        # Any free port: with None, the scheduler's web server still asks for 8787 and warns if it is
+                        # taken.
+                        dashboard_address="127.0.0.1:0",
+                        local_directory=folder,
+                        silence_logs=logging.CRITICAL,
+                    )
                 )
-            )
             connected = stack.enter_context(Client(cluster))
         yield connected

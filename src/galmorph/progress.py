@@ -8,6 +8,8 @@ from typing import Self
 
 from tqdm import tqdm
 
+hidden = False  # with galmorph --quiet; whoever runs a command sets it
+
 
 class Progress:
     """A bar over the steps of all jobs, with the time left; where the output is no terminal, a line now and then."""
@@ -25,6 +27,7 @@ class Progress:
             dynamic_ncols=terminal,
             mininterval=0.5 if terminal else 10.0,
             maxinterval=30,
+            disable=hidden,
             smoothing=0.05,
         )
 
@@ -60,6 +63,7 @@ class Bytes:
             dynamic_ncols=terminal,
             mininterval=0.5 if terminal else 10.0,
             maxinterval=30,
+            disable=hidden,
             smoothing=0.05,
         )
 

@@ -1,4 +1,8 @@
-"""How a stage or a command starts: its log, its environment, and what a user sees of an error."""
+"""How every stage and command is run: its environment, what a user sees of its work and of an error, its exit status.
+
+0: done. 1: something that the user can put right, said in a line or a few. 2: the command line makes no sense
+(argparse). 130: stopped by Ctrl-C. A traceback is a defect of ours.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +14,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from galmorph import progress
 from galmorph.errors import GalmorphError
 
 ENVIRONMENT = {
@@ -19,28 +24,61 @@ ENVIRONMENT = {
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for each run on a server
     "GIT_PYTHON_REFRESH": "quiet",
 }
+QUIET, NORMAL, VERBOSE = -1, 0, 1
+STOPPED = "stopped; what had finished is kept, dvc repro goes on from there"
+STOPPED_STATUS = 130  # as shells have it: 128 and the number of the signal
+
+_LEVELS = {QUIET: logging.WARNING, NORMAL: logging.INFO, VERBOSE: logging.DEBUG}
+_RED, _YELLOW = "31", "33"
+
+
+def painted(text: str, colour: str, stream: TextIO) -> str:
+    """Return a text in a colour where the stream is a terminal that has them and the user has not set NO_COLOR."""
+    plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
+    return text if plain else f"\033[{colour}m{text}\033[0m"
 
 
 class AboveBars(logging.StreamHandler[TextIO]):
-    """Log lines that do not run into the progress bars."""
+    """Log lines that do not run into the progress bars; warnings and errors in colour."""
 
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line where the bars are not."""
-        tqdm.write(self.format(record), file=self.stream)
+        text = self.format(record)
+        if record.levelno >= logging.WARNING:
+            text = painted(text, _RED if record.levelno >= logging.ERROR else _YELLOW, self.stream)
+        tqdm.write(text, file=self.stream)
 
 
-def launch(function: Callable[[], None]) -> None:
-    """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback."""
+def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str = STOPPED) -> None:
+    """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback.
+
+    Parameters
+    ----------
+    function
+        What is to be done.
+    verbosity
+        QUIET: no progress, no notices; warnings and errors only. VERBOSE: what else goes to the log files alone.
+    stopped
+        What is said after Ctrl-C.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # The terminal shows what a person wants to follow, the log file of a campaign all that is said.
     terminal = AboveBars(sys.stderr)
-    terminal.setLevel(logging.INFO)
+    terminal.setLevel(_LEVELS[verbosity])
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
     logging.getLogger("galmorph").setLevel(logging.DEBUG)
+    progress.hidden = verbosity == QUIET
     try:
         function()
+        sys.stdout.flush()
     except GalmorphError as error:
-        sys.exit(f"galmorph: {error}")
+        sys.exit(f"{painted('galmorph:', _RED, sys.stderr)} {error}")
     except KeyboardInterrupt:
-        sys.exit("galmorph: stopped; what had finished is kept, dvc repro goes on from there")
+        sys.stderr.write(f"{painted('galmorph:', _RED, sys.stderr)} {stopped}\n")
+        sys.exit(STOPPED_STATUS)
+    except BrokenPipeError:
+        # Whoever read the output has enough of it (`galmorph summary | head -1`). What Python would still write at its
+        # end goes nowhere, as its documentation has it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)

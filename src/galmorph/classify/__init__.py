@@ -1,0 +1,11 @@
+"""Galaxies that no run has seen, classified by the networks that a study kept.
+
+>>> from galmorph.classify import load_ensemble
+>>> ensemble = load_ensemble("two_class")
+>>> table = ensemble.classify(stamps)
+"""
+
+from galmorph.classify.ensemble import Ensemble
+from galmorph.classify.trained import load_ensemble
+
+__all__ = ["Ensemble", "load_ensemble"]

@@ -1,0 +1,193 @@
+"""New galaxies: a folder of stamps, or a frame and positions on it."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from galmorph.cutouts import frame_cutouts
+from galmorph.errors import GalmorphError
+from galmorph.fields import CLASS_NAMES
+from galmorph.frames import Frame, read_frame
+from galmorph.settings import CutoutSettings, StampsSettings
+from galmorph.sources.pictures import ENDINGS
+from galmorph.sources.stamps import read_stamps
+from galmorph.stamp import Reject, Stamp
+from galmorph.texttable import read_text_table, real_numbers, refuse_rows, require_columns
+
+_SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
+
+
+@dataclass(frozen=True)
+class Targets:
+    """Galaxies to be classified.
+
+    Attributes
+    ----------
+    table
+        One row for each, index 0, 1, ...: name (str), ra, dec (degrees; NaN where unknown), class (str; empty where
+        unknown), and what `read` needs.
+    read
+        Called with some rows of it: yields a `Stamp` or a `Reject` for each, in their order. Importable by name.
+    source
+        What they come from, for people.
+    hint
+        What to look at where none of them can be used.
+    """
+
+    table: pd.DataFrame
+    read: Callable[[pd.DataFrame], Iterator[Stamp | Reject]]
+    source: str
+    hint: str
+
+
+def stamp_targets(
+    folder: Path, labels: Path | None, stamps: StampsSettings, cutouts: CutoutSettings, subtracted: bool = False
+) -> Targets:
+    """List the stamps of a folder; they are read as those of the source `stamps` are.
+
+    Parameters
+    ----------
+    folder
+        FITS, npy, PNG or JPEG.
+    labels
+        A CSV with a column stamp (file name); optional name or objid, ra, dec (degrees, or as in Galaxy Zoo 1),
+        pixel_scale (arcsec) and class, which is only compared. None: all stamps of the folder, by name.
+    stamps, cutouts
+        How those of the training were read.
+    subtracted
+        Whether the sky is subtracted from the stamps already; else it is, as measured on the border of each.
+
+    Raises
+    ------
+    GalmorphError
+        If there is no such folder or no stamp in it, or the labels are wrong or name a stamp that is not there.
+    """
+    if not folder.is_dir():
+        raise GalmorphError(f"{folder}: no such folder; --stamps names the folder that the stamps lie in")
+    present = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+    if labels is None:
+        if not present:
+            raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")
+        table = pd.DataFrame({"stamp": present})
+    else:
+        table = read_text_table(labels)
+        table.columns = table.columns.str.strip().str.lower()
+        require_columns(table, ("stamp",), labels)
+        table["stamp"] = table["stamp"].str.strip()
+        refuse_rows(~table["stamp"].isin(present), table, "stamp", f"is no stamp in {folder}", labels)
+        refuse_rows(table["stamp"].duplicated(), table, "stamp", "stands in the table twice", labels)
+    described = _described(table, labels or folder, "stamp")
+    default = math.nan if stamps.pixel_scale is None else stamps.pixel_scale
+    scale = _numbers(table, "pixel_scale", labels or folder, 1e-4, 60.0)
+    described["pixel_scale"] = np.where(np.isnan(scale), default, scale)
+    described["psf_fwhm"] = math.nan
+    described["row"] = described.index
+    function = read_subtracted if subtracted else read_stamps
+    read = functools.partial(function, folder=folder.resolve(), settings=stamps, cutouts=cutouts)
+    hint = "see how stamps must be made in docs/classify.md"
+    return Targets(described.assign(stamp=table["stamp"]), read, f"stamps in {folder.resolve().name}", hint)
+
+
+def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targets:
+    """List positions on a frame; they are cut out as the galaxies of a survey are.
+
+    Parameters
+    ----------
+    frame
+        A DR7 or DR8+ frame, named as the archive names it.
+    positions
+        A CSV with columns ra, dec: degrees, or hours:minutes:seconds and degrees:minutes:seconds as in Galaxy Zoo 1;
+        optional name or objid, and class, which is only compared. Upper case will do.
+    cutouts
+        How the stamps of the training were cut.
+
+    Raises
+    ------
+    GalmorphError
+        If the frame cannot be read, or the table is wrong.
+    """
+    opened = _frame(frame.resolve())
+    table = read_text_table(positions)
+    table.columns = table.columns.str.strip().str.lower()
+    require_columns(table, ("ra", "dec"), positions)
+    described = _described(table, positions, "ra")
+    refuse_rows(described[["ra", "dec"]].isna().any(axis=1), table, "ra", "and dec: one of them is empty", positions)
+    read = functools.partial(read_positions, frame=frame.resolve(), cutouts=cutouts)
+    ny, nx = opened.image.shape
+    centre = opened.wcs.pixel_to_world((nx - 1) / 2, (ny - 1) / 2)
+    hint = (
+        f"the middle of the frame is at RA {centre.ra.deg:.4f}, Dec {centre.dec.deg:+.4f} degrees; are the positions "
+        "meant for it?"
+    )
+    return Targets(described, read, f"positions on {frame.name}", hint)
+
+
+def read_subtracted(
+    requests: pd.DataFrame, folder: Path, settings: StampsSettings, cutouts: CutoutSettings
+) -> Iterator[Stamp | Reject]:
+    """Read stamps whose sky is subtracted already, and give back what is measured as sky on their borders."""
+    for result in read_stamps(requests, folder, settings, cutouts):
+        if isinstance(result, Reject):
+            yield result
+        else:
+            yield replace(result, image=result.image + np.float32(result.sky), wide=None, sky=0.0)
+
+
+def read_positions(requests: pd.DataFrame, frame: Path, cutouts: CutoutSettings) -> Iterator[Stamp | Reject]:
+    """Cut some positions out of a frame."""
+    yield from frame_cutouts(_frame(frame), requests, cutouts)
+
+
+@functools.lru_cache(maxsize=1)
+def _frame(path: Path) -> Frame:
+    """Read a frame, once for all the blocks that a process does."""
+    return read_frame(path)
+
+
+def _described(table: pd.DataFrame, path: Path, key: str) -> pd.DataFrame:
+    """Return name, ra, dec and class of the rows of a table of text."""
+    named = next((column for column in ("name", "objid") if column in table.columns), None)
+    if named:
+        names = table[named].str.strip()
+        refuse_rows(names == "", table, named, "is empty", path)
+        refuse_rows(names.duplicated(), table, named, "stands in the table twice", path)
+    else:
+        names = table[key] if key == "stamp" else pd.Series([str(number) for number in range(1, len(table) + 1)])
+    kinds = table["class"].str.strip() if "class" in table.columns else pd.Series([""] * len(table))
+    refuse_rows(~kinds.isin([*CLASS_NAMES, ""]), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
+    described = pd.DataFrame({"name": names.astype("str")})
+    described["ra"] = _angles(table, "ra", path, (0.0, 360.0), "hour")
+    described["dec"] = _angles(table, "dec", path, (-90.0, 90.0), "degree")
+    described["class"] = kinds.astype("str")
+    return described
+
+
+def _numbers(table: pd.DataFrame, column: str, path: Path, low: float, high: float) -> NDArray[np.float64]:
+    if column not in table.columns:
+        return np.full(len(table), math.nan)
+    return real_numbers(table, column, path, low, high, blank=True)
+
+
+def _angles(
+    table: pd.DataFrame, column: str, path: Path, bounds: tuple[float, float], unit: str
+) -> NDArray[np.float64]:
+    """Convert a column of angles to degrees; where there are colons, it is sexagesimal, in hours or degrees."""
+    if column not in table.columns or not table[column].str.contains(":").any():
+        return _numbers(table, column, path, *bounds)
+    cells = table[column].str.strip()
+    refuse_rows(~cells.str.fullmatch(_SEXAGESIMAL), table, column, f"is not {unit}s:minutes:seconds", path)
+    parts = cells.str.lstrip("+-").str.split(":", expand=True).astype(float)
+    size = (parts[0] + parts[1] / 60 + parts[2] / 3600) * (15.0 if unit == "hour" else 1.0)
+    # The sign stands on its own, because -00 is a number like any other to a converter.
+    degrees: NDArray[np.float64] = np.where(cells.str.startswith("-"), -size, size)
+    wrong = (degrees < bounds[0]) | (degrees > bounds[1])
+    refuse_rows(wrong, table, column, f"is not from {bounds[0]:g} to {bounds[1]:g} degrees", path)
+    return degrees

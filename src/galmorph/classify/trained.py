@@ -1,0 +1,185 @@
+"""What a project has trained, and one of these as an ensemble."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from pydantic import ValidationError
+
+from galmorph.classify.cutting import Cutting, cutting_of
+from galmorph.classify.ensemble import Ensemble, Member
+from galmorph.errors import GalmorphError
+from galmorph.levels import TRANSFER
+from galmorph.quiet import import_tensorflow
+from galmorph.records import Record, load_record, record_name, weights_name
+from galmorph.settings import NetworkSettings, Settings, TrainingSettings, load_settings
+from galmorph.splits import EVALUATION_CLASSES
+from galmorph.stages.layout import GALAXIES, MODELS, PARAMS, records_folder
+
+log = logging.getLogger(__name__)
+
+Trained = TypeVar("Trained", NetworkSettings, TrainingSettings)
+
+
+def known_models(models: Path) -> list[str]:
+    """Return the names of what has confirmed runs in a folder of models: CONDITION, and transfer/LEVEL."""
+    conditions = [path.parent for path in sorted(models.glob("*/confirmed")) if path.parent.name != TRANSFER]
+    levels = [path.parent for path in sorted(models.glob(f"{TRANSFER}/*/confirmed"))]
+    return [path.relative_to(models).as_posix() for path in (*conditions, *levels)]
+
+
+def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
+    """Load the networks that a condition kept.
+
+    Parameters
+    ----------
+    name
+        A condition, or transfer/LEVEL for what was trained at a level of the resolution study (or as a remedy).
+    project
+        The folder of a finished study: params.yaml, dvc.lock and models/ are read, and data/cutouts/galaxies.parquet
+        where it is there.
+
+    Returns
+    -------
+    Ensemble
+        Of the confirmed runs whose weights were kept: the first `training.keep_weights` of a condition, all of a
+        level.
+
+    Raises
+    ------
+    GalmorphError
+        If nothing of this name was trained, it kept no weights, was trained on other classes than params.yaml now
+        says, or a record or its weights are missing, torn, or of different campaigns.
+    """
+    ensemble = read_ensemble(name, Path(project))
+    for remark in ensemble.remarks:
+        log.warning("%s", remark)
+    runs = ", ".join(str(member.run) for member in ensemble.members)
+    log.debug("%s: networks of the runs %s", name, runs)
+    return ensemble
+
+
+def read_ensemble(name: str, root: Path) -> Ensemble:
+    """Load an ensemble as `load_ensemble` does, and leave its remarks to the caller: workers have nobody to tell."""
+    chosen = load_settings(root / PARAMS)
+    known = known_models(root / MODELS)
+    if name not in known:
+        raise GalmorphError(_unknown(name, known, root / MODELS))
+    folder = root / records_folder(name, "confirmed")
+    runs = sorted(int(path.name[4:7]) for path in folder.glob("run-[0-9][0-9][0-9].weights.h5"))
+    if not runs:
+        raise GalmorphError(
+            f"{folder}: no weights were kept; set training.keep_weights to 1 or more and run dvc repro confirm@{name}, "
+            "which trains these runs again"
+        )
+    records = [load_record(folder / record_name(run)) for run in runs]
+    _refuse_other_campaigns(folder, records)
+    first = records[0]
+    _refuse_other_classes(name, first, chosen)
+    network = _settings(NetworkSettings, first, "network", folder)
+    cutting = cutting_of(first, chosen, root)
+    members = tuple(
+        Member(record.run, record.softening, _weights(folder / weights_name(record.run), network, cutting, first))
+        for record in records
+    )
+    return Ensemble(
+        name=name,
+        classes=first.classes,
+        network=network,
+        training=_settings(TrainingSettings, first, "training", folder),
+        members=members,
+        cutouts=cutting.cutouts,
+        stamps=cutting.stamps,
+        pixel_scale=_pixel_scale(first, chosen, root / GALAXIES if cutting.certain else None),
+        remarks=tuple(_remarks(name, first, cutting)),
+    )
+
+
+def _remarks(name: str, record: Record, cutting: Cutting) -> Iterator[str]:
+    if not cutting.certain:
+        yield (
+            f"dvc.lock does not know the stamps that {name} was trained on: whether new ones are cut in the same way "
+            "cannot be told, and params.yaml is believed; dvc repro makes it certain"
+        )
+    if (width := record.parameters.get("level.psf_fwhm")) is not None:
+        yield f"{name} was trained on galaxies as a telescope with a PSF of {width:g} arcsec shows them: give it such"
+
+
+def _unknown(name: str, known: list[str], models: Path) -> str:
+    if not known:
+        return f"{models}: nothing is trained here; run dvc repro, or dvc pull, or go to the project's root"
+    guess = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {guess[0]}? " if guess else ""
+    return f"{name}: nothing of this name is trained; {hint}trained are: {', '.join(known)}"
+
+
+def _refuse_other_campaigns(folder: Path, records: list[Record]) -> None:
+    for record in records:
+        if record.fingerprint != records[0].fingerprint:
+            raise GalmorphError(
+                f"{folder}: run {record.run} is of another campaign than run {records[0].run}; run dvc repro, or "
+                "restore the folder with dvc checkout"
+            )
+
+
+def _refuse_other_classes(name: str, record: Record, chosen: Settings) -> None:
+    condition = chosen.conditions.get(name)
+    declared = EVALUATION_CLASSES if name.startswith(f"{TRANSFER}/") else condition and condition.classes
+    if declared and tuple(declared) != record.classes:
+        raise GalmorphError(
+            f"{name}: trained on the classes {', '.join(record.classes)}, params.yaml now says {', '.join(declared)} "
+            f"(conditions.{name}.classes); run dvc repro, or bring params.yaml to what was trained"
+        )
+
+
+def _settings(kind: type[Trained], record: Record, name: str, folder: Path) -> Trained:
+    """Return a block of params.yaml as it was when a run was trained."""
+    prefix = f"{name}."
+    found = {key.removeprefix(prefix): value for key, value in record.parameters.items() if key.startswith(prefix)}
+    try:
+        return kind.model_validate_json(json.dumps(found))
+    except ValidationError as error:
+        wrong = error.errors()[0]
+        raise GalmorphError(
+            f"{folder}: trained by another version of the project ({name}.{wrong['loc'][0]}: {wrong['msg'].lower()}); "
+            "run dvc repro"
+        ) from None
+
+
+def _weights(path: Path, network: NetworkSettings, cutting: Cutting, record: Record) -> list[NDArray[np.float32]]:
+    import_tensorflow()
+    from galmorph.engine import prepare_device
+    from galmorph.network import load_weights
+
+    prepare_device()
+    try:
+        with warnings.catch_warnings():
+            # With this warning Keras leaves layers that it does not find in the file as they happen to be.
+            warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
+            weights = load_weights(path, network, cutting.cutouts.stamp_size, len(record.classes))
+    except UserWarning as error:
+        raise GalmorphError(f"{path}: not the weights of this network ({error}); run dvc repro") from None
+    if not all(np.isfinite(values).all() for values in weights):
+        raise GalmorphError(f"{path}: weights that are no numbers; restore the file with dvc checkout")
+    return weights
+
+
+def _pixel_scale(record: Record, chosen: Settings, galaxies: Path | None) -> tuple[float, float] | None:
+    """Return the least and the most pixel scale of the stamps as the networks were shown them, arcsec."""
+    level = record.parameters.get("level.pixel_scale")
+    if level is not None and chosen.resolution.grid == "pixels":
+        return float(level), float(level)
+    if galaxies is None or not galaxies.exists():
+        return None
+    scales = pd.read_parquet(galaxies, columns=["pixel_scale"])["pixel_scale"].to_numpy(dtype=float)
+    known = scales[np.isfinite(scales)]
+    return (float(known.min()), float(known.max())) if known.size else None

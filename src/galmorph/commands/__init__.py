@@ -1,0 +1,1 @@
+"""What `galmorph classify` and `galmorph show` do: arguments -> files, and what a person reads."""

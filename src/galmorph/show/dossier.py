@@ -1,0 +1,197 @@
+"""What a study holds on one galaxy: its stamp and measurements, its votes, and the answers of the confirmed runs."""
+
+from __future__ import annotations
+
+import bisect
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from galmorph.archive import TABLE2_NAME
+from galmorph.classify.trained import known_models
+from galmorph.errors import GalmorphError
+from galmorph.galaxyzoo import read_table2_blocks
+from galmorph.levels import TRANSFER
+from galmorph.plan import file_md5
+from galmorph.records import load_record, record_name
+from galmorph.stages.layout import (
+    GALAXIES,
+    IMAGES,
+    MODELS,
+    RAW,
+    REJECTED,
+    RESOLUTION_SPLIT,
+    records_folder,
+    split_path,
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the confirmed runs of a condition said of a galaxy when it was in their test part.
+
+    Attributes
+    ----------
+    name
+        A condition, or transfer/LEVEL.
+    classes
+        K names.
+    runs
+        The runs that tested it.
+    probabilities
+        (runs, K) float32.
+    label
+        The class that it counts as there.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    runs: tuple[int, ...]
+    probabilities: NDArray[np.float32]
+    label: str
+
+    @property
+    def right(self) -> int:
+        """How many runs answered the label."""
+        return int((self.probabilities.argmax(axis=1) == self.classes.index(self.label)).sum())
+
+
+@dataclass(frozen=True)
+class Dossier:
+    """A galaxy.
+
+    Attributes
+    ----------
+    objid
+        Its number.
+    facts
+        Its row of galaxies.parquet; of a rejected galaxy what the catalogue says, and frame and reason.
+    stamp
+        (size, size) float32, DN, (y, x); None where it was rejected.
+    answers
+        Of each condition and level that has tested it, or could have.
+    stale
+        What was trained on other splits than the present ones, so that its answers are of other galaxies.
+    """
+
+    objid: int
+    facts: dict[str, object]
+    stamp: NDArray[np.float32] | None
+    answers: tuple[Answers, ...]
+    stale: tuple[str, ...]
+
+    @property
+    def rejected(self) -> str | None:
+        """Why it has no stamp; None where it has one."""
+        return None if self.stamp is not None else str(self.facts["reason"])
+
+
+def gather(objid: int, project: Path = Path(".")) -> Dossier:
+    """Gather what a study holds on a galaxy.
+
+    Parameters
+    ----------
+    objid
+        As in galaxies.parquet.
+    project
+        The study's folder.
+
+    Raises
+    ------
+    GalmorphError
+        If there are no stamps yet, no galaxy of this number, or a record is torn.
+    """
+    for needed in (GALAXIES, IMAGES, REJECTED):
+        if not (project / needed).exists():
+            raise GalmorphError(f"{project / needed}: no such file; run dvc repro cutouts, or dvc pull")
+    galaxies = pd.read_parquet(project / GALAXIES)
+    rows = np.flatnonzero((galaxies["objid"] == objid).to_numpy())
+    if not rows.size:
+        rejected = pd.read_csv(project / REJECTED, keep_default_na=False, dtype={"frame": str, "reason": str})
+        found = rejected[rejected["objid"] == objid]
+        if found.empty:
+            raise GalmorphError(_unknown(objid, [*galaxies["objid"].tolist(), *rejected["objid"].tolist()]))
+        facts = _catalogued(objid, project / RAW / TABLE2_NAME) | _plain(found.iloc[0])
+        return Dossier(objid, facts, None, (), ())
+    row = int(rows[0])
+    stamp = np.array(np.load(project / IMAGES, mmap_mode="r")[row])
+    answers, stale = [], []
+    for name in known_models(project / MODELS):
+        split = project / (RESOLUTION_SPLIT if name.startswith(f"{TRANSFER}/") else split_path(name))
+        folder = project / records_folder(name, "confirmed")
+        found_here = answers_of(objid, name, split, folder)
+        if found_here is None:
+            stale.append(name)
+        elif found_here.runs:
+            answers.append(found_here)
+    return Dossier(objid, _plain(galaxies.iloc[row]), stamp, tuple(answers), tuple(stale))
+
+
+def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | None:
+    """Return what the confirmed runs in a folder said of a galaxy; None where they had another split than this one.
+
+    The split says which runs tested the galaxy, and in which row of the images; only their records are read.
+    """
+    # The split of a study without levels has no columns of its own.
+    if not split.exists() or "part" not in pq.read_schema(split).names:
+        return None
+    members = pd.read_parquet(
+        split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")]
+    )
+    label = str(members["class"].iloc[0]) if len(members) else ""
+    md5 = file_md5(split)
+    runs, probabilities = [], []
+    classes: tuple[str, ...] = ()
+    for run, row in zip(members["run"].tolist(), members["row"].tolist(), strict=True):
+        record = load_record(folder / record_name(run))
+        if record.data.get("split") != md5:
+            return None
+        test = record.sets["test"]
+        runs.append(run)
+        probabilities.append(test.probabilities[test.rows == row][0])
+        classes = record.classes
+    return Answers(name, classes, tuple(runs), np.array(probabilities, np.float32), label)
+
+
+def _unknown(objid: int, known: Sequence[int]) -> str:
+    ordered = sorted(known)
+    place = bisect.bisect(ordered, objid)
+    nearest = ordered[max(place - 1, 0) : place + 1]
+    return (
+        f"{objid}: no galaxy of this number among the {len(known):,} of the sample; nearest: "
+        f"{', '.join(map(str, nearest))} (all of them: objid in {GALAXIES} and {REJECTED})"
+    )
+
+
+def _catalogued(objid: int, table2: Path) -> dict[str, object]:
+    """Return what Table 2 says of a galaxy; nothing where the survey has no such table."""
+    if not table2.exists():
+        return {}
+    for block in read_table2_blocks(table2):
+        if len(found := block[block["objid"] == objid]):
+            return _plain(found.iloc[0])
+    return {}
+
+
+def _plain(row: pd.Series) -> dict[str, object]:
+    return {str(name): value for name, value in row.items()}
+
+
+def votes_of(facts: dict[str, object]) -> dict[str, float]:
+    """Return the shares of the votes of a galaxy that are known, by what was voted for."""
+    names = {
+        "p_el": "elliptical",
+        "p_cw": "clockwise",
+        "p_acw": "anticlockwise",
+        "p_edge": "edge-on",
+        "p_mg": "merger",
+        "p_dk": "don't know",
+    }
+    shares = {words: float(str(facts.get(name, math.nan))) for name, words in names.items()}
+    return {words: share for words, share in shares.items() if math.isfinite(share)}

@@ -1,0 +1,181 @@
+"""What a project has trained, and what of it can be used."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from galmorph.classify import Ensemble, load_ensemble
+from galmorph.classify.trained import known_models
+from galmorph.errors import GalmorphError
+from galmorph.network import load_weights, save_weights
+from galmorph.records import load_record, record_name, save_record, weights_name
+from made_trained_study import write_yaml
+from parameters import SMALL_NETWORK, changed, settings_with
+
+CONFIRMED = Path("models/three_class/confirmed")
+
+
+def change_params(folder: Path, **changes: object) -> None:
+    params = YAML(typ="safe").load((folder / "params.yaml").read_text())
+    named = {name.replace("__", "."): value for name, value in changes.items()}
+    write_yaml(folder / "params.yaml", changed(params, named))
+
+
+def as_level(folder: Path, *, classes: tuple[str, ...], **parameters: object) -> None:
+    """Let the networks of the study be those of a level."""
+    level = folder / "models/transfer/coarse/confirmed"
+    shutil.copytree(folder / CONFIRMED, level)
+    for run in (1, 2):
+        record = load_record(level / record_name(run))
+        more = {name.replace("__", "."): value for name, value in parameters.items()}
+        known = dataclasses.replace(record, classes=classes, parameters=record.parameters | more)
+        save_record(level / record_name(run), known)
+
+
+def test_conditions_and_levels_are_known(own_study: Path) -> None:
+    shutil.copytree(own_study / CONFIRMED, own_study / "models/transfer/confirmed/confirmed")
+    shutil.copytree(own_study / CONFIRMED, own_study / "models/a/confirmed")
+    (own_study / "models/half/selected").mkdir(parents=True)
+    assert known_models(own_study / "models") == ["a", "three_class", "transfer/confirmed"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("three_clas", "three_clas: nothing of this name is trained; did you mean three_class"),
+        ("quite_another", "quite_another: nothing of this name is trained; trained are: three_class$"),
+        ("../models/three_class", "nothing of this name is trained"),
+    ],
+)
+def test_an_unknown_condition_is_told_the_known_ones(study: Path, name: str, message: str) -> None:
+    with pytest.raises(GalmorphError, match=message):
+        load_ensemble(name, study)
+
+
+def test_nothing_trained_yet(own_study: Path) -> None:
+    shutil.rmtree(own_study / "models")
+    with pytest.raises(GalmorphError, match="nothing is trained here; run dvc repro"):
+        load_ensemble("three_class", own_study)
+
+
+def test_no_weights_kept(own_study: Path) -> None:
+    for path in (own_study / CONFIRMED).glob("*.h5"):
+        path.unlink()
+    with pytest.raises(GalmorphError, match=r"no weights were kept; set training\.keep_weights to 1 or more"):
+        load_ensemble("three_class", own_study)
+
+
+def test_other_classes_than_params_now_says(own_study: Path) -> None:
+    change_params(own_study, conditions__three_class__classes=["spiral", "elliptical"])
+    with pytest.raises(GalmorphError, match=r"trained on the classes .* params\.yaml now says spiral, elliptical"):
+        load_ensemble("three_class", own_study)
+
+
+def test_a_condition_that_is_no_longer_declared_can_still_be_used(own_study: Path) -> None:
+    shutil.copytree(own_study / CONFIRMED, own_study / "models/former/confirmed")
+    assert load_ensemble("former", own_study).classes == ("spiral", "elliptical", "uncertain")
+
+
+def test_torn_weights(own_study: Path) -> None:
+    path = own_study / CONFIRMED / weights_name(2)
+    path.write_bytes(path.read_bytes()[:-2000])
+    with pytest.raises(GalmorphError, match=r"run-002\.weights\.h5: not the weights of this network"):
+        load_ensemble("three_class", own_study)
+
+
+def test_weights_that_are_no_numbers(own_study: Path) -> None:
+    with h5py.File(own_study / CONFIRMED / weights_name(1), "r+") as file:
+        names: list[str] = []
+        file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
+        kernel = next(name for name in names if file[name].ndim > 1)
+        file[kernel][...] = np.nan
+    with pytest.raises(GalmorphError, match=r"run-001\.weights\.h5: weights that are no numbers; restore"):
+        load_ensemble("three_class", own_study)
+
+
+def test_a_record_that_is_missing_or_of_another_campaign(own_study: Path) -> None:
+    path = own_study / CONFIRMED / record_name(2)
+    save_record(path, dataclasses.replace(load_record(path), fingerprint="another"))
+    with pytest.raises(GalmorphError, match="run 2 is of another campaign than run 1"):
+        load_ensemble("three_class", own_study)
+    path.unlink()
+    with pytest.raises(GalmorphError, match=r"run-002\.npz: not a whole record"):
+        load_ensemble("three_class", own_study)
+
+
+def test_the_stamps_are_cut_as_in_the_training_whatever_params_says_now(own_study: Path, ensemble: Ensemble) -> None:
+    change_params(own_study, cutouts__sky_inner=32, cutouts__stamp_size=18, stamps__field="whole")
+    loaded = load_ensemble("three_class", own_study)
+    assert loaded.cutouts == ensemble.cutouts
+    assert loaded.cutouts.sky_inner == 24
+    assert loaded.stamps.field == "centre"
+
+
+def test_a_training_that_the_lock_does_not_know_is_said_to_be_uncertain(
+    own_study: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    (own_study / "dvc.lock").unlink()
+    change_params(own_study, cutouts__sky_inner=32)
+    with caplog.at_level(logging.WARNING, logger="galmorph"):
+        loaded = load_ensemble("three_class", own_study)
+    assert "dvc.lock does not know the stamps that three_class was trained on" in caplog.text
+    assert loaded.cutouts.sky_inner == 32
+    assert loaded.pixel_scale is None
+
+
+@pytest.mark.parametrize("text", ["stages: [", "nothing", "stages: 3"])
+def test_a_torn_lock(own_study: Path, text: str) -> None:
+    (own_study / "dvc.lock").write_text(text)
+    with pytest.raises(GalmorphError, match=r"dvc\.lock: not a lock file .*git checkout"):
+        load_ensemble("three_class", own_study)
+
+
+def test_trained_by_another_version(own_study: Path) -> None:
+    for run in (1, 2):
+        path = own_study / CONFIRMED / record_name(run)
+        record = load_record(path)
+        less = {name: value for name, value in record.parameters.items() if name != "training.scaling"}
+        save_record(path, dataclasses.replace(record, parameters=less))
+    with pytest.raises(GalmorphError, match=r"another version of the project \(training\.scaling: field required\)"):
+        load_ensemble("three_class", own_study)
+
+
+def test_what_was_trained_at_a_level_knows_two_classes(own_study: Path) -> None:
+    as_level(own_study, classes=("spiral", "elliptical", "uncertain"))
+    with pytest.raises(GalmorphError, match=r"transfer/coarse: trained on .* now says spiral, elliptical"):
+        load_ensemble("transfer/coarse", own_study)
+
+
+def test_weights_of_another_network(own_study: Path) -> None:
+    # They answer three classes.
+    as_level(own_study, classes=("spiral", "elliptical"))
+    with pytest.raises(GalmorphError, match="not the weights of this network"):
+        load_ensemble("transfer/coarse", own_study)
+
+
+@pytest.mark.parametrize(("grid", "expected"), [("field", 0.396), ("pixels", 0.792)])
+def test_the_networks_of_a_level_say_what_they_expect(
+    own_study: Path, caplog: pytest.LogCaptureFixture, grid: str, expected: float
+) -> None:
+    classes = ("spiral", "elliptical")
+    as_level(own_study, classes=classes, level__psf_fwhm=2.6, level__pixel_scale=0.792)
+    change_params(own_study, resolution__grid=grid)
+    settings = settings_with({"network": SMALL_NETWORK}).network
+    path = own_study / "models/transfer/coarse/confirmed" / weights_name(1)
+    shapes = [values.shape for values in load_weights(path, settings, 16, 3)]
+    path.with_name(weights_name(2)).unlink()
+    two = [np.zeros((*shape[:-1], 2 if shape[-1] == 3 else shape[-1]), np.float32) for shape in shapes]
+    save_weights(path, settings, 16, 2, two)
+    with caplog.at_level(logging.WARNING, logger="galmorph"):
+        level = load_ensemble("transfer/coarse", own_study)
+    assert "a telescope with a PSF of 2.6 arcsec" in caplog.text
+    assert level.pixel_scale == (expected, expected)
+    assert level.classes == classes
