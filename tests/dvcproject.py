@@ -27,7 +27,10 @@ TINY: dict[str, Any] = {
     "resolution.sample.max_left_out_fraction": 0.6,
 }
 CONDITIONS = {"three_class": 120, "balanced": 40}  # galaxies drawn
-PARTS = ("src", "dvc.yaml", ".dvc/config", ".dvcignore", ".gitignore", "data/external/README.md", "models/README.md")
+PARTS = (
+    *("src", "dvc.yaml", ".dvc/config", ".dvc/plots", ".dvcignore", ".gitignore"),
+    *("data/external/README.md", "models/README.md"),
+)
 
 
 class Project:

@@ -72,4 +72,5 @@ def made_condition(
             fingerprint = f"{name}-{phase}{campaign}"
             save_record(path, made_record(name, phase, run, 4 if phase == "selected" else 3, classes, fingerprint))
         phases[phase] = [load_record(path) for path in files[phase]]
-    return ConditionRecords(name, 3, phases, files)
+    data = {"images": Path("data/cutouts/images.npy"), "split": Path(f"data/splits/{name}.parquet")}
+    return ConditionRecords(name, 3, phases, files, data)

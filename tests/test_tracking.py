@@ -3,13 +3,16 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
+import mlflow.data
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 
-from galmorph.content import condition_content, metric_name, run_content, score_name
+from galmorph.content import DataFile, condition_content, metric_name, run_content, score_name
 from galmorph.errors import GalmorphError
 from galmorph.evaluation import curves, scores
+from galmorph.experiment import CONFUSION_PICTURE, DESCRIPTION, data_held, data_input
 from galmorph.report.queries import load_results
 from galmorph.tracking import Store
 from made_records import made_condition
@@ -31,8 +34,8 @@ def place(tmp_path, empty_database):
     return tmp_path
 
 
-def open_store(place, survey="survey"):
-    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts")
+def open_store(place, survey="survey", draw=None):
+    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts", draw)
 
 
 @pytest.fixture
@@ -55,6 +58,7 @@ def shown(store):
                 sorted(tags.items()),
                 sorted(run.data.params.items()),
                 sorted(histories.items()),
+                sorted(data_held(run), key=str),
             )
         )
     return sorted(rows, key=lambda row: row[0])
@@ -97,6 +101,95 @@ def test_a_parent_holds_the_mean_curves(place, declared):
     history = store.history(parent, "selected/test_accuracy_std")
     np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.std(axis=0, ddof=1))
     assert parent.data.params["selected_epoch"] == "3"
+
+
+def test_runs_and_parents_name_their_data_by_dvcs_md5(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    expected = {
+        DataFile("data/cutouts/images.npy", "0" * 32, "training"),
+        DataFile("data/splits/two_class.parquet", "1" * 32, "training"),
+    }
+    runs = store.runs("run", condition="two_class") + store.runs("condition", condition="two_class")
+    assert [data_held(run) for run in runs] == [expected] * 7
+    sources = {mlflow.data.get_source(data).uri for data in runs[0].inputs.dataset_inputs}
+    assert sources == {file.path for file in expected}
+
+
+def test_stamps_that_a_network_is_only_tested_on_are_for_evaluation(declared):
+    levels = {f"tested_{name}": Path(f"data/resolution/levels/{name}.npy") for name in ("native", "coarse")}
+    record = declared[0].phases["confirmed"][0]
+    record = dataclasses.replace(
+        record, data=record.data | dict.fromkeys(levels, "0" * 32) | {"start": "a fingerprint"}
+    )
+    paths = levels | {"images": levels["tested_native"], "split": Path("data/resolution/split.parquet")}
+    content = run_content(record, declared[0].files["confirmed"][0], 3, paths)
+    assert {(Path(file.path).stem, file.context) for file in content.inputs} == {
+        ("native", "training"),
+        ("coarse", "evaluation"),
+        ("split", "training"),
+    }
+
+
+def test_each_run_and_parent_has_its_confusion_matrix_as_a_picture(place, declared):
+    drawn = {}
+
+    def draw(matrices, classes, title):
+        drawn[title] = (matrices, classes)
+        return Figure(figsize=(1, 1))
+
+    store = open_store(place, draw=draw)
+    store.sync(declared)
+    for run in store.runs("run") + store.runs("condition"):
+        assert CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)}
+    assert len(drawn) == 14
+    record = declared[0].phases["confirmed"][1]
+    matrices, classes = drawn["two_class confirmed 02"]
+    assert classes == record.classes
+    truth, guess = record.sets["test"].truth, record.predicted[2]
+    assert matrices.tolist() == [[[int(np.sum((truth == i) & (guess == j))) for j in (0, 1)] for i in (0, 1)]]
+    assert drawn["two_class, 3 confirmed runs"][0].shape == (3, 2, 2)
+
+
+def test_what_an_older_version_did_not_write_is_added_and_no_run_replaced(place, declared):
+    old = [dataclasses.replace(condition, data={}) for condition in declared]
+    store = open_store(place)
+    store.sync(old)
+    ids = {run.info.run_id for run in store.runs("run") + store.runs("condition")}
+    store = open_store(place, draw=lambda matrices, classes, title: Figure(figsize=(1, 1)))
+    counts = store.sync(declared)
+    assert (counts.kept, counts.added, counts.replaced) == (14, 0, 0)
+    runs = store.runs("run") + store.runs("condition")
+    assert {run.info.run_id for run in runs} == ids
+    assert all(len(data_held(run)) == 2 for run in runs)
+    assert all(
+        CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)} for run in runs
+    )
+
+
+def test_a_parent_is_described_and_a_person_s_own_words_stay(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    (parent,) = store.runs("condition", condition="two_class")
+    mean = np.mean([scores(record, 3)["accuracy"] for record in declared[0].phases["confirmed"]])
+    said = parent.data.tags[DESCRIPTION]
+    assert "spiral / elliptical" in said
+    assert f"confirmed, 3 runs, epoch 3: accuracy {mean:.3f}" in said
+    store.client.set_tag(parent.info.run_id, DESCRIPTION, "the one for the paper")
+    assert store.sync(declared).kept == 14
+    (parent,) = store.runs("condition", condition="two_class")
+    assert parent.data.tags[DESCRIPTION] == "the one for the paper"
+
+
+def test_a_run_says_of_which_experiment_of_dvc_it_is(place, declared, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "timid-crab")
+    store = open_store(place)
+    store.sync(declared[:1])
+    monkeypatch.delenv("DVC_EXP_NAME")
+    store = open_store(place)
+    assert store.sync(declared).kept == 7
+    runs = {run.info.run_name: run.data.tags.get("galmorph.dvc_experiment") for run in store.runs("condition")}
+    assert runs == {"two_class": "timid-crab", "three_class": None}
 
 
 def test_sync_again_changes_nothing(place, declared):
@@ -164,6 +257,11 @@ def damage_orphan(store, run):
     tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
     store.client.delete_run(run.info.run_id)
     store.client.create_run(store.experiment.experiment_id, tags=tags)
+
+
+def damage_data(store, run):
+    wrong = DataFile("data/cutouts/images.npy", "f" * 32, "training")
+    store.client.log_inputs(run.info.run_id, [data_input(wrong)])
 
 
 def damage_parent(store, run):

@@ -23,6 +23,8 @@ def test_metrics_are_nested_and_rounded(make_settings: MakeSettings, make_result
     assert list(metrics) == list(results)
     result = results["three_class"]
     assert metrics["three_class"]["epoch"] == result.epoch
+    # Few enough to be read in a terminal.
+    assert set(metrics["three_class"]["confirmed"]) == set(metrics["three_class"]["selected"]) == {"accuracy", "tss"}
     values = [float(value) for value in result.confirmed.scores["tss"]]
     assert metrics["three_class"]["confirmed"]["tss"] == {
         "mean": round(statistics.fmean(values), 6),

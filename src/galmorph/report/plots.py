@@ -19,16 +19,20 @@ from galmorph.report.figures.curves import Quantity, mean_curves
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import Results
 
+# What `dvc metrics diff` and `dvc exp show` print, a column each for mean and spread of each phase; every other score
+# is in tables/summary.csv.
+METRICS = ("accuracy", "tss")
 QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy")
 
 
 def metrics(results: Results) -> dict[str, Any]:
-    """Return condition -> epoch, and condition -> phase -> metric -> mean and std, rounded to 6 digits.
+    """Return condition -> epoch, and condition -> phase -> accuracy and TSS -> mean and std, rounded to 6 digits.
 
     What cannot be computed (the spread of a single run) is left out: JSON has no word for it.
     """
     nested: dict[str, Any] = {name: {"epoch": result.epoch} for name, result in results.items()}
-    for row in tables.summary(results).to_dict("records"):
+    summary = tables.summary(results)
+    for row in summary[summary["metric"].isin(METRICS)].to_dict("records"):
         numbers = {key: round(row[key], 6) for key in ("mean", "std") if math.isfinite(row[key])}
         nested[row["condition"]].setdefault(row["phase"], {})[row["metric"]] = numbers
     return nested

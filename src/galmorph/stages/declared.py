@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from galmorph.content import ConditionRecords
 from galmorph.plan import ORACLE
 from galmorph.protocol import PHASES
-from galmorph.records import load_phase, record_name
+from galmorph.records import load_phase, record_name, weights_name
 from galmorph.settings import Settings
-from galmorph.stages.layout import records_folder, transfer_folder
+from galmorph.stages.layout import (
+    IMAGES,
+    RESOLUTION_SPLIT,
+    level_path,
+    mixture_path,
+    records_folder,
+    split_path,
+    transfer_folder,
+)
 from galmorph.stages.train import read_epoch
 from galmorph.transfer import transfer_name
 
 
 def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
-    """Read the records of what the resolution study trains, by level or remedy; the confirmed ones as tested."""
+    """Read the records of what the resolution study trains, by level or remedy; the confirmed ones as tested.
+
+    All their networks are kept, to be tested: too many, at 23 MB each, to lie in MLflow a second time.
+    """
     runs = range(1, chosen.resolution.runs + 1)
     found = {}
     for name in (*chosen.resolution.levels, *chosen.resolution.remedies):
@@ -28,8 +41,23 @@ def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
             epoch=read_epoch(transfer_folder(name, "selected")),
             phases={phase: load_phase(folder, len(runs)) for phase, folder in folders.items()},
             files={phase: [folder / record_name(run) for run in runs] for phase, folder in folders.items()},
+            data={
+                "images": level_path(name) if remedy is None else mixture_path(name),
+                "split": RESOLUTION_SPLIT,
+            }
+            | {f"tested_{level}": level_path(level) for level in chosen.resolution.seen},
         )
     return found
+
+
+def kept_weights(chosen: Settings, condition: str) -> dict[int, Path]:
+    """Return the weights of a condition's confirmed runs that are kept and at hand, by run.
+
+    Where only records were fetched (`dvc pull models/C/selected`), or no stamps, there is no network to be shown.
+    """
+    runs = range(1, min(chosen.training.keep_weights, chosen.protocol.runs) + 1)
+    paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
+    return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
 
 
 def declared_records(chosen: Settings) -> list[ConditionRecords]:
@@ -41,6 +69,8 @@ def declared_records(chosen: Settings) -> list[ConditionRecords]:
             epoch=read_epoch(records_folder(name, "selected")),
             phases={phase: load_phase(records_folder(name, phase), len(runs)) for phase in PHASES},
             files={phase: [records_folder(name, phase) / record_name(run) for run in runs] for phase in PHASES},
+            data={"images": IMAGES, "split": split_path(name)},
+            weights=kept_weights(chosen, name),
         )
         for name in chosen.conditions
     ]
