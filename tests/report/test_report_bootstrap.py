@@ -26,8 +26,8 @@ def test_one_run_of_one_class_is_scipys_bootstrap_of_the_mean_difference() -> No
     rng = np.random.default_rng(1)
     truth = np.zeros(80, np.int64)
     first, second = rng.random(80) < 0.7, rng.random(80) < 0.8
-    sides = [made([0] * 80, list(range(80)), truth, right) for right in (first, second)]
-    ours = difference_interval(*sides, "accuracy", np.random.default_rng(5), resamples=999)
+    one, two = [made([0] * 80, list(range(80)), truth, right) for right in (first, second)]
+    ours = difference_interval(one, two, "accuracy", np.random.default_rng(5), resamples=999)
     theirs = stats.bootstrap(
         (second.astype(float) - first.astype(float),),
         np.mean,
@@ -43,8 +43,8 @@ def test_two_classes_are_drawn_apart_as_scipys_two_samples_are() -> None:
     rng = np.random.default_rng(2)
     truth = np.repeat([0, 1], [60, 25])
     first, second = rng.random(85) < 0.7, rng.random(85) < 0.8
-    sides = [made([0] * 85, list(range(85)), truth, right) for right in (first, second)]
-    ours = difference_interval(*sides, "tss", np.random.default_rng(6), resamples=500)
+    one, two = [made([0] * 85, list(range(85)), truth, right) for right in (first, second)]
+    ours = difference_interval(one, two, "tss", np.random.default_rng(6), resamples=500)
     difference = second.astype(float) - first.astype(float)
     # Classes by name: ellipticals are drawn first.
     theirs = stats.bootstrap(
@@ -85,8 +85,8 @@ def test_answers_for_one_galaxy_stay_together() -> None:
 
     def width(runs: int) -> float:
         run, galaxy = np.repeat(range(runs), 100).tolist(), list(range(100)) * runs
-        sides = [made(run, galaxy, truth, np.tile(right, runs)) for right in (worse, better)]
-        low, high = difference_interval(*sides, "accuracy", np.random.default_rng(7), resamples=400)
+        one, two = [made(run, galaxy, truth, np.tile(right, runs)) for right in (worse, better)]
+        low, high = difference_interval(one, two, "accuracy", np.random.default_rng(7), resamples=400)
         return high - low
 
     assert width(10) == pytest.approx(width(1))

@@ -51,7 +51,7 @@ def found_in(settings: Settings, make_records: MakeRecords) -> tuple[list[Findin
     ],
 )
 def test_differences_in_words(value: float, text: str) -> None:
-    assert text in difference(ROW | {"difference": value})
+    assert text in difference({**ROW, "difference": value})
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_differences_in_words(value: float, text: str) -> None:
     ],
 )
 def test_nothing_is_called_significant_unless_all_agree(changes: dict[str, float], task: bool, text: str) -> None:
-    said = verdict(ROW | changes, 7, task)
+    said = verdict({**ROW, **changes}, 7, task)
     assert text in said
     assert ("significant" in said) == (task and set(changes) <= {"p_holm"} and changes.get("p_holm", 0) < 0.05)
 

@@ -13,7 +13,8 @@ from ruamel.yaml.error import YAMLError
 
 from galmorph.errors import GalmorphError
 from galmorph.records import Record
-from galmorph.settings import CutoutSettings, Settings, StampsSettings
+from galmorph.settings import CutoutSettings, Settings
+from galmorph.source_settings import StampsSettings
 
 LOCK = Path("dvc.lock")
 

@@ -15,7 +15,8 @@ from galmorph.classify.doubts import doubts
 from galmorph.errors import GalmorphError
 from galmorph.quiet import import_tensorflow
 from galmorph.scaling import scaled
-from galmorph.settings import CutoutSettings, NetworkSettings, StampsSettings, TrainingSettings
+from galmorph.settings import CutoutSettings, NetworkSettings, TrainingSettings
+from galmorph.source_settings import StampsSettings
 
 log = logging.getLogger(__name__)
 

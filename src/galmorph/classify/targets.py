@@ -16,7 +16,8 @@ from galmorph.cutouts import frame_cutouts
 from galmorph.errors import GalmorphError
 from galmorph.fields import CLASS_NAMES
 from galmorph.frames import Frame, read_frame
-from galmorph.settings import CutoutSettings, StampsSettings
+from galmorph.settings import CutoutSettings
+from galmorph.source_settings import StampsSettings
 from galmorph.sources.pictures import ENDINGS
 from galmorph.sources.stamps import read_stamps
 from galmorph.stamp import Reject, Stamp

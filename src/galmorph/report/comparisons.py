@@ -59,7 +59,12 @@ def compare(results: Results, records: Records, settings: Settings) -> pd.DataFr
         for metric in comparison.metrics:
             for phase in PHASES:
                 for evaluated_on, columns in _shared(results, comparison, metric, phase):
-                    row = {"comparison": name, "metric": metric, "evaluated_on": evaluated_on, "phase": phase}
+                    row: dict[str, Any] = {
+                        "comparison": name,
+                        "metric": metric,
+                        "evaluated_on": evaluated_on,
+                        "phase": phase,
+                    }
                     row |= _means(results, comparison.conditions, columns, phase)
                     if phase == "confirmed":
                         row |= contrast(results, records, settings, comparison.conditions, columns, evaluated_on)

@@ -132,6 +132,6 @@ def sentence(data: pd.DataFrame) -> str:
     accuracy = data[(data["metric"] == "accuracy") & data["halves_excess"].notna()]
     if accuracy.empty:
         return say(NONE_KNOWN)
-    row = accuracy.loc[accuracy["halves_excess"].idxmax()]
+    row = accuracy.sort_values("halves_excess", ascending=False, kind="stable").to_dict("records")[0]
     excess = plus_minus(row["halves_excess"], row["halves_half"], signed=True)
     return say(EXCESS, condition=thesis.label(row["condition"]), excess=excess)

@@ -48,15 +48,16 @@ def sections_of_results(
         )
     )
     if "accuracy_restricted" in set(fair["metric"]):
-        shown = (book.table(question_1.table(fair)),)
-        sections.append(Section("question-1", say("Uncertain labels, on the same task (section 4.2)"), tables=shown))
+        title = say("Uncertain labels, on the same task (section 4.2)")
+        sections.append(Section("question-1", title, tables=(book.table(question_1.table(fair)),)))
     balance = presented.section_4_3(results)
     if len(balance.data):
-        shown = (book.table(balance),)
+        shown = [book.table(balance)]
         mixed = mixes.by_test_mix(results, records, settings)
         if len(mixed):
-            shown += (book.table(mixes.table(mixed)),)
-        sections.append(Section("section-4-3", say("Imbalanced and balanced classes (section 4.3)"), tables=shown))
+            shown.append(book.table(mixes.table(mixed)))
+        title = say("Imbalanced and balanced classes (section 4.3)")
+        sections.append(Section("section-4-3", title, tables=tuple(shown)))
     sections += _probability_sections(book, results, records)
     sections.append(
         Section(
@@ -81,10 +82,11 @@ def _probability_sections(book: Book, results: Results, records: Records) -> lis
     for table in curves:
         book.table(table)
     data = probabilities.scores(results, records)
-    own = data[data["evaluated_on"] == tables.OWN_TEST_PART].set_index("condition")
+    own = data[data["evaluated_on"] == tables.OWN_TEST_PART]
+    by_condition = {row["condition"]: row for row in own.to_dict("records")}
     pictures = []
     for name in probabilities.two_class(results):
-        label, row = thesis.label(name), own.loc[name]
+        label, row = thesis.label(name), by_condition[name]
         figure = roc_and_reliability(
             answers(records[name], "confirmed"),
             auc=(float(row["auc_mean"]), float(row["auc_std"])),
