@@ -21,7 +21,8 @@ GALAXIES = 3000
 RIGHT = {2: 0.9, 3: 0.7}
 
 
-def _rows() -> dict[str, NDArray[np.int64]]:
+def rows_by_class() -> dict[str, NDArray[np.int64]]:
+    """Return the rows that the galaxies of each class have."""
     bounds = np.cumsum([0, *(round(share * GALAXIES) for share in FRACTIONS.values())])
     return {name: np.arange(bounds[i], bounds[i + 1]) for i, name in enumerate(FRACTIONS)}
 
@@ -38,7 +39,7 @@ def _record(settings: Settings, name: str, phase: str, run: int, epochs: int, se
     condition: ConditionSettings = settings.conditions[name]
     k = len(condition.classes)
     rng = np.random.default_rng([seed, len(name), len(phase), run])
-    parts = split_run(_rows(), name, condition, settings.protocol, phase, run)
+    parts = split_run(rows_by_class(), name, condition, settings.protocol, phase, run)
     sets = {}
     for part, by_class in parts.items():
         if part == "train" or (part != "test" and phase == "selected"):

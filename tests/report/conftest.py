@@ -18,7 +18,7 @@ from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.results import ConditionResults
 from galmorph.settings import Settings, load_settings, parse_settings
 from made_resolution import MakeResolution, made_resolution
-from made_study import FRACTIONS, made_study, results_of
+from made_study import GALAXIES, made_study, results_of, rows_by_class
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -80,14 +80,22 @@ def make_results() -> ResultsFactory:
 
 @pytest.fixture(scope="session")
 def galaxies() -> pd.DataFrame:
+    """As many, and in the order of classes, as the records are of."""
     rng = np.random.default_rng(11)
-    count = 120
-    redshift = rng.gamma(4, 0.025, count)
+    classes = np.empty(GALAXIES, dtype=object)
+    for name, rows in rows_by_class().items():
+        classes[rows] = name
+    redshift = rng.gamma(4, 0.025, GALAXIES)
     redshift[::17] = np.nan
     return pd.DataFrame(
         {
-            "objid": 587727178986356823 + np.arange(count),
-            "class": rng.choice(list(FRACTIONS), count, p=list(FRACTIONS.values())),
+            "objid": 587727178986356823 + np.arange(GALAXIES),
+            "ra": 150.0,
+            "dec": 20.0,
+            "class": pd.Series(classes, dtype="str"),
+            "nvote": 40,
+            "p_cs": 0.8,
+            "p_el": 0.1,
             "redshift": redshift,
         }
     )
@@ -97,10 +105,10 @@ def galaxies() -> pd.DataFrame:
 def images(galaxies: pd.DataFrame) -> NDArray[np.float32]:
     rng = np.random.default_rng(12)
     y, x = np.mgrid[:64, :64] - 31.5
-    radius = rng.uniform(2, 8, (len(galaxies), 1, 1))
-    light = 400 * np.exp(-np.hypot(x, y * rng.uniform(0.9, 2, (len(galaxies), 1, 1))) / radius)
+    radius = rng.uniform(2, 8, (120, 1, 1))
+    light = 400 * np.exp(-np.hypot(x, y * rng.uniform(0.9, 2, (120, 1, 1))) / radius)
     stamps: NDArray[np.float32] = (light + rng.normal(0, 5.5, light.shape)).astype(np.float32)
-    return stamps
+    return stamps[np.arange(len(galaxies)) % 120]
 
 
 @pytest.fixture(scope="session")

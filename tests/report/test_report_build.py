@@ -143,11 +143,13 @@ def test_everything_is_written(whole: Path) -> None:
     tables |= {"comparison_uncertain_labels", "comparison_class_balance", "class_counts", "filters", "table2_row"}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
     tables |= {f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")}
+    tables |= {f"hardest_{number}_classes" for number in (2, 3)}
     assert names(whole / "tables") == {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}
     figures = {"cutout", "redshifts", "throughput", "examples", "network"}
     figures |= {f"{kind}_{name}" for name in CONDITIONS for kind in ("loss", "accuracy", "confusion")}
     figures |= {f"probabilities_{name}" for name in CONDITIONS if name != "three_class"}
     figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "loss", "recall", "corners")}
+    figures |= {f"hardest_{number}_classes" for number in (2, 3)}
     assert names(whole / "figures") == {f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
     for path in whole.rglob("*.*"):
         assert path.stat().st_size > 0
@@ -272,7 +274,7 @@ def test_two_conditions_and_one_run_make_a_report_with_dashes(small: Path) -> No
 def test_images_that_are_not_of_these_galaxies_are_refused(
     build_report: Build, make_settings: MakeSettings, images: NDArray[np.float32], tmp_path: Path
 ) -> None:
-    with pytest.raises(GalmorphError, match="119 images, but 120 rows"):
+    with pytest.raises(GalmorphError, match="2999 images, but 3000 rows"):
         build_report(make_settings(), tmp_path, images=images[1:])
     with pytest.raises(GalmorphError, match="no layers"):
         build_report(make_settings(), tmp_path, layers=[])
@@ -314,7 +316,7 @@ def test_no_english_word_is_left_on_a_japanese_page(japanese: Path, make_setting
     names = {word for name in (*make_settings().conditions, "native", "blurred", "mixed") for word in name.split("_")}
     # What stays: names of data, software, surveys, units and statistics.
     kept = {*names, "uncertain", "galmorph", "simulated", "params", "yaml", "docs", "statistics", "Galaxy", "Zoo"}
-    kept |= {"SDSS", "speclite", "Table", "True", "Skill", "Statistic", "Holm", "Peirce", "FWHM", "asinh", "ddof"}
+    kept |= {"SDSS", "Wilson", "speclite", "Table", "True", "Skill", "Statistic", "Holm", "Peirce", "FWHM", "asinh", "ddof"}
     kept |= {"adjusted", "balanced", "accuracy", "NVOTE", "OBJID", "data", "cutouts", "name", "only", "noise", "blur"}
     kept |= {"near", "edge"}  # a reason that the made study has and the real one has not
     words = set(re.findall(r"[A-Za-z]{4,}", text))

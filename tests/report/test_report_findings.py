@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import pytest
@@ -16,7 +16,7 @@ from made_study import results_of
 MakeSettings = Callable[..., Settings]
 MakeRecords = Callable[..., dict[str, ConditionRecords]]
 
-ROW: dict[str, Any] = {
+ROW: dict[Hashable, Any] = {
     "evaluated_on": "common_natural",
     "metric": "tss",
     "first": "two_class",
@@ -76,7 +76,7 @@ def test_differences_in_words(value: float, text: str) -> None:
         ({}, False, "not a difference between networks alone"),
     ],
 )
-def test_nothing_is_called_significant_unless_all_agree(changes: dict[str, float], task: bool, text: str) -> None:
+def test_nothing_is_called_significant_unless_all_agree(changes: dict[Hashable, Any], task: bool, text: str) -> None:
     said = verdict({**ROW, **changes}, 7, task)
     assert text in said
     assert ("significant" in said) == (task and set(changes) <= {"p_holm"} and changes.get("p_holm", 0) < 0.05)

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import answers, comparisons, inputs, page, plots, presented, question_1, tables, thesis
+from galmorph.report import answers, comparisons, hardest, inputs, page, plots, presented, question_1, tables, thesis
 from galmorph.report.answers import Records
 from galmorph.report.book import Book
 from galmorph.report.figures.cutout import Schematic, cutout_schematic
@@ -94,9 +94,11 @@ def build(
         book = Book(settings, folder)
         compared = comparisons.compare(ordered, records, settings)
         fair = question_1.accuracies(ordered, records, settings)
+        confirmed = {name: records[name].phases["confirmed"] for name in ordered}
         sections = [
             *sections_of_results(book, ordered, records, settings, fair),
             *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
+            *([] if (hard := hardest.section(book, confirmed, galaxies, images)) is None else [hard]),
             _data_section(book, settings, galaxies, images, schematic, table2_row),
             _network_section(book, layers),
             Section(

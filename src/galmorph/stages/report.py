@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from galmorph import __version__
 from galmorph.archive import TABLE2_NAME, find_frames
+from galmorph.datafiles import open_stamps, read_table
 from galmorph.frames import read_frame
 from galmorph.plan import file_md5
 from galmorph.quiet import import_tensorflow
@@ -53,7 +54,7 @@ def frame_schematic(chosen: Settings, galaxies: pd.DataFrame) -> Schematic | Non
     best = spirals.sort_values(["p_cs", "nvote"], ascending=False, kind="stable").index[0]
     galaxy = galaxies.loc[best]
     (path,) = (frame.path for frame in find_frames(RAW) if frame.path.name == galaxy["frame"])
-    stamp = np.load(IMAGES, mmap_mode="r")[best]
+    stamp = open_stamps(IMAGES)[best]
     return Schematic(read_frame(path).image, galaxy["x"], galaxy["y"], np.asarray(stamp), galaxy["frame"])
 
 
@@ -78,13 +79,13 @@ def layer_drawings(chosen: Settings) -> list[LayerDrawing]:
 
 def level_examples(chosen: Settings) -> Examples:
     """Return two galaxies of each class, evenly spaced through the resolution sample, as every level shows them."""
-    classes = pd.read_parquet(RESOLUTION_SAMPLE, columns=["class"])["class"]
+    classes = read_table(RESOLUTION_SAMPLE, ["class"])["class"]
     rows = [
         row
         for name in EVALUATION_CLASSES
         for row in evenly_spaced(np.flatnonzero(classes == name), EXAMPLES_OF_A_CLASS)
     ]
-    images = {level: np.load(level_path(level), mmap_mode="r")[rows] for level in chosen.resolution.own}
+    images = {level: open_stamps(level_path(level))[rows] for level in chosen.resolution.own}
     return images, classes.iloc[rows].tolist()
 
 
@@ -106,10 +107,10 @@ def main() -> None:
             store,
             transfers,
             chosen.resolution,
-            pd.read_parquet(RESOLUTION_SAMPLE),
+            read_table(RESOLUTION_SAMPLE),
             pd.read_csv(RESOLUTION_LEFT_OUT),
             {
-                name: pd.read_parquet(level_galaxies(name))
+                name: read_table(level_galaxies(name))
                 for name, level in chosen.resolution.levels.items()
                 if level.stamps is not None
             },
@@ -117,7 +118,7 @@ def main() -> None:
         if transfers
         else None
     )
-    galaxies = pd.read_parquet(GALAXIES)
+    galaxies = read_table(GALAXIES)
     provenance = {
         "galmorph": __version__,
         "stamps (images.npy, md5)": file_md5(IMAGES),
@@ -130,7 +131,7 @@ def main() -> None:
             {condition.name: condition for condition in declared},
             chosen,
             galaxies,
-            np.load(IMAGES, mmap_mode="r"),
+            open_stamps(IMAGES),
             schematic=frame_schematic(chosen, galaxies),
             table2_row=first_table2_row(),
             layers=layer_drawings(chosen),
