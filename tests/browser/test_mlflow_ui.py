@@ -83,7 +83,8 @@ def troubles(page: Page) -> list[str]:
 
 def press(page: Page, text: str) -> None:
     page.evaluate(
-        f"[...document.querySelectorAll('*')].filter(part => part.innerText?.trim() === {text!r}).pop().click()"
+        f"((part) => (part.closest('button, label') || part).click())"
+        f"([...document.querySelectorAll('*')].filter(part => part.innerText?.trim() === {text!r}).pop())"
     )
 
 
@@ -91,7 +92,12 @@ def test_the_experiment_lists_conditions_and_their_runs_by_name(ui: Any, screens
     page = ui("runs", "two_class")
     assert "balanced" in page.text()
     assert "data/cutouts/images.npy" in page.text()
-    press(page, "Expand rows")
+    unfold = "cell => cell && cell.querySelector('button')?.click()"
+    page.wait_for("[...document.querySelectorAll('[role=gridcell] a')].some(part => part.innerText === 'two_class')")
+    page.evaluate(
+        f"({unfold})([...document.querySelectorAll('[role=gridcell] a')]"
+        ".find(part => part.innerText === 'two_class').closest('[role=gridcell]'))"
+    )
     page.wait_for("document.body.innerText.includes('two_class confirmed 02')")
     page.screenshot(screenshots / "mlflow-experiment.png")
     assert troubles(page) == []
