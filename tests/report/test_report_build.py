@@ -316,7 +316,20 @@ def test_no_english_word_is_left_on_a_japanese_page(japanese: Path, make_setting
     names = {word for name in (*make_settings().conditions, "native", "blurred", "mixed") for word in name.split("_")}
     # What stays: names of data, software, surveys, units and statistics.
     kept = {*names, "uncertain", "galmorph", "simulated", "params", "yaml", "docs", "statistics", "Galaxy", "Zoo"}
-    kept |= {"SDSS", "Wilson", "speclite", "Table", "True", "Skill", "Statistic", "Holm", "Peirce", "FWHM", "asinh", "ddof"}
+    kept |= {
+        "SDSS",
+        "Wilson",
+        "speclite",
+        "Table",
+        "True",
+        "Skill",
+        "Statistic",
+        "Holm",
+        "Peirce",
+        "FWHM",
+        "asinh",
+        "ddof",
+    }
     kept |= {"adjusted", "balanced", "accuracy", "NVOTE", "OBJID", "data", "cutouts", "name", "only", "noise", "blur"}
     kept |= {"near", "edge"}  # a reason that the made study has and the real one has not
     words = set(re.findall(r"[A-Za-z]{4,}", text))
