@@ -7,7 +7,7 @@ import re
 import shutil
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
@@ -46,7 +46,8 @@ def whole_file(destination: Path) -> Iterator[Path]:
             "writable, and repeat the command: what had finished is kept"
         ) from None
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that may not even be read, which the error above has told
+            partial.unlink(missing_ok=True)
 
 
 @contextmanager

@@ -62,7 +62,17 @@ def scaled(images: Images, method: str, s: float) -> Images:
     Returns
     -------
     (n, size, size, 1) float32.
+
+    Raises
+    ------
+    GalmorphError
+        If a pixel is infinite or no number: taking the larger of two may hide that from everything later.
     """
+    if not (finite := np.isfinite(images).all(axis=(1, 2))).all():
+        raise GalmorphError(
+            f"{np.count_nonzero(~finite)} of {len(images)} stamps hold pixels that are infinite or no number; dvc "
+            "checkout restores data/cutouts/images.npy, dvc repro makes it anew"
+        )
     if method == "extremes":
         low = images.min(axis=(1, 2), keepdims=True)
         span = images.max(axis=(1, 2), keepdims=True) - low

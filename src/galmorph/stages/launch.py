@@ -1,13 +1,15 @@
 """How every stage and command is run: its environment, what a user sees of its work and of an error, its exit status.
 
 0: done. 1: something that the user can put right, said in a line or a few. 2: the command line makes no sense
-(argparse). 130: stopped by Ctrl-C. A traceback is a defect of ours.
+(argparse). 130: stopped by Ctrl-C; 143: by SIGTERM. A traceback is a defect of ours.
 """
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
+import signal
 import sys
 from collections.abc import Callable
 from typing import TextIO
@@ -26,7 +28,7 @@ ENVIRONMENT = {
 }
 QUIET, NORMAL, VERBOSE = -1, 0, 1
 STOPPED = "stopped; what had finished is kept, dvc repro goes on from there"
-STOPPED_STATUS = 130  # as shells have it: 128 and the number of the signal
+STOPPED_STATUS, TERMINATED_STATUS = 130, 143  # as shells have it: 128 and the number of the signal
 
 _LEVELS = {QUIET: logging.WARNING, NORMAL: logging.INFO, VERBOSE: logging.DEBUG}
 _RED, _YELLOW = "31", "33"
@@ -38,6 +40,19 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
     return text if plain else f"\033[{colour}m{text}\033[0m"
 
 
+# What a machine may lack, and what helps.
+MACHINE = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in your share of the disk",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "make the folder writable",
+    errno.EPERM: "make the folder writable",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "let other programs end, or allow more open files",
+}
+
+
 class AboveBars(logging.StreamHandler[TextIO]):
     """Log lines that do not run into the progress bars; warnings and errors in colour."""
 
@@ -47,6 +62,14 @@ class AboveBars(logging.StreamHandler[TextIO]):
         if record.levelno >= logging.WARNING:
             text = painted(text, _RED if record.levelno >= logging.ERROR else _YELLOW, self.stream)
         tqdm.write(text, file=self.stream)
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: a batch system or a person asks the process to end, which it does as after Ctrl-C."""
+
+
+def _terminate(number: int, frame: object) -> None:
+    raise Terminated
 
 
 def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str = STOPPED) -> None:
@@ -69,16 +92,25 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
     logging.getLogger("galmorph").setLevel(logging.DEBUG)
     progress.hidden = verbosity == QUIET
+    signal.signal(signal.SIGTERM, _terminate)
     try:
         function()
         sys.stdout.flush()
     except GalmorphError as error:
         sys.exit(f"{painted('galmorph:', _RED, sys.stderr)} {error}")
-    except KeyboardInterrupt:
+    except KeyboardInterrupt as signalled:
         sys.stderr.write(f"{painted('galmorph:', _RED, sys.stderr)} {stopped}\n")
-        sys.exit(STOPPED_STATUS)
+        sys.exit(TERMINATED_STATUS if isinstance(signalled, Terminated) else STOPPED_STATUS)
     except BrokenPipeError:
         # Whoever read the output has enough of it (`galmorph summary | head -1`). What Python would still write at its
         # end goes nowhere, as its documentation has it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
+    except OSError as error:
+        if error.errno not in MACHINE:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        sys.exit(
+            f"{painted('galmorph:', _RED, sys.stderr)} {where}{error.strerror}; {MACHINE[error.errno]}, and repeat the "
+            "command: what had finished is kept"
+        )
