@@ -108,3 +108,18 @@ def study_images(study: Path) -> NDArray[np.float32]:
     """The stamps of the study: (150, 16, 16) float32, DN."""
     images: NDArray[np.float32] = np.load(study / "data/cutouts/images.npy")
     return images
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many faults were tried, and how many of them survived."""
+    tried = [
+        (outcome, report)
+        for outcome in ("passed", "failed", "skipped")
+        for report in terminalreporter.getreports(outcome)
+        if "fault" in getattr(report, "keywords", {}) and (report.when == "call" or outcome == "skipped")
+    ]
+    if tried:
+        survived = sum(outcome == "passed" for outcome, _ in tried)
+        skipped = sum(outcome == "skipped" for outcome, _ in tried)
+        left = f", {skipped} skipped" if skipped else ""
+        terminalreporter.write_line(f"faults: {len(tried) - skipped} tried, {survived} survived{left}")

@@ -47,3 +47,17 @@ def test_the_japanese_readme_has_the_commands_links_and_results_of_the_english_o
         ours, theirs = (re.findall(what, text, flags=re.MULTILINE) for text in (japanese, english))
         assert ours
         assert set(theirs) - {"README.ja.md"} <= set(ours)
+
+
+def test_every_fault_has_its_row_and_every_row_its_test():
+    text = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"(test_\w+\.py)::(test_\w+)", text))
+    written = {
+        (path.name, name)
+        for path in (ROOT / "tests").rglob("test_*.py")
+        for name in re.findall(r"^def (test_\w+)", path.read_text(encoding="utf-8"), re.M)
+    }
+    assert named <= written
+    faults = {(file, name) for file, name in written if file.startswith("test_fault_")}
+    own = {("test_fault_machine.py", "test_the_limits_of_this_process_are_untouched")}
+    assert faults - named == own

@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, TimeoutError
+from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, SSLError, TimeoutError
 
 from galmorph import __version__
 from galmorph.errors import GalmorphError
@@ -280,6 +280,8 @@ def _fault(download: Download, path: Path) -> str | None:
 def _words(error: Exception | None) -> str:
     if isinstance(error, ResponseError):
         return str(error).replace("too many ", "the server gave ").replace(" error responses", "")
+    if isinstance(error, SSLError):
+        return f"no secure connection ({error})"
     return f"the connection broke ({type(error).__name__})"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import subprocess
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -53,6 +54,11 @@ def git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
+
+
+def without_password(text: str) -> str:
+    """Return a text whose addresses name neither user nor password."""
+    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
 def default_uri(root: Path) -> str:
@@ -115,11 +121,11 @@ class StoredExperiment:
         except (MlflowException, SQLAlchemyError, OSError) as error:
             if "database is locked" in str(error):
                 raise GalmorphError(
-                    f"the MLflow store {self.uri} is locked by another process; end that one (a sync, a backup, a "
+                    f"the MLflow store {without_password(self.uri)} is locked by another process; end that one (a sync, a backup, a "
                     "database browser with unsaved changes) and repeat the command"
                 ) from error
             raise GalmorphError(
-                f"the MLflow store {self.uri} refuses: {error}; if it is the project's own mlflow.db, remove it and "
+                f"the MLflow store {without_password(self.uri)} refuses: {without_password(str(error))}; if it is the project's own mlflow.db, remove it and "
                 "run galmorph sync, which rebuilds it; else check MLFLOW_TRACKING_URI"
             ) from error
 

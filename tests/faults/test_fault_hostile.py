@@ -5,6 +5,7 @@ What must be kept: nothing but a GalmorphError, no hang, no memory beyond a boun
 
 from __future__ import annotations
 
+import ast
 import gzip
 import pickle
 import time
@@ -33,7 +34,7 @@ from galmorph.report.page import Section, render
 from galmorph.report.table import Table
 from galmorph.settings import load_settings, parse_settings
 from galmorph.sources.stamps import read_labels
-from parameters import changed, committed, settings_with
+from parameters import ROOT, changed, committed, settings_with
 
 SECONDS, BYTES = 20.0, 200e6
 
@@ -219,3 +220,27 @@ def test_markup_in_names_is_text_on_the_page(tmp_path: Path) -> None:
 def test_a_formula_or_a_quote_in_an_objid(tmp_path: Path) -> None:
     rows = [table2_row(objid(1), 150.0, 20.0), "=cmd|'/C calc'!A0" + table2_row(objid(2), 150.0, 20.0)[18:]]
     refused(read_table2, write_table2(tmp_path / "table2.csv", rows))
+
+
+def called(path: Path) -> set[str]:
+    """The dotted names of everything that a module calls, and the keywords that are true."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            names.add(ast.unparse(node.func))
+            names |= {f"{word.arg}=True" for word in node.keywords if ast.unparse(word.value) == "True"}
+    return names
+
+
+@pytest.mark.fault
+def test_no_shell_no_evaluation_no_pickle_in_the_sources() -> None:
+    refused_calls = {"os.system", "os.popen", "eval", "exec", "pickle.load", "pickle.loads", "yaml.load"}
+    refused_calls |= {"shell=True", "allow_pickle=True"}
+    for path in (ROOT / "src").rglob("*.py"):
+        assert not called(path) & refused_calls, path
+
+
+@pytest.mark.fault
+def test_the_ui_listens_to_this_machine_alone() -> None:
+    (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if "mlflow ui" in line)
+    assert "--host 127.0.0.1" in line

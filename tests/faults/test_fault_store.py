@@ -1,0 +1,127 @@
+"""The MLflow store: truncated, overwritten, from an older MLflow, written by two at once.
+
+What must be kept: refused with the remedy, or rebuilt to show exactly the records; never more or fewer runs.
+Runs deleted, edited, doubled or left RUNNING, and stores locked or lost: tests/test_tracking.py.
+"""
+
+from __future__ import annotations
+
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from damage import empty, page, truncated
+
+from galmorph.content import ConditionRecords
+from galmorph.errors import GalmorphError
+from galmorph.report.queries import load_results
+from galmorph.tracking import Store
+from made_records import made_condition
+from parameters import ROOT
+
+
+def open_store(place: Path) -> Store:
+    return Store(f"sqlite:///{place / 'mlflow.db'}", "survey", place / "mlartifacts")
+
+
+@pytest.fixture(scope="module")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ConditionRecords]]:
+    """A store that shows one condition."""
+    place = tmp_path_factory.mktemp("store")
+    declared = [made_condition(place / "models")]
+    open_store(place).sync(declared)
+    return place, declared
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("how", [truncated, page, empty], ids=lambda how: how.__name__)
+def test_a_damaged_store_is_refused_with_the_remedy_which_helps(
+    shown: tuple[Path, list[ConditionRecords]], tmp_path: Path, how: Callable[[bytes], bytes]
+) -> None:
+    place, declared = shown
+    (tmp_path / "mlflow.db").write_bytes(how((place / "mlflow.db").read_bytes()))
+    done = synced(tmp_path)
+    if done.returncode:
+        assert re.fullmatch(
+            r"(?s)galmorph: the MLflow store .*mlflow\.db.*remove it and run galmorph sync.*", done.stderr
+        )
+        (tmp_path / "mlflow.db").unlink()
+        done = synced(tmp_path)
+    assert (done.returncode, done.stdout.strip()) == (0, f"{len(declared[0].phases['confirmed'])} confirmed runs")
+
+
+@pytest.mark.fault
+def test_a_store_of_an_older_mlflow_is_refused_with_the_remedy(
+    shown: tuple[Path, list[ConditionRecords]], tmp_path: Path
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes((shown[0] / "mlflow.db").read_bytes())
+    with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
+        database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
+    with pytest.raises(GalmorphError, match=r"(?s)mlflow\.db.*remove it and run galmorph sync"):
+        open_store(tmp_path)
+
+
+SYNC = """
+import sys
+from pathlib import Path
+sys.path.insert(0, {tests!r})
+from galmorph.errors import GalmorphError
+from galmorph.report.queries import load_results
+from galmorph.tracking import Store
+from made_records import made_condition
+declared = [made_condition(Path({models!r}) / sys.argv[1])]
+try:
+    store = Store({uri!r}, "survey", Path({artifacts!r}))
+    store.sync(declared)
+    print(len(load_results(store, declared)["two_class"].confirmed.scores), "confirmed runs")
+except GalmorphError as error:
+    sys.exit(f"galmorph: {{error}}")
+"""
+
+
+def command(place: Path, name: str = "one") -> list[str]:
+    """A process of its own, because MLflow keeps what it has opened once."""
+    code = SYNC.format(
+        tests=str(ROOT / "tests"),
+        models=str(place / "copies"),
+        uri=f"sqlite:///{place / 'mlflow.db'}",
+        artifacts=str(place / "mlartifacts"),
+    )
+    return [sys.executable, "-c", code, name]
+
+
+def synced(place: Path) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(command(place), capture_output=True, text=True, cwd=place)
+
+
+@pytest.mark.fault
+def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
+    place = tmp_path
+    declared = [made_condition(place / "models")]
+    open_store(place)  # made before, as by the first of the two
+    both = [
+        subprocess.Popen(command(place, name), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=place)
+        for name in ("one", "two")
+    ]
+    for process in both:
+        _, said = process.communicate(timeout=300)
+        # The other one may have been in the way: then it is said, and not with a traceback.
+        assert process.returncode == 0 or said.startswith("galmorph: ")
+    open_store(place).sync(declared)
+    results = load_results(open_store(place), declared)
+    for phase in (results["two_class"].selected, results["two_class"].confirmed):
+        assert list(phase.scores.index) == [1, 2, 3]
+
+
+@pytest.mark.fault
+def test_a_password_in_the_address_is_never_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with pytest.raises(GalmorphError) as error:
+        Store("http://me:sesame@127.0.0.1:9/", "survey", tmp_path)
+    assert "sesame" not in str(error.value)
+    assert "127.0.0.1:9" in str(error.value)
