@@ -119,13 +119,14 @@ class StoredExperiment:
         try:
             yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
-            if "database is locked" in str(error):
+            store, words = without_password(self.uri), without_password(str(error))
+            if "database is locked" in words:
                 raise GalmorphError(
-                    f"the MLflow store {without_password(self.uri)} is locked by another process; end that one (a sync, a backup, a "
+                    f"the MLflow store {store} is locked by another process; end that one (a sync, a backup, a "
                     "database browser with unsaved changes) and repeat the command"
                 ) from error
             raise GalmorphError(
-                f"the MLflow store {without_password(self.uri)} refuses: {without_password(str(error))}; if it is the project's own mlflow.db, remove it and "
+                f"the MLflow store {store} refuses: {words}; if it is the project's own mlflow.db, remove it and "
                 "run galmorph sync, which rebuilds it; else check MLFLOW_TRACKING_URI"
             ) from error
 
