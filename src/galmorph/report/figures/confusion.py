@@ -45,8 +45,8 @@ def draw(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[str]) -> Axe
     image = axes.imshow(fraction, cmap="Blues", vmin=0, vmax=1)
     for (row, column), value in np.ndenumerate(mean):
         colour = "white" if fraction[row, column] > 0.55 else style.INK
-        spread = "—" if std is None else f"{std[row, column]:.1f}"
-        axes.text(column, row - 0.1, f"{value:.1f} ± {spread}", ha="center", va="center", color=colour, fontsize=10)
+        counted = f"{value:.0f}" if std is None else f"{value:.1f} ± {std[row, column]:.1f}"
+        axes.text(column, row - 0.1, counted, ha="center", va="center", color=colour, fontsize=10)
         share = say("{percent:.0f} %", percent=100 * fraction[row, column]) if total[row, 0] > 0 else say("no galaxy")
         axes.text(column, row + 0.2, share, ha="center", va="center", color=colour, fontsize=8)
     labels = [class_name(name) for name in classes]
