@@ -1,83 +1,24 @@
-"""What the numbers say to each question, in sentences that hold computed numbers and nothing else.
-
-A difference is called significant only where its corrected interval, the bootstrap over galaxies and Holm's
-correction agree, and only where both conditions were given the same task. Every sentence is a whole template.
-"""
+"""What the numbers say to each question, in sentences that hold computed numbers and nothing else."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Hashable, Mapping
 from dataclasses import dataclass
-from types import MappingProxyType
-from typing import Any
 
 import pandas as pd
 
 from galmorph.report import language, presented, tables, thesis
 from galmorph.report.comparisons import same_task
 from galmorph.report.language import mark, say
-from galmorph.report.table import METRICS, Table, interval, number, p_value, plus_minus
-from galmorph.report.tables import OWN_TEST_PART, RESTRICTED, Results
+from galmorph.report.table import Table, number, plus_minus
+from galmorph.report.tables import RESTRICTED, Results
+from galmorph.report.verdicts import answer, difference, verdict
 from galmorph.settings import Settings
-
-ALPHA = 0.05
 
 _QUESTIONS = {
     "uncertain_labels": mark("Do galaxies whose label is uncertain harm classification?"),
     "class_balance": mark("Does the imbalance of the classes harm classification?"),
 }
 
-WHERE: Mapping[str, str] = MappingProxyType(
-    {
-        OWN_TEST_PART: mark("In fresh runs stopped at the selected epochs, each condition on its own test parts"),
-        RESTRICTED: mark("On the spirals and ellipticals of those test parts, with an answer restricted to these two"),
-        "common_natural": mark("On the same galaxies, in the natural mix"),
-        "common_balanced": mark("On the same galaxies, as many of each class"),
-    }
-)
-DIFFERENCE: Mapping[str, str] = MappingProxyType(
-    {
-        "higher": mark(
-            "{where}, the mean {metric} is {size} higher for {second} than for {first}: {second_mean} against "
-            "{first_mean} ({spread})."
-        ),
-        "lower": mark(
-            "{where}, the mean {metric} is {size} lower for {second} than for {first}: {second_mean} against "
-            "{first_mean} ({spread})."
-        ),
-        "same": mark(
-            "{where}, the mean {metric} is the same for {first} and {second} to three decimals: {second_mean} against "
-            "{first_mean} ({spread})."
-        ),
-        "unknown": mark(
-            "{where}, the mean {metric} of {first} or of {second} is not known: no difference can be stated."
-        ),
-    }
-)
-VERDICT: Mapping[str, str] = MappingProxyType(
-    {
-        "other task": mark(
-            "Corrected 95 % interval of the difference: {interval}; but the test parts differ in their classes or in "
-            "the mix of them, so that this is not a difference between networks alone."
-        ),
-        "significant": mark(
-            "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
-            "Holm's correction for {tests} tests. The difference is significant at 5 %."
-        ),
-        "undecided": mark(
-            "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
-            "Holm's correction for {tests} tests. These do not agree, so no difference is claimed."
-        ),
-        "not significant": mark(
-            "Corrected 95 % interval of the difference: {interval}; {p} after Holm's correction for {tests} tests. No "
-            "difference is claimed, and the data allow any in that interval."
-        ),
-        "unknown": mark(
-            "No interval can be given: it needs two runs or more, on test galaxies that are not all the same."
-        ),
-    }
-)
 BASELINE = mark(
     "Always answering the commonest class would give an accuracy of {first_baseline} ({first}) and {second_baseline} "
     "({second})."
@@ -94,10 +35,11 @@ CONTROL = mark(
 
 @dataclass(frozen=True)
 class Finding:
-    """A question, the sentences that answer it as far as the numbers go, and the numbers."""
+    """A question, the answer in a sentence, the sentences that bear it out, and the numbers."""
 
     name: str
     question: str
+    answer: str
     sentences: tuple[str, ...]
     table: Table
 
@@ -118,9 +60,11 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
     for name, comparison in settings.comparisons.items():
         first, second = comparison.conditions
         ours = confirmed[confirmed["comparison"] == name]
-        sentences = []
+        sentences, fair_rows = [], []
         for row in ours.to_dict("records"):
             task = same_task(settings, comparison.conditions, row["metric"], row["evaluated_on"])
+            if task:
+                fair_rows.append(row)
             sentences.append(language.sentences([difference(row), verdict(row, tests, task)]))
         if RESTRICTED in set(ours["evaluated_on"]):
             sentences += _control_sentences(fair, comparison.conditions)
@@ -137,7 +81,7 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
         if "accuracy" in comparison.metrics:
             sentences += _thesis_sentence(first, second)
         table = presented.comparison(compared, settings, name)
-        found.append(Finding(name, _question(name), tuple(sentences), table))
+        found.append(Finding(name, _question(name), answer(fair_rows), tuple(sentences), table))
     return found
 
 
@@ -145,55 +89,6 @@ def _question(comparison: str) -> str:
     if comparison in _QUESTIONS:
         return say(_QUESTIONS[comparison])
     return say("Comparison {name}", name=comparison)
-
-
-def difference(row: Mapping[Hashable, Any]) -> str:
-    """Return in words how the second of two means stands to the first; a row of `comparisons.compare`."""
-    value, runs, where, metric = row["difference"], row["runs"], row["evaluated_on"], row["metric"]
-    if math.isnan(value):
-        direction = "unknown"
-    elif round(value, 3) == 0:
-        direction = "same"
-    else:
-        direction = "higher" if value > 0 else "lower"
-    return say(
-        DIFFERENCE[direction],
-        where=say(WHERE[where]),
-        metric=say(METRICS[metric]),
-        size=number(abs(value)),
-        first=thesis.label(row["first"]),
-        second=thesis.label(row["second"]),
-        first_mean=plus_minus(row["first_mean"], 2 * row["first_std"]),
-        second_mean=plus_minus(row["second_mean"], 2 * row["second_std"]),
-        spread=say("one run, which has no spread") if runs == 1 else say("± 2 std over {runs} runs", runs=runs),
-    )
-
-
-def verdict(row: Mapping[Hashable, Any], tests: int, task: bool) -> str:
-    """Return what may be said of a difference; a row of `comparisons.compare`.
-
-    Parameters
-    ----------
-    tests
-        In Holm's family.
-    task
-        Whether both conditions were given the same one.
-    """
-    value, half = row["difference"], row["half"]
-    if not math.isfinite(half):
-        kind = "unknown"
-    elif not task:
-        kind = "other task"
-    else:
-        apart = (abs(value) > half, row["bootstrap_low"] > 0 or row["bootstrap_high"] < 0, row["p_holm"] < ALPHA)
-        kind = "significant" if all(apart) else "undecided" if any(apart) else "not significant"
-    return say(
-        VERDICT[kind],
-        interval=interval(value - half, value + half),
-        bootstrap=interval(row["bootstrap_low"], row["bootstrap_high"]),
-        p="p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}",
-        tests=tests,
-    )
 
 
 def _thesis_sentence(first: str, second: str) -> list[str]:
