@@ -25,15 +25,15 @@ CHANGES: dict[str, Any] = {
 }
 
 
-def made_campaign(folder: Path) -> Campaign:
-    """Write stamps and a split into a folder, and return the campaign over them."""
+def made_campaign(folder: Path, **changes: Any) -> Campaign:
+    """Write stamps and a split into a folder, and return the campaign over them; changes of the protocol."""
     rng = np.random.default_rng(0)
     classes = rng.choice(["spiral", "elliptical", "uncertain"], 150, p=[0.4, 0.3, 0.3])
     images = rng.normal(0, 5, (150, 16, 16)).astype(np.float32)
     images[classes == "spiral", 4:12, 4:12] += 20
     np.save(folder / "images.npy", images)
     galaxies = pd.DataFrame({"objid": np.arange(150), "class": classes})
-    settings = settings_with(CHANGES)
+    settings = settings_with(CHANGES | {f"protocol.{name}": value for name, value in changes.items()})
     split = split_condition(galaxies, "three_class", settings.conditions["three_class"], settings.protocol)
     split.to_parquet(folder / "split.parquet")
     return Campaign(

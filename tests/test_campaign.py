@@ -58,6 +58,32 @@ def test_a_record_answers_for_the_galaxies_of_its_split(made, finished):
         assert evaluation.probabilities.shape == (len(members), 3)
 
 
+def test_the_epoch_is_chosen_on_the_validation_part_where_there_is_one(tmp_path):
+    confirmed = made_campaign(tmp_path, validation_fraction=0.25)
+    split = pd.read_parquet(confirmed.split)
+    for campaign in (confirmed, dataclasses.replace(confirmed, phase="selected", epochs=5)):
+        run_one(campaign, code_hash(), 1, tmp_path)
+        record = load_record(tmp_path / record_name(1))
+        if campaign.phase == "confirmed":
+            assert set(record.sets) == {"test", "common_natural", "common_balanced"}
+            continue
+        assert set(record.sets) == {"test", "validation"}
+        part = record.sets["validation"]
+        ours = split[(split["phase"] == "selected") & (split["run"] == 1) & (split["part"] == "validation")]
+        np.testing.assert_array_equal(part.rows, ours["row"])
+        np.testing.assert_array_equal(np.array(record.classes)[part.truth], ours["class"])
+        assert part.predicted is not None
+        assert part.predicted.shape == (5, len(ours))
+        expected = [np.mean(predicted == part.truth) for predicted in part.predicted]
+        np.testing.assert_allclose(record.deciding_accuracy, expected)
+        assert record.deciding_accuracy.tolist() != record.history["test_accuracy"].tolist()
+
+
+def test_without_a_validation_part_the_test_part_decides(finished):
+    record = load_record(finished / record_name(1))
+    np.testing.assert_array_equal(record.deciding_accuracy, record.history["test_accuracy"])
+
+
 def test_same_bytes_in_another_process_in_another_order(made, finished, tmp_path):
     for run in (3, 1):
         run_one(made, code_hash(), run, tmp_path)

@@ -2,9 +2,12 @@
 
 import re
 import subprocess
+from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 import pytest
+from ruamel.yaml import YAML
 
 from galmorph.plan import DECISIVE_MODULES
 from parameters import ROOT
@@ -61,3 +64,36 @@ def test_every_fault_has_its_row_and_every_row_its_test():
     faults = {(file, name) for file, name in written if file.startswith("test_fault_")}
     own = {("test_fault_machine.py", "test_the_limits_of_this_process_are_untouched")}
     assert faults - named == own
+
+
+NAMED = [("conditions",), ("comparisons",), *(("resolution", kind) for kind in ("levels", "ablations", "remedies"))]
+
+
+def leaves(block: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[str]:
+    """Yield every key of a params file, those of blocks that the user names with NAME for the name."""
+    for key, value in block.items():
+        path = (*above, "NAME" if above in NAMED else key)
+        if isinstance(value, dict) and path != ("resolution", "ablations", "NAME"):
+            yield from leaves(value, path)
+        else:
+            yield ".".join(path)
+
+
+def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again() -> None:
+    text = (ROOT / "docs/parameters.md").read_text(encoding="utf-8")
+    rows = {
+        row[0]: {stage.strip().partition("@")[0] for stage in row[1].split(",")}
+        for row in re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE)
+    }
+    files = [YAML(typ="safe").load(ROOT / name) for name in ("params.yaml", "presets/resolution.yaml")]
+    optional = {"resolution.levels.NAME.stamps"}
+    assert set(rows) == {key for params in files for key in leaves(params)} | optional
+    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    for key, named in rows.items():
+        for name in named:
+            stage = stages[name].get("do", stages[name])
+            read = [re.sub(r"\$\{\w+\}", "NAME", param) for param in stage["params"] if param != "${survey.source}"]
+            if "${survey.source}" in stage["params"]:
+                read += ["simulated", "sdss", "local", "stamps"]
+            read.append(stages[name].get("foreach", "${none}")[2:-1])
+            assert any(f"{key}.".startswith(f"{param}.") for param in read), (key, name)

@@ -106,6 +106,29 @@ def test_a_condition_without_ellipticals_has_no_common_sets():
     assert set(table["part"]) == {"train", "test"}
 
 
+@pytest.mark.parametrize("name", ["three_class", "two_class", "balanced"])
+def test_a_validation_part_is_taken_from_the_training_part_and_from_nothing_else(name):
+    without, held = split(name, small()), split(name, small(**{"protocol.validation_fraction": 0.2}))
+    columns = ["phase", "run", "row", "class"]
+
+    def members(table, *parts):
+        return table.loc[table["part"].isin(parts), columns].sort_values(columns, ignore_index=True)
+
+    pd.testing.assert_frame_equal(members(without, "train"), members(held, "train", "validation"))
+    pd.testing.assert_frame_equal(members(without, "test"), members(held, "test"))
+    pd.testing.assert_frame_equal(members(without, "common_natural"), members(held, "common_natural"))
+    assert not held[held["part"].isin(["train", "validation"])].duplicated(["phase", "run", "row"]).any()
+    sizes = held.groupby(["phase", "run", "class", "part"]).size().unstack()
+    whole = sizes["train"] + sizes["validation"]
+    assert ((sizes["validation"] - 0.2 * whole).abs() <= 0.5).all()
+
+
+def test_a_validation_part_without_a_class_is_refused():
+    settings = small(**{"protocol.validation_fraction": 0.001})
+    with pytest.raises(GalmorphError, match="the validation part has no spiral"):
+        split("two_class", settings)
+
+
 def test_too_few_of_a_class():
     few = galaxies({"spiral": 400, "elliptical": 110, "uncertain": 900})
     with pytest.raises(GalmorphError, match=r"conditions\.balanced\.draw: needs 100 elliptical .* has 110"):

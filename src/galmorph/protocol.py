@@ -50,18 +50,18 @@ def network_purpose(draw: Mapping[str, Any]) -> str:
     return f"network of {json.dumps(draw, sort_keys=True)}"
 
 
-def selected_epoch(test_accuracy: ArrayLike) -> int:
-    """Return the epoch of the highest mean test accuracy; the earliest, where several tie.
+def selected_epoch(accuracy: ArrayLike) -> int:
+    """Return the epoch of the highest mean accuracy; the earliest, where several tie.
 
     Parameters
     ----------
-    test_accuracy
-        (runs, epochs).
+    accuracy
+        (runs, epochs), of the test parts, or of the validation parts where there are some.
 
     Returns
     -------
     Completed passes, from 1.
     """
-    mean = np.asarray(test_accuracy, dtype=np.float64).mean(axis=0)
+    mean = np.asarray(accuracy, dtype=np.float64).mean(axis=0)
     # Equal means may differ in their last bit, which must not decide between early and late.
     return int(np.argmax(mean.round(10))) + 1

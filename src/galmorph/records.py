@@ -22,6 +22,7 @@ from galmorph.errors import GalmorphError
 
 FORMAT = 2
 CONTENTS = "sha256"  # of everything else in the file
+VALIDATION = "validation"  # the set on which the epoch is chosen, in the selected phase, where there is such a part
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,8 @@ class Record:
     predicted
         (epochs, n_test) uint8, the class of each test galaxy after each epoch.
     sets
-        "test", and in the confirmed phase the common evaluation sets; the levels, where a run was tested at them.
+        "test"; in the selected phase the validation part, where there is one; in the confirmed phase the common
+        evaluation sets; the levels, where a run was tested at them.
     """
 
     condition: str
@@ -88,6 +90,15 @@ class Record:
     def epochs(self) -> int:
         """Number of completed passes."""
         return len(self.predicted)
+
+    @property
+    def deciding_accuracy(self) -> NDArray[np.float64]:
+        """(epochs,) the accuracy by which the epoch is selected: of the validation part, or else of the test part."""
+        if VALIDATION not in self.sets:
+            return self.history["test_accuracy"]
+        part = self.sets[VALIDATION]
+        accuracy: NDArray[np.float64] = np.mean(part.predicted == part.truth, axis=1)
+        return accuracy
 
 
 HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening")

@@ -18,7 +18,7 @@ from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
 from galmorph.protocol import generator, network_purpose
 from galmorph.quiet import import_tensorflow
-from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
+from galmorph.records import VALIDATION, Evaluation, Record, load_record, record_name, save_record, weights_name
 from galmorph.workers import tick
 
 
@@ -128,13 +128,18 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     n_classes = len(campaign.condition.classes)
     parts = parts_of(campaign.split, campaign, run)
     confirmed = campaign.phase == "confirmed"
+    validation = parts.pop(VALIDATION, None)
     judged = {name: part for name, part in parts.items() if name == "test" or (confirmed and name != "train")}
     samples = {
         name: Sample(np.asarray(images[rows]), labels.astype(np.int32))
         for name, (rows, labels) in parts.items()
         if name in ("train", "test")
     }
-    watched = {level: parts_of(split, campaign, run)["test"] for level, (_, split) in campaign.watched.items()}
+    watched = {
+        level: (path, *parts_of(split, campaign, run)["test"]) for level, (path, split) in campaign.watched.items()
+    }
+    if validation is not None and campaign.phase == "selected":
+        watched[VALIDATION] = (campaign.images, *validation)
     start = None
     if campaign.start is not None:
         samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
@@ -153,9 +158,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             epochs=campaign.epochs,
             chance=chance,
             start=start,
-            watched={
-                level: np.asarray(open_stamps(campaign.watched[level][0])[rows]) for level, (rows, _) in watched.items()
-            },
+            watched={name: np.asarray(open_stamps(path)[rows]) for name, (path, rows, _) in watched.items()},
             on_epoch=tick,
         )
     except GalmorphError as error:
@@ -163,7 +166,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     nothing = np.empty((0, n_classes), np.float32)
     sets = {
         name: Evaluation(rows, labels, outcome.probabilities.get(name, nothing), outcome.watched.get(name))
-        for name, (rows, labels) in (judged | watched).items()
+        for name, (*_, rows, labels) in (judged | watched).items()
     }
     if confirmed and run <= campaign.training.keep_weights:
         save_weights(folder / weights_name(run), campaign.network, images.shape[-1], n_classes, outcome.weights)

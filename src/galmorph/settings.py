@@ -62,6 +62,7 @@ class ProtocolSettings(Block):
     seed: Seed
     runs: Annotated[int, Field(ge=1, le=999)]
     train_fraction: Fraction
+    validation_fraction: Fraction | None
     evaluation: EvaluationSettings
 
 

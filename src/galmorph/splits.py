@@ -2,7 +2,8 @@
 
 In every run, and for all conditions alike, one seeded permutation of each class is made. The common evaluation sets
 take their galaxies from its front; each condition then takes what follows: first its training part, then its test
-part. No galaxy is in two of these within one run, and conditions share as many galaxies as they can.
+part. Where the epoch is to be chosen on a validation part, that is the end of the training part, class by class. No
+galaxy is in two of these within one run, and conditions share as many galaxies as they can.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ def split_run(
             f"the sample has {whole}; lower it or enlarge the sample"
         )
     drawn, train = draw_counts(available, condition, protocol, phase, run)
-    parts: dict[str, dict[str, NDArray[np.int64]]] = {"train": {}, "test": {}}
+    held = protocol.validation_fraction
+    names = ("train", "test") if held is None else ("train", "validation", "test")
+    parts: dict[str, dict[str, NDArray[np.int64]]] = {name: {} for name in names}
     for label in condition.classes:
         start, middle, end = reserved[label], reserved[label] + train[label], reserved[label] + drawn[label]
         if end > available[label]:
@@ -115,8 +118,11 @@ def split_run(
                 f"{key}.draw: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
                 f"by protocol.evaluation, the sample has {available[label]}; lower one of the two or enlarge the sample"
             )
-        parts["train"][label], parts["test"][label] = order[label][start:middle], order[label][middle:end]
-        for part in ("train", "test"):
+        last = middle if held is None else middle - int(held * train[label] + 0.5)
+        parts["train"][label], parts["test"][label] = order[label][start:last], order[label][middle:end]
+        if held is not None:
+            parts["validation"][label] = order[label][last:middle]
+        for part in names:
             if not parts[part][label].size:
                 raise GalmorphError(
                     f"{key}.draw: in run {run} of the {phase} phase the {part} part has no {label} "

@@ -158,6 +158,20 @@ def test_everything_is_written(whole: Path) -> None:
             assert text.endswith("\n")
 
 
+def test_an_epoch_chosen_on_validation_parts_is_no_optimism(
+    build_report: Build, make_settings: MakeSettings, tmp_path: Path
+) -> None:
+    settings = make_settings(conditions=("two_class",))
+    settings = settings.model_copy(
+        update={"protocol": settings.protocol.model_copy(update={"validation_fraction": 0.2})}
+    )
+    build_report(settings, tmp_path)
+    assert "optimism.csv" not in names(tmp_path / "tables")
+    text = page(tmp_path).text
+    assert "The epoch is selected on validation parts, 20 % of each training part" in text
+    assert "optimistic" not in text
+
+
 def test_two_builds_are_the_same_bytes(
     whole: Path, build_report: Build, make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
 ) -> None:

@@ -38,14 +38,14 @@ def rows(table: Table) -> list[list[str]]:
     return [[str(value) for value in row] for row in table.shown.itertuples(index=False)]
 
 
-def test_table_4_1(results: dict[str, ConditionResults]) -> None:
+def test_table_4_1(results: dict[str, ConditionResults], settings: Settings) -> None:
     two_class = results["two_class"]
-    row = rows(presented.table_4_1(results))[1]
+    row = rows(presented.table_4_1(results, settings.protocol))[1]
     baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
     expected = ["two classes", *written(two_class, "selected", "accuracy"), str(two_class.epoch), baseline]
     expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034", "± 0.006", "158"]
     assert row == expected
-    assert rows(presented.table_4_1(results))[2][-3:] == ["—", "—", "—"]
+    assert rows(presented.table_4_1(results, settings.protocol))[2][-3:] == ["—", "—", "—"]
 
 
 def test_section_4_3(results: dict[str, ConditionResults]) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from framemaker import add_galaxy, frame_wcs, sky_image, sky_position
 from galmorph.errors import GalmorphError
 from galmorph.settings import CutoutSettings
 from galmorph.source_settings import StampsSettings
 from galmorph.sources import stamps
 from galmorph.sources.pictures import UnusableStampError, read_picture
-from parameters import sample
+from parameters import ROOT, sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.8)
 
@@ -279,3 +281,32 @@ def test_efigi(real_data: Path, tmp_path: Path) -> None:
     assert images.shape == (len(rows), 64, 64)
     middle, border = images[:, 24:40, 24:40].mean(axis=(1, 2)), images[:, :4].mean(axis=(1, 2))
     assert (middle > border).mean() > 0.97
+
+
+def test_the_script_of_the_page_cuts_a_mosaic_into_stamps(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    external = tmp_path / "data/external"
+    external.mkdir(parents=True)
+    places = [(200.0, 300.0), (500.0, 700.0), (30.0, 300.0), (-500.0, 300.0)]
+    image = sky_image(shape=(1000, 900))
+    for x, y in places[:3]:
+        add_galaxy(image, x, y)
+    fits.writeto(external / "mosaic.fits", image, frame_wcs().to_header())
+    positions = np.array([sky_position(x, y) for x, y in places])
+    columns = {"objid": [11, 12, 13, 14], "ra": positions[:, 0], "dec": positions[:, 1], "class": ["spiral"] * 4}
+    pd.DataFrame(columns).to_csv(external / "catalogue.csv", index=False)
+    monkeypatch.chdir(tmp_path)
+    (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/own-survey.md").read_text(encoding="utf-8"), re.DOTALL)
+    exec(script, {})
+    assert "2 of 4 galaxies are cut" in capsys.readouterr().out
+    chosen = stamps_settings(external, folder=str(external / "stamps"), field="centre")
+    stamps.acquire(chosen, sample(), tmp_path / "raw")
+    assert stamps.cut_stamps(tmp_path / "raw", tmp_path / "made", chosen, CUTOUTS, tmp_path / "partial") == (2, 0)
+    galaxies = pd.read_parquet(tmp_path / "made/galaxies.parquet")
+    assert galaxies["objid"].tolist() == [11, 12]
+    assert galaxies["has_wide"].all()
+    assert galaxies["pixel_scale"].to_numpy() == pytest.approx(0.396, rel=1e-3)
+    for stamp in np.load(tmp_path / "made/images.npy"):
+        assert np.hypot(*(np.array(np.unravel_index(stamp.argmax(), stamp.shape)) - 32)) < 4
+        assert abs(np.median(stamp[:8])) < 2

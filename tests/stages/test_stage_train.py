@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import dataclasses
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.stages.train import Showing
+from galmorph.records import Evaluation, record_name, save_record
+from galmorph.stages.train import Showing, read_epoch, write_epoch
 from galmorph.tracking import Store
+from made_records import made_record
 from parameters import settings_with
 
 
@@ -40,3 +44,18 @@ def test_a_store_that_is_there_again_is_written_to_again(
         show(write)
     assert seen == ["store"]
     assert caplog.text.count("the store is locked") == 2
+
+
+def test_the_epoch_is_the_best_one_of_the_validation_parts(tmp_path: Path) -> None:
+    truth = np.array([0, 1, 0, 1], np.uint8)
+    for run in (1, 2):
+        record = made_record(run=run, epochs=3)
+        # The test part would choose the first epoch, the validation part the third.
+        history = record.history | {"test_accuracy": np.array([1.0, 0.0, 0.0])}
+        predicted = np.array([[0, 0, 0, 0], [1, 0, 1, 0], [0, 1, 0, 0]], np.uint8)
+        part = Evaluation(np.arange(4), truth, np.empty((0, 2), np.float32), predicted)
+        for folder, sets in (("with", record.sets | {"validation": part}), ("without", record.sets)):
+            (tmp_path / folder).mkdir(exist_ok=True)
+            save_record(tmp_path / folder / record_name(run), dataclasses.replace(record, history=history, sets=sets))
+    assert write_epoch(tmp_path / "with", 2) == read_epoch(tmp_path / "with") == 3
+    assert write_epoch(tmp_path / "without", 2) == read_epoch(tmp_path / "without") == 1

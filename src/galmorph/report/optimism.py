@@ -21,10 +21,28 @@ from galmorph.report.answers import Answers, Records, answers, gather
 from galmorph.report.language import mark, say
 from galmorph.report.table import METRICS, Table, pairs, plus_minus
 from galmorph.report.tables import Results, spread
-from galmorph.settings import Settings
+from galmorph.settings import ProtocolSettings, Settings
 from galmorph.statistics import corrected_mean, mean_overlap, unpaired_difference
 
+ON_TEST = mark(
+    "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "
+    "is optimistic; the confirmed one is that of fresh runs stopped at that epoch. The baseline is the accuracy of "
+    "always answering the commonest class."
+)
+ON_VALIDATION = mark(
+    "Test accuracy, mean over the runs. The epoch is selected on validation parts, {percent} % of each training part, "
+    "on which no network is trained or scored; the confirmed accuracy is that of fresh runs stopped at that epoch. The "
+    "baseline is the accuracy of always answering the commonest class."
+)
+
 _SCORES = {"accuracy": metrics.accuracy, "tss": metrics.tss}
+
+
+def how_chosen(protocol: ProtocolSettings) -> str:
+    """Say what the accuracies are, and on what their epoch is chosen."""
+    if protocol.validation_fraction is None:
+        return say(ON_TEST)
+    return say(ON_VALIDATION, percent=f"{100 * protocol.validation_fraction:g}")
 
 
 def chosen_on_half(condition: ConditionRecords, seed: int) -> tuple[tuple[int, int], Answers]:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from galmorph.report import counts, tables, thesis
+from galmorph.report import counts, optimism, tables, thesis
 from galmorph.report.language import capital, mark, say, sentences
 from galmorph.report.names import class_name, mix_name, phase_name, set_name
 from galmorph.report.results import ConditionResults
@@ -30,7 +30,7 @@ from galmorph.report.table import (
     whole,
 )
 from galmorph.report.tables import Results
-from galmorph.settings import Settings
+from galmorph.settings import ProtocolSettings, Settings
 
 DIFFERENCE = mark(
     "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
@@ -72,7 +72,7 @@ def summary(results: Results) -> Table:
     return Table("summary", caption, data, shown)
 
 
-def table_4_1(results: Results) -> Table:
+def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
     """Accuracy and selected epoch of each condition, beside the thesis's."""
     data = tables.table_4_1(results)
     shown = pd.DataFrame(
@@ -91,12 +91,7 @@ def table_4_1(results: Results) -> Table:
             say("Thesis epoch"): data["thesis_epoch"].map(whole),
         }
     )
-    caption = say(
-        "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "
-        "is optimistic; the confirmed one is that of fresh runs stopped at that epoch. The baseline is the accuracy of "
-        "always answering the commonest class."
-    )
-    return Table("table_4_1", caption, data, shown)
+    return Table("table_4_1", optimism.how_chosen(protocol), data, shown)
 
 
 def section_4_3(results: Results) -> Table:

@@ -35,18 +35,23 @@ def sections_of_results(
 ) -> list[Section]:
     """The tables of sections 4.2 and 4.3, what surrounds them, and each condition's curves and confusion matrix."""
     forms = presented.tss_forms(results)
-    accuracy = [inputs.conditions(settings), presented.table_4_1(results), presented.class_scores(results)]
+    accuracy = [
+        inputs.conditions(settings),
+        presented.table_4_1(results, settings.protocol),
+        presented.class_scores(results),
+    ]
     accuracy += [] if forms is None else [forms]
     sections = [Section("accuracy", say("Accuracy and selected epochs"), tables=tuple(book.table(t) for t in accuracy))]
-    chosen = optimism.optimism(results, records, settings)
-    sections.append(
-        Section(
-            "optimism",
-            say("What choosing the epoch on the test data adds"),
-            paragraphs=(optimism.sentence(chosen),),
-            tables=(book.table(optimism.table(chosen)),),
+    if settings.protocol.validation_fraction is None:
+        chosen = optimism.optimism(results, records, settings)
+        sections.append(
+            Section(
+                "optimism",
+                say("What choosing the epoch on the test data adds"),
+                paragraphs=(optimism.sentence(chosen),),
+                tables=(book.table(optimism.table(chosen)),),
+            )
         )
-    )
     if "accuracy_restricted" in set(fair["metric"]):
         title = say("Uncertain labels, on the same task (section 4.2)")
         sections.append(Section("question-1", title, tables=(book.table(question_1.table(fair)),)))

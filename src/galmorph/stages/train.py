@@ -12,7 +12,7 @@ from galmorph.campaign import logged, run_campaign
 from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign
 from galmorph.protocol import selected_epoch
-from galmorph.records import load_phase, load_record
+from galmorph.records import VALIDATION, load_phase, load_record
 from galmorph.settings import Settings
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import (
@@ -43,7 +43,7 @@ def read_epoch(folder: Path) -> int:
 def write_epoch(folder: Path, runs: int) -> int:
     """Select the epoch from the records in `folder`, and write it there."""
     records = load_phase(folder, runs)
-    epoch = selected_epoch([record.history["test_accuracy"] for record in records])
+    epoch = selected_epoch([record.deciding_accuracy for record in records])
     note_epoch(folder, epoch)
     return epoch
 
@@ -95,7 +95,8 @@ def carry_out(chosen: Settings, campaign: Campaign, destination: Path) -> None:
         )
     if phase == "selected":
         epoch = write_epoch(folder, campaign.protocol.runs)
-        log.info("%s: epoch %d of %d has the highest mean test accuracy", name, epoch, campaign.epochs)
+        part = "test" if campaign.protocol.validation_fraction is None else VALIDATION
+        log.info("%s: epoch %d of %d has the highest mean %s accuracy", name, epoch, campaign.epochs, part)
     replace(folder, destination)
 
 
