@@ -25,10 +25,9 @@ reproduce: $(READY)
 	@galmorph summary
 
 ui: $(READY)
-	galmorph sync
 	@case "$$MLFLOW_TRACKING_URI" in \
-	http*) echo "The store is a server: open $$MLFLOW_TRACKING_URI" ;; \
-	*) echo "MLflow UI: http://127.0.0.1:$(PORT)  (Ctrl-C ends it)"; \
+	http*) galmorph sync --ui "$$MLFLOW_TRACKING_URI" ;; \
+	*) galmorph sync --ui http://127.0.0.1:$(PORT) && echo "Ctrl-C ends it" && \
 	   exec mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT) ;; \
 	esac
 

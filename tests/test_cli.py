@@ -295,3 +295,14 @@ def test_whoever_has_read_enough_sees_no_traceback(tmp_path):
     )
     os.close(writer)
     assert done.stderr == ""
+
+
+def test_sync_says_where_the_study_is_seen_and_no_password(tmp_path, monkeypatch, capsys):
+    (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("galmorph.stages.declared.declared_records", lambda chosen: [])
+    monkeypatch.setattr("galmorph.stages.declared.declared_transfers", lambda chosen: {})
+    monkeypatch.setattr("sys.argv", ["galmorph", "--quiet", "sync", "--ui", "https://me:secret@mlflow.example/"])
+    cli.main()
+    page = "/#/experiments/1/runs?workflowType=machine_learning"
+    assert capsys.readouterr().out == f"MLflow's page of this study: https://***@mlflow.example{page}\n"

@@ -40,14 +40,20 @@ def check() -> None:
     )
 
 
-def sync() -> None:
-    """Make the MLflow store show exactly the records of the declared conditions."""
+def sync(ui: str | None = None) -> None:
+    """Make the MLflow store show exactly the records of the declared conditions; --ui says where they are seen."""
+    from galmorph.experiment import without_password
     from galmorph.stages.declared import declared_records, declared_transfers
     from galmorph.stages.store import open_store
 
     chosen = layout.settings()
-    counts = open_store(chosen).sync([*declared_records(chosen), *declared_transfers(chosen).values()])
+    store = open_store(chosen)
+    counts = store.sync([*declared_records(chosen), *declared_transfers(chosen).values()])
     notice(f"MLflow: {counts}\n")
+    if ui is not None:
+        # Without the last part MLflow may open its pages for language models.
+        page = f"/#/experiments/{store.experiment.experiment_id}/runs?workflowType=machine_learning"
+        sys.stdout.write(f"MLflow's page of this study: {without_password(ui.rstrip('/'))}{page}\n")
 
 
 def plan() -> None:
@@ -99,7 +105,7 @@ def summary() -> None:
         f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs. The first accuracy is at the epoch that "
         "was selected on the\nsame test parts; the confirmed one is of fresh runs. "
         f"Baseline: always answering the commonest class.\n{simulated if chosen.survey.source == 'simulated' else ''}\n"
-        f"Report: {layout.PAGE}\nEvery run: make ui, then open http://127.0.0.1:5000\n"
+        f"Report: {layout.PAGE}\nEvery run: make ui\n"
     )
 
 
@@ -131,7 +137,11 @@ COMMANDS = {
     "check": Command(lambda asked: check(), check, ("galmorph check", "galmorph check --quiet && dvc repro")),
     "plan": Command(lambda asked: plan(), plan, ("cp presets/sdss.yaml params.yaml && galmorph plan",)),
     "verify": Command(lambda asked: verify(asked.repair), verify, ("galmorph verify", "galmorph verify --repair")),
-    "sync": Command(lambda asked: sync(), sync, ("galmorph sync", "rm mlflow.db && galmorph sync")),
+    "sync": Command(
+        lambda asked: sync(asked.ui),
+        sync,
+        ("galmorph sync", "rm mlflow.db && galmorph sync", "galmorph sync --ui http://127.0.0.1:5000"),
+    ),
     "summary": Command(lambda asked: summary(), summary, ("galmorph summary",)),
     "classify": Command(
         classify,
@@ -188,6 +198,9 @@ def parser() -> argparse.ArgumentParser:
             epilog=_examples(command.examples),
         )
     commands.choices["verify"].add_argument("--repair", action="store_true", help="fetch again what differs")
+    commands.choices["sync"].add_argument(
+        "--ui", metavar="ADDRESS", help="of an MLflow server or UI: print the page of this study there"
+    )
     _classify_arguments(commands.choices["classify"])
     commands.choices["show"].add_argument(
         "objid", metavar="OBJID", type=int, help="as in data/cutouts/galaxies.parquet"
