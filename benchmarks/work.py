@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.settings import Settings, load_settings
+from galmorph.paramsfile import load_settings
+from galmorph.settings import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN, TEST = 700, 300

@@ -33,6 +33,13 @@ PARTS = (
 )
 
 
+def environment() -> dict[str, str]:
+    """Return the environment in which a copy of the project uses its own sources and the tests' commands."""
+    dropped = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
+    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "PYTHONPATH": "src"}
+
+
 class Project:
     """A copy of the project in a folder of its own, with its environment's commands."""
 
@@ -62,13 +69,8 @@ class Project:
 
     def run(self, *command: str, code: int = 0) -> str:
         """Run a command in the project; returns what it printed."""
-        environment = {
-            k: v for k, v in os.environ.items() if k not in ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
-        }
-        environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{environment['PATH']}"
-        environment["PYTHONPATH"] = "src"
         done = subprocess.run(
-            command, cwd=self.folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
         )
         assert done.returncode == code, done.stdout
         return done.stdout
@@ -83,6 +85,10 @@ class Project:
 
     def tables(self) -> dict[str, bytes]:
         return {path.name: path.read_bytes() for path in sorted((self.folder / "reports/tables").iterdir())}
+
+    def hashes(self) -> dict[str, str]:
+        """The md5 of everything that DVC holds; its lock file has nothing of time or place."""
+        return {out["path"]: out["md5"] for stage in self.lock().values() for out in stage["outs"]}
 
     def lock(self) -> Any:
         return YAML(typ="safe").load((self.folder / "dvc.lock").read_text(encoding="utf-8"))["stages"]

@@ -8,7 +8,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from galmorph.settings import Settings, parse_settings
+from galmorph.paramsfile import parse_settings
+from galmorph.settings import Settings
 from galmorph.source_settings import SampleSettings
 
 ROOT = Path(__file__).resolve().parent.parent

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiveserver import serving
-from galmorph.download import ATTEMPTS, Download, Mirror, require_answer
+from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
+from galmorph.fetch import ATTEMPTS, Download, require_answer
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte
 REMEDY = "use the other one"
@@ -127,7 +128,8 @@ def test_a_killed_process_is_resumed(store: Path, tmp_path: Path) -> None:
     script = """
 import sys
 from pathlib import Path
-from galmorph.download import Download, Mirror
+from galmorph.download import Mirror
+from galmorph.fetch import Download
 Mirror(Path(sys.argv[1])).fetch([Download(sys.argv[2], "a/one.bin", lambda path: None, 1)], "files", "")
 """
     large = CONTENT * 60

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from galmorph.download import Download, Mirror
+from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
+from galmorph.fetch import Download
 from galmorph.manifest import Entry, check_folder, read_manifest, sha256
 
 log = logging.getLogger(__name__)

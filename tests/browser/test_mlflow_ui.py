@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +12,7 @@ from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.tracking import Store
 from headless import Page
 from made_records import made_condition
+from mlflowserver import mlflow_serving
 
 pytestmark = pytest.mark.slow
 # Its own, about a user list that a server without accounts does not have, and about its layout.
@@ -35,33 +29,9 @@ def study(tmp_path_factory: pytest.TempPathFactory) -> Store:
 
 @pytest.fixture(scope="module")
 def server(study: Store, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """`mlflow ui` over the study's store, on loopback; gives its address."""
-    log = tmp_path_factory.mktemp("server") / "log"
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    command = [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", study.uri, "--host", "127.0.0.1"]
-    with log.open("wb") as file:
-        process = subprocess.Popen(
-            [*command, "--port", port, "--workers", "1"],
-            env=os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"},
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            deadline = time.monotonic() + 120
-            while True:
-                try:
-                    urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
-                    break
-                except (urllib.error.URLError, OSError):
-                    assert process.poll() is None, log.read_text()
-                    assert time.monotonic() < deadline, log.read_text()
-                    time.sleep(0.3)
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
-            process.wait()
+    """`mlflow ui` over the study's store; gives its address."""
+    with mlflow_serving(tmp_path_factory.mktemp("server"), "ui", "--backend-store-uri", study.uri) as address:
+        yield address
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-from damage import DAMAGES, damage, empty, flipped, page, truncated
 
+from damage import DAMAGES, damage, empty, flipped, page, truncated
 from framemaker import objid, table2_row, write_dr7, write_table2, write_tsfield
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.errors import GalmorphError
@@ -21,8 +21,8 @@ from galmorph.frames import read_frame, read_tsfield
 from galmorph.galaxyzoo import read_table2
 from galmorph.manifest import write_manifest
 from galmorph.network import load_weights, save_weights
+from galmorph.paramsfile import load_settings
 from galmorph.records import load_record, save_record
-from galmorph.settings import load_settings
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.verification import verify
 from made_records import made_record

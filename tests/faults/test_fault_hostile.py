@@ -27,12 +27,12 @@ from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame, read_tsfield
 from galmorph.galaxyzoo import read_table2
 from galmorph.manifest import read_manifest
+from galmorph.paramsfile import load_settings, parse_settings
 from galmorph.records import load_record
 from galmorph.redshifts import read_redshifts
 from galmorph.report.book import Book
 from galmorph.report.page import Section, render
 from galmorph.report.table import Table
-from galmorph.settings import load_settings, parse_settings
 from galmorph.sources.stamps import read_labels
 from parameters import ROOT, changed, committed, settings_with
 

@@ -166,7 +166,7 @@ def test_a_signal_ends_a_stage_in_a_line_and_cleans_up(tmp_path: Path, number: s
 def test_another_language_and_time_zone_give_the_same_bytes(tmp_path: Path, environment: dict[str, str]) -> None:
     body = (
         "from pathlib import Path\nfrom galmorph.records import save_record\n"
-        "from galmorph.settings import load_settings\nfrom made_records import made_record\n"
+        "from galmorph.paramsfile import load_settings\nfrom made_records import made_record\n"
         f"chosen = load_settings(Path({str(ROOT / 'params.yaml')!r}))\n"
         "Path('settings.json').write_text(chosen.model_dump_json(), encoding='utf-8')\n"
         "save_record(Path('run-001.npz'), made_record())"

@@ -17,11 +17,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
-from damage import PAGE
 
 from archiveserver import serving
-from galmorph.download import Download, Mirror
+from damage import PAGE
+from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
+from galmorph.fetch import Download
 
 CONTENT = b"a frame" * 1000
 

@@ -8,19 +8,16 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from damage import PAGE, damage, flipped
 
-from dvcproject import Project
+from dvcproject import Project, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
-OUTPUTS = ("data/raw", "data/cutouts", "data/splits", "models", "reports")
 # After so many seconds of a stage, with what; the first strike in the middle of work, some of them in its start.
 STRIKES = [
     ("acquire", 3.0, signal.SIGKILL),
@@ -32,30 +29,16 @@ STRIKES = [
 ]
 
 
-def hashes(project: Project) -> dict[str, Any]:
-    """The md5 of everything that DVC holds; its lock file has nothing of time or place."""
-    return {out["path"]: out["md5"] for stage in project.lock().values() for out in stage["outs"]}
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    project = Project(tmp_path_factory.mktemp("galmorph 銀河 undisturbed"))
-    project.repro()
-    return project
-
-
-def environment() -> dict[str, str]:
-    dropped = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
-    path = f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}"
-    return kept | {"PATH": path, "PYTHONPATH": "src", "PYTHONUNBUFFERED": "1"}
-
-
 def strike(project: Project, stage: str, seconds: float, number: signal.Signals) -> bool:
     """Start `dvc repro`, and send a signal to all of its processes some time after a stage began."""
     with (project.folder / "repro.log").open("w+") as log:
         process = subprocess.Popen(
-            ["dvc", "repro"], cwd=project.folder, env=environment(), stdout=log, stderr=log, start_new_session=True
+            ["dvc", "repro"],
+            cwd=project.folder,
+            env=environment() | {"PYTHONUNBUFFERED": "1"},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
         )
         deadline = time.monotonic() + 600
         while process.poll() is None and time.monotonic() < deadline:
@@ -82,7 +65,7 @@ def test_killed_in_every_stage_the_end_is_the_same(undisturbed: Project, tmp_pat
     # A quick machine may be done with a stage before the strike.
     assert len(struck) >= 4
     project.repro()
-    assert hashes(project) == hashes(undisturbed)
+    assert project.hashes() == undisturbed.hashes()
     assert not list((project.folder / ".galmorph/partial").iterdir())
     summary = project.galmorph("summary")
     assert summary == undisturbed.galmorph("summary")
@@ -102,14 +85,14 @@ def test_two_at_once_in_one_checkout(undisturbed: Project, tmp_path: Path) -> No
     assert len(failed) <= 1
     assert all("lock" in text.lower() or "busy" in text.lower() for text in failed)
     project.repro()
-    assert hashes(project) == hashes(undisturbed)
+    assert project.hashes() == undisturbed.hashes()
 
 
 @pytest.mark.parametrize(
     "name", ["data/cutouts/images.npy", "data/cutouts/galaxies.parquet", "data/splits/balanced.parquet"]
 )
 def test_an_altered_file_and_its_copy_in_the_cache_are_made_anew(undisturbed: Project, name: str) -> None:
-    before = hashes(undisturbed)
+    before = undisturbed.hashes()
     path = undisturbed.folder / name
     right = path.read_bytes()
     md5 = before[name]
@@ -119,18 +102,18 @@ def test_an_altered_file_and_its_copy_in_the_cache_are_made_anew(undisturbed: Pr
         damage(file, flipped)
     undisturbed.repro()
     assert path.read_bytes() == right
-    assert hashes(undisturbed) == before
+    assert undisturbed.hashes() == before
 
 
 def test_an_altered_record_is_refused_and_made_anew(undisturbed: Project) -> None:
-    before = hashes(undisturbed)
+    before = undisturbed.hashes()
     path = undisturbed.folder / "models/balanced/confirmed/run-002.npz"
     right = path.read_bytes()
     path.chmod(0o644)
     damage(path, flipped)
     undisturbed.repro()
     assert path.read_bytes() == right
-    assert hashes(undisturbed) == before
+    assert undisturbed.hashes() == before
 
 
 def test_a_lock_file_that_is_no_lock_file(undisturbed: Project) -> None:

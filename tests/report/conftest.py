@@ -13,10 +13,11 @@ import pytest
 from numpy.typing import NDArray
 
 from galmorph.content import ConditionRecords
+from galmorph.paramsfile import load_settings, parse_settings
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.results import ConditionResults
-from galmorph.settings import Settings, load_settings, parse_settings
+from galmorph.settings import Settings
 from made_resolution import MakeResolution, made_resolution
 from made_study import GALAXIES, made_study, results_of, rows_by_class
 

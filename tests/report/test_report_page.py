@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from galmorph.paramsfile import parse_settings
 from galmorph.report.page import as_yaml, embed, unbroken, what_was_run
-from galmorph.settings import Settings, parse_settings
+from galmorph.settings import Settings
 
 
 def test_a_spread_is_not_broken_over_two_lines() -> None:

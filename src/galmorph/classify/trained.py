@@ -19,9 +19,10 @@ from galmorph.classify.cutting import Cutting, cutting_of
 from galmorph.classify.ensemble import Ensemble, Member
 from galmorph.errors import GalmorphError
 from galmorph.levels import TRANSFER
+from galmorph.paramsfile import load_settings
 from galmorph.quiet import import_tensorflow
 from galmorph.records import Record, load_record, record_name, weights_name
-from galmorph.settings import NetworkSettings, Settings, TrainingSettings, load_settings
+from galmorph.settings import NetworkSettings, Settings, TrainingSettings
 from galmorph.splits import EVALUATION_CLASSES
 from galmorph.stages.layout import GALAXIES, MODELS, PARAMS, records_folder
 

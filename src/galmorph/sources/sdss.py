@@ -13,8 +13,9 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from galmorph.archive import REDSHIFTS_NAME, TABLE2_NAME, write_missing
-from galmorph.download import Download, Mirror, require_answer
+from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
+from galmorph.fetch import Download, require_answer
 from galmorph.fields import CLASS_NAMES
 from galmorph.frames import read_frame, read_tsfield
 from galmorph.galaxyzoo import ROWS, read_table2

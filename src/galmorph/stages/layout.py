@@ -9,7 +9,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from galmorph.levels import TRANSFER
-from galmorph.settings import Settings, load_settings
+from galmorph.paramsfile import load_settings
+from galmorph.settings import Settings
 
 PARAMS = Path("params.yaml")
 RAW = Path("data/raw")

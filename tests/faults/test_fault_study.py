@@ -1,0 +1,118 @@
+"""Whole studies: on a disk that fills up, side by side on one store with its UI open, and ten times in a row.
+
+What must be kept: the bytes of an undisturbed study; and nothing of a study stays behind but its results.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import time
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from dvcproject import Project, environment
+from galmorph.tracking import Store
+from mlflowserver import mlflow_serving
+
+pytestmark = [pytest.mark.slow, pytest.mark.fault]
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system in memory, whose size is changed by mounting it again."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_disk_that_fills_up_in_one_stage_after_another(undisturbed: Project, disk: Path) -> None:
+    project = Project(disk / "project")
+    stopped = []
+    for _ in range(60):
+        # Somebody makes a little room each time.
+        size = shutil.disk_usage(disk).used + 2_000_000
+        subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+        done = subprocess.run(["dvc", "repro"], cwd=project.folder, env=environment(), capture_output=True, text=True)
+        if done.returncode == 0:
+            break
+        stages = [line.split("'")[1] for line in done.stdout.splitlines() if line.startswith("Running stage")]
+        stopped.append(stages[-1] if stages else "dvc")
+    assert project.hashes() == undisturbed.hashes()
+    assert len({name.partition("@")[0] for name in stopped}) >= 4
+    assert not list((project.folder / ".galmorph/partial").iterdir())
+
+
+def test_two_studies_on_one_store_while_its_ui_is_open(undisturbed: Project, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    projects = [Project(tmp_path / name) for name in ("first", "second")]
+    Store(uri, "first", tmp_path / "mlartifacts")
+    seen = 0
+    with mlflow_serving(tmp_path, "ui", "--backend-store-uri", uri) as address:
+        running = []
+        for project in projects:
+            project.write_params({"survey.name": project.folder.name})
+            with (project.folder / "repro.log").open("w") as log:
+                running.append(
+                    subprocess.Popen(
+                        ["dvc", "repro"],
+                        cwd=project.folder,
+                        env=environment() | {"MLFLOW_TRACKING_URI": uri},
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+        while any(process.poll() is None for process in running):
+            asked = urllib.request.Request(f"{address}/api/2.0/mlflow/runs/search", b'{"experiment_ids": ["1"]}')
+            asked.add_header("Content-Type", "application/json")
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                seen += answer.status == 200
+            time.sleep(1)
+    assert seen > 5
+    for project, process in zip(projects, running, strict=True):
+        said = (project.folder / "repro.log").read_text()
+        assert process.returncode == 0, said
+        assert "training goes on" not in said
+        assert project.tables() == undisturbed.tables()
+        ours, theirs = project.hashes(), undisturbed.hashes()
+        assert {name: ours[name] for name in ours if not name.startswith("reports")} == {
+            name: theirs[name] for name in theirs if not name.startswith("reports")
+        }
+
+
+def test_ten_times_in_a_row_nothing_stays_behind(tmp_path: Path) -> None:
+    project = Project(tmp_path / "soak")
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+
+    def files() -> set[str]:
+        parts = (path.relative_to(project.folder) for path in project.folder.rglob("*"))
+        # DVC's own notes of what it has hashed, and git's objects.
+        return {str(path) for path in parts if path.parts[0] not in (".git", ".dvc")}
+
+    left, sizes = [], []
+    for _ in range(10):
+        with (tmp_path / "log").open("w") as log:
+            process = subprocess.Popen(
+                ["sh", "-c", "dvc repro --force && python -m galmorph.cli sync"],
+                cwd=project.folder,
+                env=environment() | {"TMPDIR": str(temporary)},
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+            assert process.wait(timeout=1800) == 0, (tmp_path / "log").read_text()
+        alive = subprocess.run(["ps", "-o", "args=", "-s", str(process.pid)], capture_output=True, text=True)
+        assert alive.stdout == ""
+        left.append((project.hashes(), files(), {path.name for path in temporary.iterdir()}))
+        sizes.append((project.folder / "mlflow.db").stat().st_size)
+    assert all(found == left[0] for found in left)
+    assert left[0][2] == set()
+    assert max(sizes) <= 1.02 * sizes[0]
