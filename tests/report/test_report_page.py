@@ -12,8 +12,8 @@ from galmorph.settings import Settings
 
 
 def test_a_spread_is_not_broken_over_two_lines() -> None:
-    text = unbroken("of 0.9 ± 0.1 (± 2 std), ± 1 σ here").replace("\u00a0", "~")
-    assert text == "of 0.9~±~0.1 (±~2~std), ±~1~σ here"
+    text = unbroken("of 0.9 ± 0.1 (± 2 std), ± 1 σ here, 5 % there").replace("\u00a0", "~")
+    assert text == "of 0.9~±~0.1 (±~2~std), ±~1~σ here, 5~% there"
 
 
 def test_parameters_on_the_page_are_a_params_file(make_settings: Callable[..., Settings]) -> None:

@@ -84,9 +84,9 @@ def embed(folder: Path, name: str) -> str:
 
 
 def unbroken(text: str) -> str:
-    """Return text in which no line breaks within "0.688 ± 0.062", "± 2 std" or "± 1 σ"."""
+    """Return text in which no line breaks within "0.688 ± 0.062", "± 2 std", "± 1 σ" or "95 %"."""
     text = re.sub(r"± (\d) (std|σ)", "±\u00a0\\1\u00a0\\2", text)
-    return re.sub(r"(?<=\d) ± |± ", lambda match: match[0].replace(" ", "\u00a0"), text)
+    return re.sub(r"(?<=\d) ± |± |(?<=\d) (?=%)", lambda match: match[0].replace(" ", "\u00a0"), text)
 
 
 def as_yaml(settings: Settings) -> str:
