@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 
 from galmorph.content import ConditionRecords
-from galmorph.report import comparisons, question_1
+from galmorph.report import comparisons, question_1, thesis
 from galmorph.report.findings import Finding, findings
 from galmorph.report.results import ConditionResults
 from galmorph.settings import Settings
@@ -52,4 +52,6 @@ def test_a_comparison_of_the_user_is_named(make_settings: MakeSettings, make_rec
     pair = {"my_pair": {"conditions": ["balanced", "two_class"], "metrics": ["tss"]}}
     (finding,), _ = found_in(make_settings(comparisons=pair), make_records)
     assert finding.question == "Comparison my_pair"
+    assert finding.table.caption.startswith("Balanced two classes and two classes side by side")
+    assert (thesis.title("balanced"), thesis.title("my_condition")) == ("Balanced two classes", "my_condition")
     assert list(finding.table.shown.columns[2:4]) == ["balanced two classes ± 2 std", "two classes ± 2 std"]

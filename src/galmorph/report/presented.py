@@ -13,7 +13,7 @@ from types import MappingProxyType
 import pandas as pd
 
 from galmorph.report import counts, optimism, tables, thesis
-from galmorph.report.language import capital, mark, say, sentences
+from galmorph.report.language import mark, say, sentences
 from galmorph.report.names import class_name, mix_name, phase_name, set_name
 from galmorph.report.results import ConditionResults
 from galmorph.report.table import (
@@ -150,7 +150,7 @@ def comparison(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
     )
     side_by_side = say(
         "{first} and {second} side by side, fresh runs stopped at the selected epochs.",
-        first=capital(first),
+        first=thesis.title(settings.comparisons[name].conditions[0]),
         second=second,
     )
     caption = sentences([side_by_side, say(DIFFERENCE)])

@@ -13,7 +13,7 @@ from galmorph.report.book import Book
 from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.report.figures.curves import Quantity, learning_curve
 from galmorph.report.figures.probabilities import roc_and_reliability
-from galmorph.report.language import capital, mark, say
+from galmorph.report.language import mark, say
 from galmorph.report.page import Picture, Section
 from galmorph.report.results import ConditionResults
 from galmorph.report.tables import Results
@@ -96,7 +96,7 @@ def _probability_sections(book: Book, results: Results, records: Records) -> lis
             answers(records[name], "confirmed"),
             auc=(float(row["auc_mean"]), float(row["auc_std"])),
             error=float(row["ece"]),
-            title=capital(label),
+            title=thesis.title(name),
         )
         caption = say(
             "ROC curve and reliability of the probability of a spiral, {condition}, confirmed runs on their own test "
@@ -128,12 +128,12 @@ def _condition_section(book: Book, result: ConditionResults, settings: Settings)
             quantity,
             selected_epoch=result.epoch,
             baseline=baseline,
-            title=capital(label),
+            title=thesis.title(name),
         )
         caption = say(_CURVES[quantity], condition=label, over=over)
         counterpart = thesis.condition_counterpart(name, quantity)
         pictures.append(book.picture(figure, Picture(f"{quantity}_{name}", caption, counterpart, results=True)))
-    figure = confusion_matrix(result.confirmed.confusion, result.classes, capital(label))
+    figure = confusion_matrix(result.confirmed.confusion, result.classes, thesis.title(name))
     spread = say("mean ± 1 σ over {runs} confirmed runs", runs=runs) if runs > 1 else say("one confirmed run")
     caption = say(
         "Confusion matrix, {condition}: galaxies per run, {spread}; colour and percentage are of the true class.",
@@ -144,7 +144,7 @@ def _condition_section(book: Book, result: ConditionResults, settings: Settings)
     pictures.append(book.picture(figure, Picture(f"confusion_{name}", caption, counterpart, results=True)))
     return Section(
         f"condition-{name}",
-        f"{capital(label)} ({name})" if label != name else capital(label),
+        f"{thesis.title(name)} ({name})" if label != name else name,
         tables=(book.table(presented.confusion(result)),),
         pictures=tuple(pictures),
         part_of="conditions",

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from galmorph.report.language import joined, mark, say
+from galmorph.report.language import capital, joined, mark, say
 
 
 @dataclass(frozen=True)
@@ -126,6 +126,11 @@ COUNTERPARTS: Mapping[str, str] = MappingProxyType(
 def label(condition: str) -> str:
     """Return what the report calls a condition: the study's words, or the condition's own name."""
     return say(CONDITIONS[condition].label) if condition in CONDITIONS else condition
+
+
+def title(condition: str) -> str:
+    """Return the label with a capital, as a heading begins; a name that the user gave as it is."""
+    return capital(label(condition)) if condition in CONDITIONS else condition
 
 
 def accuracy(condition: str) -> ThesisAccuracy | None:
