@@ -168,7 +168,7 @@ def test_an_epoch_chosen_on_validation_parts_is_no_optimism(
     build_report(settings, tmp_path)
     assert "optimism.csv" not in names(tmp_path / "tables")
     text = page(tmp_path).text
-    assert "The epoch is selected on validation parts, 20 % of each training part" in text
+    assert "The epoch is selected on validation parts, 20\u00a0% of each training part" in text
     assert "optimistic" not in text
 
 
