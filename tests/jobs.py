@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import time
@@ -51,6 +52,11 @@ def refuses(folder: Path, number: int) -> int:
     if number == 1:
         raise GalmorphError("job 1 can be put right")
     return number
+
+
+def lacks_room(folder: Path, number: int) -> int:
+    attempts(folder, number)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
 def takes_memory(folder: Path, number: int) -> int:

@@ -102,6 +102,15 @@ def test_what_a_person_can_put_right_is_tried_once(tmp_path):
 
 
 @pytest.mark.usefixtures("two")
+def test_what_the_machine_lacks_is_tried_once_and_said_without_a_traceback(tmp_path, caplog):
+    message = r"^jobs, job 1: No space left on device; make room on the disk, and repeat the command"
+    with pytest.raises(GalmorphError, match=message):
+        list(spread(jobs.lacks_room, [(tmp_path, 1)], label="jobs", unit="job"))
+    assert counted(tmp_path, 1) == 1
+    assert caplog.text == ""
+
+
+@pytest.mark.usefixtures("two")
 def test_the_others_go_on_where_the_caller_says_so(tmp_path):
     seen = []
     work = [(tmp_path, i) for i in range(4)]

@@ -1,4 +1,20 @@
-"""The one error type of the project."""
+"""The one error type of the project, and what a machine may lack."""
+
+from __future__ import annotations
+
+import errno
+
+# What helps, by the number of the system's error.
+_REMEDIES = {
+    errno.ENOSPC: "make room on the disk",
+    errno.EDQUOT: "make room in your share of the disk",
+    errno.EFBIG: "allow larger files (ulimit -f)",
+    errno.EROFS: "make the folder writable",
+    errno.EACCES: "make the folder writable",
+    errno.EPERM: "make the folder writable",
+    errno.EMFILE: "allow more open files (ulimit -n)",
+    errno.ENFILE: "let other programs end, or allow more open files",
+}
 
 
 class GalmorphError(Exception):
@@ -7,3 +23,13 @@ class GalmorphError(Exception):
     The message names the file, row, galaxy or parameter at fault and says what to do about it. Everything the
     project refuses is refused with this type; any other exception that reaches a user is a defect of ours.
     """
+
+
+def lack(error: OSError) -> GalmorphError | None:
+    """Return what the machine lacks (room, permission, file handles), with the remedy; None for any other error."""
+    if error.errno not in _REMEDIES:
+        return None
+    where = f"{error.filename}: " if error.filename else ""
+    return GalmorphError(
+        f"{where}{error.strerror}; {_REMEDIES[error.errno]}, and repeat the command: what had finished is kept"
+    )

@@ -8,10 +8,11 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from mlflow import MlflowClient
@@ -210,9 +211,15 @@ class StoredExperiment:
             matrix = content.confusion
             self.client.log_figure(run_id, self.draw(matrix.matrices, matrix.classes, matrix.title), CONFUSION_PICTURE)
 
-    def write(self, content: Content, parent: str | None, status: str = "FINISHED") -> str:
-        """Write a run and end it; returns its id."""
-        tags = content.tags | self.made_by
+    def write(
+        self,
+        content: Content,
+        parent: str | None,
+        status: str = "FINISHED",
+        theirs: Mapping[str, str] = MappingProxyType({}),
+    ) -> str:
+        """Write a run and end it; returns its id. `theirs` are tags that people gave to the run in whose place it is."""
+        tags = dict(theirs) | content.tags | self.made_by
         if content.description:
             tags |= {DESCRIPTION: content.description}
         if parent:

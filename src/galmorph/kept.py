@@ -112,7 +112,8 @@ class KeptNetworks:
         token = None
         while True:
             page = client.search_logged_models([experiment], page_token=token)
-            for model in page:
+            # A user's own models lie there as well, perhaps.
+            for model in (model for model in page if FINGERPRINT in model.tags):
                 self.unclaimed.setdefault(model.source_run_id, []).append(model)
             token = page.token
             if not token:
@@ -144,10 +145,15 @@ class KeptNetworks:
         self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, record.epochs)])
 
-    def retire(self, earlier: set[str]) -> None:
-        """Mark the models of earlier runs, and delete those whose run is gone or that no run declares."""
+    def retire(self, current: set[str], earlier: set[str]) -> None:
+        """Mark the models of earlier runs, and delete those whose run is gone.
+
+        Models of current runs are left alone: where the weights are not at hand, nobody can say that they are wrong.
+        """
         for run_id, models in self.unclaimed.items():
             for model in models:
+                if run_id in current:
+                    continue
                 if run_id not in earlier:
                     self.client.delete_logged_model(model.model_id)
                 elif model.tags.get(STATUS) != "earlier":

@@ -70,9 +70,17 @@ class Store(StoredExperiment):
         """Make exactly one run hold `content`, one of the claimants if any is right; returns its id."""
         kept: str | None = None
         wrong = 0
+        # What people wrote beside a run that is replaced.
+        theirs: dict[str, str] = {}
         for run in claimants:
             missing = self.missing(run, content) if kept is None else None
             if missing is None:
+                own = DESCRIPTION if not content.description else None
+                theirs |= {
+                    name: value
+                    for name, value in run.data.tags.items()
+                    if name == own or not name.startswith(("galmorph.", "mlflow."))
+                }
                 self.client.delete_run(run.info.run_id)
                 wrong += 1
                 continue
@@ -87,7 +95,7 @@ class Store(StoredExperiment):
         counts.replaced += wrong
         if kept is None:
             counts.added += not wrong
-            return self.write(content, parent)
+            return self.write(content, parent, theirs=theirs)
         counts.kept += 1
         return kept
 
@@ -101,7 +109,7 @@ class Store(StoredExperiment):
                 children.setdefault(key, []).append(run)
             parents = self.runs("condition")
             networks = KeptNetworks(self.client, self.experiment.experiment_id)
-            current, earlier = set(), set()
+            current, shown, earlier = set(), set(), set()
             for condition in declared:
                 content = condition_content(condition)
                 same = [run for run in parents if content.tags.items() <= (run.data.tags | {STATUS: "current"}).items()]
@@ -113,6 +121,7 @@ class Store(StoredExperiment):
                         network = condition.network(record, file)
                         run = run_content(record, file, condition.epoch, condition.data, network)
                         run_id = self._reconcile(children.pop(key, []), run, parent, counts)
+                        shown.add(run_id)
                         if network:
                             networks.ensure(run_id, network)
             fingerprints = {records[0].fingerprint for c in declared for records in c.phases.values()}
@@ -126,7 +135,7 @@ class Store(StoredExperiment):
                         self._mark_earlier(run)
                         earlier.add(run.info.run_id)
                         counts.earlier += 1
-            networks.retire(earlier)
+            networks.retire(shown, earlier)
             for run in self.runs("failure"):
                 # Its campaign has been finished since, or the parameters are others now.
                 if run.data.tags.get("galmorph.fingerprint") in fingerprints:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from galmorph.cluster import ATTEMPTS, client, scheduler_address, worker_count
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, lack
 from galmorph.progress import Progress
 
 log = logging.getLogger(__name__)
@@ -171,6 +171,9 @@ def _result(future: Any, job: str, attempt: int) -> Any:
             "give each worker more (GALMORPH_WORKER_MEMORY) or start fewer (GALMORPH_WORKERS)"
         ) from None
     except Exception as error:
+        if isinstance(error, OSError) and (lacking := lack(error)):
+            # Again would be the same.
+            raise GalmorphError(f"{job}: {lacking}") from None
         if attempt == ATTEMPTS:
             log.error("%s failed %d times", job, ATTEMPTS, exc_info=error)
             raise GalmorphError(f"{job} failed {ATTEMPTS} times: {error!r}") from error

@@ -9,11 +9,12 @@ import os
 import signal
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from damage import PAGE, damage, flipped
 
+from damage import damage, empty, flipped, page, truncated
 from dvcproject import Project, environment
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
@@ -116,12 +117,17 @@ def test_an_altered_record_is_refused_and_made_anew(undisturbed: Project) -> Non
     assert undisturbed.hashes() == before
 
 
-def test_a_lock_file_that_is_no_lock_file(undisturbed: Project) -> None:
+@pytest.mark.parametrize("how", [page, truncated, flipped, empty], ids=lambda how: how.__name__)
+def test_a_damaged_lock_file(undisturbed: Project, how: Callable[[bytes], bytes]) -> None:
     path = undisturbed.folder / "dvc.lock"
     right = path.read_bytes()
-    path.write_bytes(PAGE)
-    assert "dvc.lock" in undisturbed.run("dvc", "repro", code=255)
-    # Without it DVC finds what it has made by its run cache, and makes nothing anew.
-    path.unlink()
-    assert undisturbed.repro() == []
+    damage(path, how)
+    done = subprocess.run(
+        ["dvc", "repro"], cwd=undisturbed.folder, env=environment(), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        assert "dvc.lock" in done.stdout + done.stderr
+        # Without it DVC finds what it has made by its run cache, and makes nothing anew.
+        path.unlink()
+        assert undisturbed.repro() == []
     assert path.read_bytes() == right

@@ -46,8 +46,11 @@ def phase_results(store: Store, condition: ConditionRecords, phase: str) -> Phas
         histories.append(curves)
         metrics = run.data.metrics
         confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
+        # Curves are of the test part, or of a set that was watched: "validation/test_accuracy".
         scores[number] = {
-            score_name(name): value for name, value in metrics.items() if name not in CURVES and CONFUSION not in name
+            score_name(name): value
+            for name, value in metrics.items()
+            if name.rpartition("/")[2] not in CURVES and CONFUSION not in name
         }
     return PhaseResults(
         history=pd.concat(histories, ignore_index=True),

@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import os
 import signal
@@ -17,7 +16,7 @@ from typing import TextIO
 from tqdm import tqdm
 
 from galmorph import progress
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, lack
 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away holds up each run for four minutes
@@ -38,19 +37,6 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
     """Return a text in a colour where the stream is a terminal that has them and the user has not set NO_COLOR."""
     plain = os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not stream.isatty()
     return text if plain else f"\033[{colour}m{text}\033[0m"
-
-
-# What a machine may lack, and what helps.
-MACHINE = {
-    errno.ENOSPC: "make room on the disk",
-    errno.EDQUOT: "make room in your share of the disk",
-    errno.EFBIG: "allow larger files (ulimit -f)",
-    errno.EROFS: "make the folder writable",
-    errno.EACCES: "make the folder writable",
-    errno.EPERM: "make the folder writable",
-    errno.EMFILE: "allow more open files (ulimit -n)",
-    errno.ENFILE: "let other programs end, or allow more open files",
-}
 
 
 class AboveBars(logging.StreamHandler[TextIO]):
@@ -107,10 +93,6 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if error.errno not in MACHINE:
+        if (lacking := lack(error)) is None:
             raise
-        where = f"{error.filename}: " if error.filename else ""
-        sys.exit(
-            f"{painted('galmorph:', _RED, sys.stderr)} {where}{error.strerror}; {MACHINE[error.errno]}, and repeat the "
-            "command: what had finished is kept"
-        )
+        sys.exit(f"{painted('galmorph:', _RED, sys.stderr)} {lacking}")
