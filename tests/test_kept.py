@@ -136,15 +136,24 @@ def test_it_needs_nothing_of_the_checkout(condition: ConditionRecords, store: St
     assert list(json.loads(answer)) == CLASSES
 
 
-def test_a_lost_network_is_logged_again_and_a_foreign_one_removed(store: Store, condition: ConditionRecords) -> None:
+def test_a_lost_network_is_logged_again_and_a_stray_one_removed(store: Store, condition: ConditionRecords) -> None:
     (model,) = store.client.search_logged_models([store.experiment.experiment_id])
     store.client.delete_logged_model(model.model_id)
-    store.client.create_logged_model(store.experiment.experiment_id, "mine", tags={"galmorph.status": "current"})
-    (run,) = store.runs("run", run="2")
-    store.client.create_logged_model(
-        store.experiment.experiment_id, "half", run.info.run_id, tags={"galmorph.status": "current"}
-    )
+    ours = {"galmorph.status": "current", "galmorph.fingerprint": "gone"}
+    store.client.create_logged_model(store.experiment.experiment_id, "stray", tags=ours)
     assert store.sync([condition]).kept == 4
+    assert models(store) == [("three_class-01", "READY", "current")]
+
+
+def test_a_persons_own_model_is_left_alone(store: Store, condition: ConditionRecords) -> None:
+    mine = store.client.create_logged_model(store.experiment.experiment_id, "mine", tags={"galmorph.status": "mine"})
+    store.sync([condition])
+    assert models(store) == [("mine", "PENDING", "mine"), ("three_class-01", "READY", "current")]
+    store.client.delete_logged_model(mine.model_id)
+
+
+def test_where_the_weights_are_not_at_hand_the_networks_stay(store: Store, condition: ConditionRecords) -> None:
+    store.sync([dataclasses.replace(condition, weights={})])
     assert models(store) == [("three_class-01", "READY", "current")]
 
 

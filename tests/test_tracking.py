@@ -13,6 +13,7 @@ from galmorph.content import DataFile, condition_content, metric_name, run_conte
 from galmorph.errors import GalmorphError
 from galmorph.evaluation import curves, scores
 from galmorph.experiment import CONFUSION_PICTURE, DESCRIPTION, data_held, data_input
+from galmorph.records import Evaluation
 from galmorph.report.queries import load_results
 from galmorph.tracking import Store
 from made_records import made_condition
@@ -356,6 +357,36 @@ def test_results_are_those_of_the_records(place, declared):
                     for j in range(len(record.classes)):
                         cell = np.sum((truth == i) & (guess == j))
                         assert found.confusion[record.run - 1, i, j] == cell
+
+
+def test_a_watched_set_is_a_curve_and_no_score(place, tmp_path):
+    condition = made_condition(tmp_path)
+    truth, nothing = np.array([0, 1, 0], np.uint8), np.empty((0, 2), np.float32)
+    watched = []
+    for record in condition.phases["selected"]:
+        part = Evaluation(np.arange(3), truth, nothing, np.zeros((record.epochs, 3), np.uint8))
+        watched.append(dataclasses.replace(record, sets=record.sets | {"validation": part}))
+    condition = dataclasses.replace(condition, phases={"selected": watched, "confirmed": condition.phases["confirmed"]})
+    store = open_store(place)
+    store.sync([condition])
+    (result,) = load_results(store, [condition]).values()
+    assert set(result.selected.scores) == set(scores(watched[0], 3))
+    (run,) = store.runs("run", phase="selected", run="1")
+    assert run.data.metrics["validation/test_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_what_a_person_wrote_beside_a_run_that_is_replaced_stays(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
+    store.client.set_tag(run.info.run_id, "mlflow.note.content", "odd: look at it again")
+    store.client.set_tag(run.info.run_id, "reviewed", "yes")
+    store.client.log_metric(run.info.run_id, "accuracy", 0.99, step=99)
+    assert store.sync(declared).replaced == 1
+    (after,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
+    assert after.info.run_id != run.info.run_id
+    assert after.data.tags["mlflow.note.content"] == "odd: look at it again"
+    assert after.data.tags["reviewed"] == "yes"
 
 
 @pytest.mark.parametrize("damage", [damage_deleted, damage_duplicate, damage_orphan, damage_number])

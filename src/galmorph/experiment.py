@@ -218,7 +218,7 @@ class StoredExperiment:
         status: str = "FINISHED",
         theirs: Mapping[str, str] = MappingProxyType({}),
     ) -> str:
-        """Write a run and end it; returns its id. `theirs` are tags that people gave to the run in whose place it is."""
+        """Write a run and end it; returns its id. `theirs`: tags that people gave to the run in whose place it is."""
         tags = dict(theirs) | content.tags | self.made_by
         if content.description:
             tags |= {DESCRIPTION: content.description}

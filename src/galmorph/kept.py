@@ -21,13 +21,16 @@ from galmorph.pyfunc import RECORD, SIDE, WEIGHTS
 PACKAGES = ("h5py", "keras", "mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "tensorflow-cpu", "tensorflow")
 
 
+OURS = "galmorph.fingerprint"  # the tag of every logged model that is this project's
+
+
 def tags(network: KeptNetwork) -> dict[str, str]:
     """Return what tells a logged model from all others."""
     return {
         STATUS: "current",
         "galmorph.condition": network.record.condition,
         "galmorph.run": str(network.record.run),
-        "galmorph.fingerprint": network.record.fingerprint,
+        OURS: network.record.fingerprint,
         "galmorph.weights_md5": file_md5(network.weights),
     }
 
@@ -113,7 +116,7 @@ class KeptNetworks:
         while True:
             page = client.search_logged_models([experiment], page_token=token)
             # A user's own models lie there as well, perhaps.
-            for model in (model for model in page if FINGERPRINT in model.tags):
+            for model in (model for model in page if OURS in model.tags):
                 self.unclaimed.setdefault(model.source_run_id, []).append(model)
             token = page.token
             if not token:
