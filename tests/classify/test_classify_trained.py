@@ -5,10 +5,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 import shutil
+from collections.abc import Mapping
 from pathlib import Path
 
 import h5py
 import numpy as np
+import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
@@ -17,8 +19,8 @@ from galmorph.classify.trained import known_models
 from galmorph.errors import GalmorphError
 from galmorph.network import load_weights, save_weights
 from galmorph.records import load_record, record_name, save_record, weights_name
-from made_trained_study import write_yaml
-from parameters import SMALL_NETWORK, changed, settings_with
+from made_trained_study import CUTOUTS, write_yaml
+from parameters import SMALL_NETWORK, changed, committed, settings_with
 
 CONFIRMED = Path("models/three_class/confirmed")
 
@@ -161,21 +163,60 @@ def test_weights_of_another_network(own_study: Path) -> None:
         load_ensemble("transfer/coarse", own_study)
 
 
-@pytest.mark.parametrize(("grid", "expected"), [("field", 0.396), ("pixels", 0.792)])
-def test_the_networks_of_a_level_say_what_they_expect(
-    own_study: Path, caplog: pytest.LogCaptureFixture, grid: str, expected: float
-) -> None:
+def with_level(folder: Path, grid: str, level: Mapping[str, object], **parameters: object) -> None:
+    """Let the networks of the study be those of a level, trained on two classes, and dvc.lock know how it was made."""
     classes = ("spiral", "elliptical")
-    as_level(own_study, classes=classes, level__psf_fwhm=2.6, level__pixel_scale=0.792)
-    change_params(own_study, resolution__grid=grid)
+    as_level(folder, classes=classes, **parameters)
+    lock = YAML(typ="safe").load((folder / "dvc.lock").read_text())
+    made = {"cutouts": CUTOUTS, "resolution.grid": grid, "resolution.levels.coarse": level}
+    out = {"path": "data/resolution/levels/coarse", "md5": "0123.dir"}
+    lock["stages"]["degrade@coarse"] = {"params": {"params.yaml": made}, "outs": [out]}
+    write_yaml(folder / "dvc.lock", lock)
     settings = settings_with({"network": SMALL_NETWORK}).network
-    path = own_study / "models/transfer/coarse/confirmed" / weights_name(1)
+    path = folder / "models/transfer/coarse/confirmed" / weights_name(1)
     shapes = [values.shape for values in load_weights(path, settings, 16, 3)]
     path.with_name(weights_name(2)).unlink()
     two = [np.zeros((*shape[:-1], 2 if shape[-1] == 3 else shape[-1]), np.float32) for shape in shapes]
     save_weights(path, settings, 16, 2, two)
+
+
+@pytest.mark.parametrize(("grid", "expected"), [("field", 0.396), ("pixels", 0.792)])
+def test_the_networks_of_a_level_say_what_they_expect(
+    own_study: Path, caplog: pytest.LogCaptureFixture, grid: str, expected: float
+) -> None:
+    level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}
+    with_level(own_study, grid, level, level__psf_fwhm=2.6, level__pixel_scale=0.792)
+    # What params.yaml says by now is no matter.
+    change_params(own_study, resolution__grid="pixels" if grid == "field" else "field")
     with caplog.at_level(logging.WARNING, logger="galmorph"):
-        level = load_ensemble("transfer/coarse", own_study)
+        ensemble = load_ensemble("transfer/coarse", own_study)
     assert "a telescope with a PSF of 2.6 arcsec" in caplog.text
-    assert level.pixel_scale == (expected, expected)
-    assert level.classes == classes
+    assert "dvc.lock does not know" not in caplog.text
+    assert ensemble.pixel_scale == (expected, expected)
+    assert ensemble.classes == ("spiral", "elliptical")
+    assert ensemble.stamps.field == "centre"
+
+
+def test_the_networks_of_a_remedy_are_for_its_last_level(own_study: Path, caplog: pytest.LogCaptureFixture) -> None:
+    level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}
+    with_level(own_study, "field", level, level__levels=["native", "coarse"])
+    (own_study / "models/transfer/coarse").rename(own_study / "models/transfer/tuned")
+    with caplog.at_level(logging.WARNING, logger="galmorph"):
+        load_ensemble("transfer/tuned", own_study)
+    assert "transfer/tuned was trained for galaxies as a telescope with a PSF of 2.6 arcsec" in caplog.text
+
+
+def test_the_networks_of_another_survey_see_new_stamps_as_they_saw_its_own(
+    own_study: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    stamps = {**committed()["stamps"], "field": "whole", "resampling": "spline", "colour": "red"}
+    level = {"psf_fwhm": None, "pixel_scale": None, "noise": None, "stamps": stamps}
+    with_level(own_study, "field", level)
+    folder = own_study / "data/resolution/levels/coarse"
+    folder.mkdir(parents=True)
+    pd.DataFrame({"pixel_scale": [0.2, 0.3]}).to_parquet(folder / "galaxies.parquet")
+    with caplog.at_level(logging.WARNING, logger="galmorph"):
+        ensemble = load_ensemble("transfer/coarse", own_study)
+    assert caplog.text == ""
+    assert ensemble.stamps.model_dump() == stamps
+    assert ensemble.pixel_scale == (0.2, 0.3)

@@ -24,7 +24,7 @@ from galmorph.quiet import import_tensorflow
 from galmorph.records import Record, load_record, record_name, weights_name
 from galmorph.settings import NetworkSettings, Settings, TrainingSettings
 from galmorph.splits import EVALUATION_CLASSES
-from galmorph.stages.layout import GALAXIES, MODELS, PARAMS, records_folder
+from galmorph.stages.layout import MODELS, PARAMS, records_folder
 
 log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ def read_ensemble(name: str, root: Path) -> Ensemble:
     first = records[0]
     _refuse_other_classes(name, first, chosen)
     network = _settings(NetworkSettings, first, "network", folder)
-    cutting = cutting_of(first, chosen, root)
+    cutting = cutting_of(name, first, chosen, root)
     members = tuple(
         Member(record.run, record.softening, _weights(folder / weights_name(record.run), network, cutting, first))
         for record in records
@@ -100,19 +100,22 @@ def read_ensemble(name: str, root: Path) -> Ensemble:
         members=members,
         cutouts=cutting.cutouts,
         stamps=cutting.stamps,
-        pixel_scale=_pixel_scale(first, chosen, root / GALAXIES if cutting.certain else None),
-        remarks=tuple(_remarks(name, first, cutting)),
+        pixel_scale=_pixel_scale(first, cutting, root),
+        remarks=tuple(_remarks(name, cutting)),
     )
 
 
-def _remarks(name: str, record: Record, cutting: Cutting) -> Iterator[str]:
+def _remarks(name: str, cutting: Cutting) -> Iterator[str]:
     if not cutting.certain:
         yield (
             f"dvc.lock does not know the stamps that {name} was trained on: whether new ones are cut in the same way "
             "cannot be told, and params.yaml is believed; dvc repro makes it certain"
         )
-    if (width := record.parameters.get("level.psf_fwhm")) is not None:
-        yield f"{name} was trained on galaxies as a telescope with a PSF of {width:g} arcsec shows them: give it such"
+    if cutting.psf_fwhm is not None:
+        yield (
+            f"{name} was trained for galaxies as a telescope with a PSF of {cutting.psf_fwhm:g} arcsec shows them: "
+            "give it such"
+        )
 
 
 def _unknown(name: str, known: list[str], models: Path) -> str:
@@ -174,12 +177,13 @@ def _weights(path: Path, network: NetworkSettings, cutting: Cutting, record: Rec
     return weights
 
 
-def _pixel_scale(record: Record, chosen: Settings, galaxies: Path | None) -> tuple[float, float] | None:
+def _pixel_scale(record: Record, cutting: Cutting, root: Path) -> tuple[float, float] | None:
     """Return the least and the most pixel scale of the stamps as the networks were shown them, arcsec."""
     level = record.parameters.get("level.pixel_scale")
-    if level is not None and chosen.resolution.grid == "pixels":
+    if level is not None and cutting.grid == "pixels":
         return float(level), float(level)
-    if galaxies is None or not galaxies.exists():
+    galaxies = root / cutting.galaxies
+    if not cutting.certain or not galaxies.exists():
         return None
     scales = pd.read_parquet(galaxies, columns=["pixel_scale"])["pixel_scale"].to_numpy(dtype=float)
     known = scales[np.isfinite(scales)]
