@@ -64,7 +64,7 @@ def _handler(folder: Path, archive: Archive) -> type[BaseHTTPRequestHandler]:
             path = folder / self.path.lstrip("/")
             if fault == "404" or not path.is_file():
                 return self.answer(404, b"<html>not here</html>")
-            if fault in ("500", "503", "429", "403"):
+            if fault in ("500", "503", "429", "403", "416"):
                 return self.answer(int(fault), b"<html>trouble</html>")
             if fault == "html":
                 return self.answer(200, b"<!DOCTYPE html><html>maintenance</html>")

@@ -82,6 +82,7 @@ def test_what_can_pass_is_asked_for_again(store: Path, tmp_path: Path, fault: st
     [
         ("404", "the server says 404 Not Found", 1),
         ("403", "the server says 403 Forbidden", 1),
+        ("416", "the server says 416 Requested Range Not Satisfiable", 1),
         ("500", f"the server gave 500, {ATTEMPTS} times", ATTEMPTS),
         ("flipped", f"damaged or cut short; fetch the file again, {ATTEMPTS} times", ATTEMPTS),
         ("html", f"damaged or cut short; fetch the file again, {ATTEMPTS} times", ATTEMPTS),

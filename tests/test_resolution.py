@@ -132,3 +132,10 @@ def test_real_stars_are_as_wide_as_the_target(real_data: Path):
     assert len(measured) >= 20
     assert before < psf_width < 1.2
     assert after == pytest.approx(2.0, rel=0.05)
+
+
+@pytest.mark.parametrize(("count", "scale"), [(128, 30.0), (66, 2.0)])
+def test_pixels_that_do_not_cover_the_field_are_refused(count, scale):
+    source = np.ones((count, count), np.float32)
+    with pytest.raises(GalmorphError, match=r"less than the field of 64 .* raise cutouts\.wide_size"):
+        degrade(source, SHARP, level(59.0, scale), chance(), grid="field")

@@ -33,10 +33,14 @@ def notice(text: str) -> None:
 def check() -> None:
     """Check params.yaml before any work."""
     chosen = layout.settings()
-    runs = 2 * chosen.protocol.runs * len(chosen.conditions)
+    seen = chosen.resolution
+    levels = f", {len(seen.levels)} levels and {len(seen.remedies)} remedies" if seen.levels else ""
+    # Fine-tuning has its epochs given: no runs select them.
+    phases = 2 * len(seen.levels) + sum(2 if way.kind == "mixed" else 1 for way in seen.remedies.values())
+    runs = 2 * chosen.protocol.runs * len(chosen.conditions) + seen.runs * (phases + len(seen.oracle))
     notice(
-        f"params.yaml: survey {chosen.survey.name} ({chosen.survey.source}), {len(chosen.conditions)} conditions, "
-        f"{runs} runs of at most {chosen.training.epochs} epochs\n"
+        f"params.yaml: survey {chosen.survey.name} ({chosen.survey.source}), {len(chosen.conditions)} conditions"
+        f"{levels}: {runs} runs of at most {chosen.training.epochs} epochs\n"
     )
 
 
@@ -101,9 +105,10 @@ def summary() -> None:
     except FileNotFoundError:
         raise GalmorphError(f"{layout.SUMMARY}: no such file; run dvc repro, which makes it") from None
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
+    part = "same test" if chosen.protocol.validation_fraction is None else "validation"
     sys.stdout.write(
         f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs. The first accuracy is at the epoch that "
-        "was selected on the\nsame test parts; the confirmed one is of fresh runs. "
+        f"was selected on the\n{part} parts; the confirmed one is of fresh runs. "
         f"Baseline: always answering the commonest class.\n{simulated if chosen.survey.source == 'simulated' else ''}\n"
         f"Report: {layout.PAGE}\nEvery run: make ui\n"
     )
@@ -156,7 +161,7 @@ COMMANDS = {
     "show": Command(
         lambda asked: show(asked.objid, asked.output),
         show,
-        ("galmorph show 587727178986356823", "galmorph show 587727178986356823 --output galaxy.png"),
+        ("galmorph show 587724087142055967", "galmorph show 587724087142055967 --output galaxy.png"),
     ),
 }
 

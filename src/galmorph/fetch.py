@@ -146,7 +146,7 @@ class Fetcher:
         )
         retries = response.retries or retries
         try:
-            if response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            if have and response.status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
                 # All of it was there when the work was stopped; or another file is there now.
                 return retries, None
             if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):

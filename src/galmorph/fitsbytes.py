@@ -5,15 +5,17 @@ from __future__ import annotations
 import bz2
 import io
 import math
-import zlib
 from pathlib import Path
 
 from astropy.io import fits
-from isal import igzip
+from isal import igzip_lib, isal_zlib
 
 from galmorph.errors import GalmorphError
 
 BLOCK = 2880  # bytes, of which headers and data are whole multiples
+# isal's stubs take its class of errors for an error.
+_FAULTS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, igzip_lib.IsalError)  # type: ignore[assignment]
+MOST = 2**28  # bytes of a file, decompressed; a frame has up to 13 million
 
 
 def decompressed(path: Path) -> bytes:
@@ -33,9 +35,25 @@ def decompressed(path: Path) -> bytes:
     if packed.lstrip()[:1] == b"<":
         raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
     try:
-        return (igzip if path.suffix == ".gz" else bz2).decompress(packed)
-    except (OSError, EOFError, ValueError, zlib.error) as error:
+        return _inflated(packed, gzipped=path.suffix == ".gz")
+    except _FAULTS as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
+
+
+def _inflated(packed: bytes, *, gzipped: bool) -> bytes:
+    """Decompress all streams of a file, to the end and no further than `MOST`."""
+    parts: list[bytes] = []
+    room = MOST
+    while packed:
+        stream = isal_zlib.decompressobj(wbits=31) if gzipped else bz2.BZ2Decompressor()
+        parts.append(stream.decompress(packed, max_length=room + 1))
+        room -= len(parts[-1])
+        if room < 0:
+            raise ValueError(f"more than {MOST:,} bytes")
+        if not stream.eof:
+            raise EOFError("it ends before the end of the stream")
+        packed = stream.unused_data.lstrip(b"\0")
+    return parts[0] if len(parts) == 1 else b"".join(parts)
 
 
 def check_sizes(content: bytes) -> None:

@@ -32,7 +32,7 @@ _FRAME_LAG = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
 # in some headers EQUINOX as text. Any other complaint is let through.
 _KNOWN_COMPLAINTS = (r"RADECSYS=", r"'datfix' made the change 'Set MJD-OBS", r"EQUINOX = '2000\.0")
 
-_FITS_FAULTS = (OSError, EOFError, ValueError, TypeError, LookupError, zlib.error, fits.VerifyError)
+_FITS_FAULTS = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, zlib.error, fits.VerifyError)
 
 
 @dataclass(frozen=True)

@@ -94,7 +94,7 @@ def parse_settings(data: Any, source: str = "params.yaml") -> Settings:
     except ValidationError as error:
         lines = [_describe(item, data) for item in error.errors()]
         raise GalmorphError(f"{source}: " + f"\n{source}: ".join(lines)) from None
-    except TypeError as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise GalmorphError(f"{source}: {error}; use plain numbers, words and lists") from None
 
 
@@ -112,7 +112,10 @@ def load_settings(path: Path) -> Settings:
         raise GalmorphError(f"{path}: no such file; run galmorph in the project's root") from None
     except UnicodeDecodeError:
         raise GalmorphError(f"{path}: not UTF-8 text") from None
-    except YAMLError as error:
+    except OSError as error:
+        raise GalmorphError(f"{path}: cannot be read ({error.strerror})") from None
+    # ruamel.yaml's own, and what escapes from it: a date that does not exist, a number of 5,000 digits, deep nesting.
+    except (YAMLError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         raise GalmorphError(f"{path}: not valid YAML: {error}") from None
     if not isinstance(data, dict):
         raise GalmorphError(f"{path}: empty, or not a mapping; copy one of presets/ over it")

@@ -17,10 +17,10 @@ from galmorph.fields import Block
 from galmorph.levels import LevelSettings, RemedySettings
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 
-# The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
 # In this phase the runs of the selected phase are trained again, and tested at other levels after every epoch.
 ORACLE = "oracle"
 
+# The modules whose code decides what a run computes and how it is written; dvc.yaml names the same ones.
 DECISIVE_MODULES = ("engine", "network", "protocol", "quiet", "records", "run", "scaling", "training")
 
 

@@ -123,6 +123,11 @@ def _optics(count: int, scale: float, level: LevelSettings, grid: str, size: int
             f"{size} pixels of {level.pixel_scale:g} arcsec need more than the {count} pixels of a wide stamp: raise "
             "cutouts.wide_size, or set resolution.grid to field"
         )
+    if grid == "field" and pixels * ratio < size * (1 - SAME_SCALE):
+        raise GalmorphError(
+            f"only {pixels} whole pixels of {level.pixel_scale:g} arcsec fit into the {count} pixels of a wide stamp: "
+            f"less than the field of {size} that the network sees; raise cutouts.wide_size, or lower pixel_scale"
+        )
     old, new = centred_edges(count, 1.0), centred_edges(pixels, ratio)
     seen = centred_edges(size, 1.0 if grid == "field" else ratio)
     return _Optics(shares(old, new), shares(new, seen), scale * ratio)

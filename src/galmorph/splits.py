@@ -127,6 +127,7 @@ def split_run(
                 raise GalmorphError(
                     f"{key}.draw: in run {run} of the {phase} phase the {part} part has no {label} "
                     f"galaxy; raise it (it is {condition.draw})"
+                    + ("" if held is None else f", or change protocol.validation_fraction (it is {held:g})")
                 )
     # A condition that does not know both classes cannot be judged on the common sets.
     if set(EVALUATION_CLASSES) <= set(condition.classes):

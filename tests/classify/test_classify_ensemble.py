@@ -77,6 +77,10 @@ def test_float64_is_as_good(ensemble: Ensemble, study_images: NDArray[np.float32
         (lambda x: x.astype(np.float16), "float16; give float32"),
         (lambda x: np.where(np.arange(150)[:, None, None] == 7, np.nan, x), r"number 7 has pixels.*\(1 such"),
         (lambda x: np.where(np.arange(150)[:, None, None] > 147, np.inf, x), r"number 148 has .*\(2 such"),
+        (
+            lambda x: np.where(np.arange(150)[:, None, None] == 7, np.float32(3), x),
+            "all pixels of number 7 are the same",
+        ),
     ],
 )
 def test_stamps_that_are_not_like_those_of_the_training_are_refused(

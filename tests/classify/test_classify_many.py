@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from galmorph.classify import Ensemble, many
 from galmorph.classify.targets import Targets, stamp_targets
 from galmorph.errors import GalmorphError
+from galmorph.plan import code_hash
 
 
 @pytest.fixture(scope="module")
@@ -22,6 +23,8 @@ def targets(ensemble: Ensemble, study_images: NDArray[np.float32], tmp_path_fact
     lines = ["stamp,name,class,pixel_scale"]
     for number, image in enumerate(study_images[:40]):
         side = 10 if number == 3 else 16
+        if number == 7:
+            image = np.full_like(image, 3.0)
         fits.PrimaryHDU(image[:side, :side]).writeto(folder / f"{number}.fits")
         lines.append(f"{number}.fits,g{number},spiral,{0.8 if number == 5 else 0.396}")
     (folder / "labels.csv").write_text("\n".join(lines) + "\n")
@@ -34,12 +37,13 @@ def test_every_galaxy_is_classified_or_rejected_with_its_reason(
     galaxies, rejected, doubts = many.classify_targets(targets, ensemble, study)
     assert doubts == []
     assert sorted([*galaxies.index, *rejected.index]) == list(range(40))
-    assert rejected["name"].tolist() == ["g3", "g5"]
+    assert rejected["name"].tolist() == ["g3", "g5", "g7"]
     assert rejected["reason"].tolist() == [
         "stamp too small: 10 x 10 pixels, cutouts.stamp_size is 16",
         "wrong pixel scale: 0.800 arcsec, that of the training is 0.396",
+        "all pixels the same",
     ]
-    assert many.counted(rejected) == "1 stamp too small, 1 wrong pixel scale"
+    assert many.counted(rejected) == "1 all pixels the same, 1 stamp too small, 1 wrong pixel scale"
     expected = ensemble.classify(study_images[galaxies.index.to_numpy()])
     for column in ("p_spiral", "std_spiral", "agreeing"):
         np.testing.assert_allclose(galaxies[column], expected[column], atol=1e-5)
@@ -68,4 +72,9 @@ def test_nothing_left_to_classify(targets: Targets, ensemble: Ensemble, study: P
 
 def test_a_worker_of_another_commit_refuses(targets: Targets, study: Path) -> None:
     with pytest.raises(GalmorphError, match="other code than this project"):
-        many.classify_block(targets.table, targets.read, "three_class", study, "another")
+        many.classify_block(targets.table, targets.read, "three_class", study, "digest", "another")
+
+
+def test_a_worker_that_finds_other_networks_refuses(targets: Targets, study: Path) -> None:
+    with pytest.raises(GalmorphError, match="the networks of three_class changed while they were used"):
+        many.classify_block(targets.table, targets.read, "three_class", study, "of before", code_hash())

@@ -6,6 +6,7 @@ What must be kept: nothing but a GalmorphError, no hang, no memory beyond a boun
 from __future__ import annotations
 
 import ast
+import bz2
 import gzip
 import pickle
 import time
@@ -22,6 +23,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framemaker import TABLE2_HEADER, header_cards, objid, table2_row, write_table2
+from galmorph import fitsbytes
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame, read_tsfield
@@ -33,6 +35,7 @@ from galmorph.redshifts import read_redshifts
 from galmorph.report.book import Book
 from galmorph.report.page import Section, render
 from galmorph.report.table import Table
+from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.sources.stamps import read_labels
 from parameters import ROOT, changed, committed, settings_with
 
@@ -107,6 +110,15 @@ def test_a_fits_header_of_absurd_size(tmp_path: Path, cards: dict[str, Any]) -> 
 
 
 @pytest.mark.fault
+def test_a_fits_header_of_infinitely_many_pixels(tmp_path: Path) -> None:
+    header = fits_claiming().replace(b"NAXIS1  =                 2048", b"NAXIS1  =                1E400")
+    assert b"1E400" in header
+    path = tmp_path / "fpC-001729-r3-0083.fit.gz"
+    path.write_bytes(gzip.compress(header + bytes(2880)))
+    refused(read_frame, path)
+
+
+@pytest.mark.fault
 def test_an_array_of_absurd_size(tmp_path: Path) -> None:
     path = tmp_path / "images.npy"
     with path.open("wb") as file:
@@ -142,6 +154,59 @@ def test_a_params_file_that_would_run_something(tmp_path: Path) -> None:
     (tmp_path / "params.yaml").write_text(f"survey: !!python/object/apply:os.mkdir ['{witness}']\n")
     refused(load_settings, tmp_path / "params.yaml")
     assert not witness.exists()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "text",
+    [
+        "survey: 2001-99-99",
+        f"survey: {'9' * 5000}",
+        "survey: !!int abc",
+        "survey: !!float abc",
+        "survey: !!bool abc",
+        'survey: "\\UFFFFFFFF"',
+        "[" * 800,
+    ],
+    ids=["no such date", "5,000 digits", "no int", "no float", "no bool", "no such letter", "nested"],
+)
+def test_a_params_file_that_no_reader_expects(tmp_path: Path, text: str) -> None:
+    (tmp_path / "params.yaml").write_text(text + "\n")
+    refused(load_settings, tmp_path / "params.yaml")
+
+
+@pytest.mark.fault
+def test_a_params_file_that_is_a_folder(tmp_path: Path) -> None:
+    (tmp_path / "params.yaml").mkdir()
+    refused(load_settings, tmp_path / "params.yaml")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("suffix", [".gz", ".bz2"])
+def test_a_frame_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
+    monkeypatch.setattr(fitsbytes, "MOST", 10**6)
+    path = tmp_path / f"frame-r-001729-3-0083.fits{suffix}"
+    pack = gzip.compress if suffix == ".gz" else bz2.compress
+    path.write_bytes(pack(bytes(10**6)))
+    assert fitsbytes.decompressed(path) == bytes(10**6)
+    path.write_bytes(pack(bytes(10**6)) + pack(b"x"))
+    with pytest.raises(GalmorphError, match="more than 1,000,000 bytes"):
+        fitsbytes.decompressed(path)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("kind", ["huge", "nested"])
+def test_a_stamp_whose_header_is_absurd(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "stamp.npy"
+    if kind == "nested":
+        text = b"(" * 9000
+        path.write_bytes(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+    else:
+        header = {"descr": "<f4", "fortran_order": False, "shape": (10**7, 10**6)}
+        with path.open("wb") as file:
+            np.lib.format.write_array_header_1_0(file, header)
+    with pytest.raises(UnusableStampError):
+        read_picture(path, "green")
 
 
 @pytest.mark.fault

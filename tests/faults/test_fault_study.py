@@ -42,8 +42,8 @@ def test_a_disk_that_is_full_in_one_stage_after_another(undisturbed: Project, di
         command = ["dvc", "repro", *stages]
         return subprocess.run(command, cwd=project.folder, env=environment(), capture_output=True, text=True)
 
-    stages = ("acquire", "cutouts", "train@balanced", "confirm@balanced", "degrade@coarse", "transfer@native", "report")
-    for stage in stages:
+    # Records are small: of the training stages the one that keeps the weights of every run is taken.
+    for stage in ("acquire", "cutouts", "degrade@coarse", "transfer@native", "report"):
         # All that comes before has room.
         if before := {"report": ["tested", "confirm"]}.get(stage):
             assert repro_with_room(1_000_000_000, *before).returncode == 0

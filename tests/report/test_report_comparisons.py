@@ -162,6 +162,8 @@ def test_both_test_mixes_are_the_paired_rows_of_the_comparison(
         )
     without = {name: result for name, result in results.items() if name != "balanced"}
     assert mixes.by_test_mix(without, records, settings).empty
+    other = dict(results) | {"balanced": dataclasses.replace(results["balanced"], classes=("spiral", "uncertain"))}
+    assert mixes.by_test_mix(other, records, settings).empty
 
 
 def test_question_1_is_on_one_task_and_run_by_run_against_the_control(

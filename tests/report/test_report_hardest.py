@@ -86,13 +86,13 @@ def test_the_section_shows_who_they_are_and_what_they_are_called(
     made = section(Book(make_settings(), tmp_path), {"two_class": runs}, galaxies, images)
     assert made is not None
     (table,) = made.tables
-    assert table.name == "hardest_2_classes"
+    assert table.name == "hardest_spiral_elliptical"
     assert table.data["objid"].tolist() == [587722981736906802, 587722981736906808]
     row = {str(key): str(value) for key, value in table.shown.iloc[0].items()}
     assert (row["Class"], row["Called"], row["Wrong"]) == ("spiral", "elliptical", "2 of 2")
     assert legend(table.data.to_dict("records")[0]) == (
         "587722981736906802\n30 votes: 90 % S, 6 % E\nspiral, called\nelliptical: 2 of 2"
     )
-    assert (tmp_path / "figures" / "hardest_2_classes.png").stat().st_size > 5000
+    assert (tmp_path / "figures" / "hardest_spiral_elliptical.png").stat().st_size > 5000
     right = [record(1, test=[(2, 0, 0.9)])]
     assert section(Book(make_settings(), tmp_path), {"two_class": right}, galaxies, images) is None

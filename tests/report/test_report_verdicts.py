@@ -78,5 +78,5 @@ def test_nothing_is_called_significant_unless_all_agree(changes: dict[Hashable, 
 def test_the_answer_in_a_sentence(rows: list[dict[Hashable, Any]], text: str) -> None:
     said = answer([dict(ROW) | changes for changes in rows])
     assert text in said
-    if "largest" in said:
+    if "clearest" in said:
         assert "balanced two classes less two classes, is +0.100 ± 0.060 in TSS (corrected" in said

@@ -288,18 +288,19 @@ def test_the_script_of_the_page_cuts_a_mosaic_into_stamps(
 ) -> None:
     external = tmp_path / "data/external"
     external.mkdir(parents=True)
-    places = [(200.0, 300.0), (500.0, 700.0), (30.0, 300.0), (-500.0, 300.0)]
+    places = [(200.0, 300.0), (500.0, 700.0), (30.0, 300.0), (-500.0, 300.0), (0.0, 0.0)]
     image = sky_image(shape=(1000, 900))
     for x, y in places[:3]:
         add_galaxy(image, x, y)
     fits.writeto(external / "mosaic.fits", image, frame_wcs().to_header())
     positions = np.array([sky_position(x, y) for x, y in places])
-    columns = {"objid": [11, 12, 13, 14], "ra": positions[:, 0], "dec": positions[:, 1], "class": ["spiral"] * 4}
+    positions[-1] = (10.0, -80.0)
+    columns = {"objid": [11, 12, 13, 14, 15], "ra": positions[:, 0], "dec": positions[:, 1], "class": ["spiral"] * 5}
     pd.DataFrame(columns).to_csv(external / "catalogue.csv", index=False)
     monkeypatch.chdir(tmp_path)
     (script,) = re.findall(r"```python\n(.*?)```", (ROOT / "docs/own-survey.md").read_text(encoding="utf-8"), re.DOTALL)
     exec(script, {})
-    assert "2 of 4 galaxies are cut" in capsys.readouterr().out
+    assert "2 of 5 galaxies are cut" in capsys.readouterr().out
     chosen = stamps_settings(external, folder=str(external / "stamps"), field="centre")
     stamps.acquire(chosen, sample(), tmp_path / "raw")
     assert stamps.cut_stamps(tmp_path / "raw", tmp_path / "made", chosen, CUTOUTS, tmp_path / "partial") == (2, 0)

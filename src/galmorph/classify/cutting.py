@@ -69,7 +69,7 @@ def cutting_of(name: str, record: Record, chosen: Settings, project: Path) -> Cu
         Its folder.
     """
     stages = _stages(project / LOCK)
-    level = _level(name, record)
+    level = level_of(name, record)
     made = _params(stages, "cutouts" if level is None else f"degrade@{level}")
     outs = {out.get("md5") for stage in stages.values() for out in stage.get("outs", [])}
     certain = "cutouts" in made and (level is not None or record.data.get("images") in outs)
@@ -94,7 +94,7 @@ def cutting_of(name: str, record: Record, chosen: Settings, project: Path) -> Cu
     return Cutting(cutouts, stamps, grid, None if seen is None else seen.psf_fwhm, galaxies, certain)
 
 
-def _level(name: str, record: Record) -> str | None:
+def level_of(name: str, record: Record) -> str | None:
     """Return the level whose stamps a network is for: its own, or the last of a remedy."""
     if not name.startswith(f"{TRANSFER}/"):
         return None

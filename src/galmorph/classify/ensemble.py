@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import hashlib
 import logging
 import math
 from dataclasses import dataclass
@@ -135,6 +137,15 @@ class Ensemble:
             return None
         return f"{pixel_scale:.3f} arcsec, that of the training is {self.known_scale}"
 
+    @functools.cached_property
+    def digest(self) -> str:
+        """sha256 of the networks' weights."""
+        total = hashlib.sha256()
+        for member in self.members:
+            for values in member.weights:
+                total.update(np.ascontiguousarray(values).tobytes())
+        return total.hexdigest()
+
     @property
     def known_scale(self) -> str:
         """The pixel scale of the training in words, arcsec."""
@@ -162,6 +173,12 @@ class Ensemble:
             raise GalmorphError(
                 f"stamps: number {wrong[0]} has pixels that are not finite ({wrong.size} such stamps); leave them "
                 "out: stamps[np.isfinite(stamps).all(axis=(1, 2))]"
+            )
+        flat = np.flatnonzero(np.ptp(images, axis=(1, 2)) == 0)
+        if flat.size:
+            raise GalmorphError(
+                f"stamps: all pixels of number {flat[0]} are the same ({flat.size} such stamps): no galaxy is on them; "
+                "leave them out: stamps[np.ptp(stamps, axis=(1, 2)) > 0]"
             )
         return np.ascontiguousarray(images, dtype=np.float32)
 

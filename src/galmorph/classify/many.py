@@ -25,7 +25,7 @@ from galmorph.workers import spread
 BLOCK = 256  # galaxies
 FEW = 4  # blocks that are done before the processes of the others would have started
 
-WRONG_SCALE = "wrong pixel scale"
+WRONG_SCALE, FLAT = "wrong pixel scale", "all pixels the same"
 
 Read = Callable[[pd.DataFrame], Iterator[Stamp | Reject]]
 
@@ -53,15 +53,19 @@ class Block:
 
 
 @functools.lru_cache(maxsize=1)
-def _loaded(name: str, project: Path) -> Ensemble:
-    return read_ensemble(name, project)
+def _loaded(name: str, project: Path, digest: str) -> Ensemble:
+    """Load the networks once, and again where they are others by now: workers of a cluster live long."""
+    ensemble = read_ensemble(name, project)
+    if ensemble.digest != digest:
+        raise GalmorphError(f"{project}: the networks of {name} changed while they were used; repeat the command")
+    return ensemble
 
 
-def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, code: str) -> Block:
+def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, digest: str, code: str) -> Block:
     """Read and classify some galaxies; in a worker, which loads the networks once."""
     if code != code_hash():
         raise GalmorphError("a worker has other code than this project; bring it to the same commit and start it anew")
-    return answered(requests, read, _loaded(name, project))
+    return answered(requests, read, _loaded(name, project, digest))
 
 
 def answered(requests: pd.DataFrame, read: Read, ensemble: Ensemble) -> Block:
@@ -69,7 +73,9 @@ def answered(requests: pd.DataFrame, read: Read, ensemble: Ensemble) -> Block:
     block, images = Block(), []
     for result in read(requests):
         reason = result.reason if isinstance(result, Reject) else ensemble.wrong_scale(result.pixel_scale)
-        if isinstance(result, Stamp) and reason is None:
+        if isinstance(result, Stamp) and np.ptp(result.image) == 0:
+            block.rejected.append({"row": result.row, "frame": result.frame, "reason": FLAT})
+        elif isinstance(result, Stamp) and reason is None:
             images.append(result.image)
             kept = {name: getattr(result, name) for name in ("frame", "x", "y", "pixel_scale", "sky", "noise")}
             block.measured.append({"row": result.row} | kept)
@@ -139,7 +145,7 @@ def _few(parts: list[pd.DataFrame], read: Read, ensemble: Ensemble) -> list[Bloc
 
 
 def _many(parts: list[pd.DataFrame], read: Read, ensemble: Ensemble, project: Path) -> list[Block]:
-    jobs = [(part, read, ensemble.name, project.resolve(), code_hash()) for part in parts]
+    jobs = [(part, read, ensemble.name, project.resolve(), ensemble.digest, code_hash()) for part in parts]
     found = dict(spread(classify_block, jobs, label="classify", unit="block"))
     return [found[number] for number in range(len(parts))]
 

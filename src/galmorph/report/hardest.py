@@ -169,7 +169,7 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
             continue
         data = described(found, galaxies, classes)
         conditions = listed(dict.fromkeys(thesis.label(record.condition) for record in group))
-        name = f"hardest_{len(classes)}_classes"
+        name = "_".join(("hardest", *classes))
         caption = say(
             "The galaxies that most runs get wrong, of {conditions}: number, votes of Galaxy Zoo (S spiral, E "
             "elliptical), class, and what the wrong runs call it, of so many that tested it. Brightness by asinh, each "

@@ -13,6 +13,7 @@ from galmorph.report.names import set_name
 from galmorph.report.table import METRICS, TWO_STE, Table, number, pairs
 from galmorph.report.tables import COMMON_SETS, Results, spread
 from galmorph.settings import Settings
+from galmorph.splits import EVALUATION_CLASSES
 
 PAIR = (thesis.TWO_CLASS, thesis.BALANCED)
 _METRICS: tuple[Metric, ...] = ("accuracy", "tss")
@@ -26,12 +27,15 @@ def by_test_mix(results: Results, records: Records, settings: Settings) -> pd.Da
     pandas.DataFrame
         metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, balanced_mean, balanced_std, difference (balanced
         less imbalanced, run by run), overlap (mean share of a run's evaluation set that another's has), half (of its
-        corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared.
+        corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not know
+        both classes.
     """
     columns = ["metric", "evaluated_on", "runs", "imbalanced_mean", "imbalanced_std", "balanced_mean", "balanced_std"]
     columns += ["difference", "overlap", "half", "naive_half"]
     rows = []
-    for metric in _METRICS if set(PAIR) <= set(results) else ():
+    declared = set(PAIR) <= set(results)
+    judged = declared and all(set(EVALUATION_CLASSES) <= set(results[name].classes) for name in PAIR)
+    for metric in _METRICS if judged else ():
         for evaluated_on in COMMON_SETS:
             column = f"{metric}@{evaluated_on}"
             scores = [results[name].confirmed.scores[column] for name in PAIR]

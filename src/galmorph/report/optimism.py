@@ -31,8 +31,8 @@ ON_TEST = mark(
 )
 ON_VALIDATION = mark(
     "Test accuracy, mean over the runs. The epoch is selected on validation parts, {percent} % of each training part, "
-    "on which no network is trained or scored; the confirmed accuracy is that of fresh runs stopped at that epoch. The "
-    "baseline is the accuracy of always answering the commonest class."
+    "with which the run of that part neither trains nor is scored; the confirmed accuracy is that of fresh runs "
+    "stopped at that epoch. The baseline is the accuracy of always answering the commonest class."
 )
 
 _SCORES = {"accuracy": metrics.accuracy, "tss": metrics.tss}

@@ -105,7 +105,7 @@ def what_was_run(settings: Settings, galaxies: int) -> str:
     drawn = f"{sizes[0]:,}"
     if len(sizes) > 1:
         drawn = say("{least:,} to {most:,}", least=sizes[0], most=sizes[-1])
-    percent = 100 * settings.protocol.train_fraction
+    percent = 100 * settings.protocol.train_fraction * (1 - (settings.protocol.validation_fraction or 0))
     told = [say("{galaxies:,} galaxies", galaxies=galaxies)]
     told.append(say("1 condition") if conditions == 1 else say("{conditions} conditions", conditions=conditions))
     if runs == 1:

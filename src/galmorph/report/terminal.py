@@ -10,7 +10,7 @@ from galmorph.report.table import plus_minus
 COLUMNS = (
     ("accuracy", "accuracy", "selected"),
     ("accuracy, confirmed", "accuracy", "confirmed"),
-    ("baseline", "baseline", "confirmed"),
+    ("baseline, confirmed", "baseline", "confirmed"),
     ("TSS", "tss", "selected"),
     ("TSS, confirmed", "tss", "confirmed"),
 )

@@ -14,10 +14,10 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.archive import TABLE2_NAME
+from galmorph.classify.cutting import level_of
 from galmorph.classify.trained import known_models
 from galmorph.errors import GalmorphError
 from galmorph.galaxyzoo import read_table2_blocks
-from galmorph.levels import TRANSFER
 from galmorph.plan import file_md5
 from galmorph.records import load_record, record_name
 from galmorph.stages.layout import (
@@ -26,7 +26,8 @@ from galmorph.stages.layout import (
     MODELS,
     RAW,
     REJECTED,
-    RESOLUTION_SPLIT,
+    level_path,
+    level_split,
     records_folder,
     split_path,
 )
@@ -123,8 +124,11 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     stamp = np.array(np.load(project / IMAGES, mmap_mode="r")[row])
     answers, stale = [], []
     for name in known_models(project / MODELS):
-        split = project / (RESOLUTION_SPLIT if name.startswith(f"{TRANSFER}/") else split_path(name))
         folder = project / records_folder(name, "confirmed")
+        level = level_of(name, load_record(folder / record_name(1)))
+        if level is not None and (project / level_path(level)).with_name(GALAXIES.name).exists():
+            continue  # another survey, of other galaxies
+        split = project / (split_path(name) if level is None else level_split(level))
         found_here = answers_of(objid, name, split, folder)
         if found_here is None:
             stale.append(name)

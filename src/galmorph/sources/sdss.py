@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import hashlib
 import logging
 import shutil
 from collections.abc import Callable
@@ -126,7 +127,9 @@ def _table(parameter: str, place: str, mirror: Mirror, check: Callable[[Path], o
     name = Path(urlsplit(place).path).name
     if not name:
         raise GalmorphError(f"{parameter}: {place} names no file; give the address of a CSV or csv.gz")
-    download = Download(place, f"tables/{name}", check, TYPICAL_TABLE)
+    # Another address is another table, though it may have the same name.
+    address = hashlib.sha256(place.encode()).hexdigest()[:16]
+    download = Download(place, f"tables/{address}/{name}", check, TYPICAL_TABLE)
     remedy = f"try later, or put the table on the disk and its path into {parameter}"
     if not mirror.path(download).exists():
         require_answer(place, remedy)

@@ -11,8 +11,8 @@ from galmorph.records import load_phase, record_name, weights_name
 from galmorph.settings import Settings
 from galmorph.stages.layout import (
     IMAGES,
-    RESOLUTION_SPLIT,
     level_path,
+    level_split,
     mixture_path,
     records_folder,
     split_path,
@@ -43,7 +43,7 @@ def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
             files={phase: [folder / record_name(run) for run in runs] for phase, folder in folders.items()},
             data={
                 "images": level_path(name) if remedy is None else mixture_path(name),
-                "split": RESOLUTION_SPLIT,
+                "split": level_split(name if remedy is None else remedy.levels[-1]),
             }
             | {f"tested_{level}": level_path(level) for level in chosen.resolution.seen},
         )
