@@ -65,7 +65,7 @@ def test_the_same_numbers_from_many_processes(
 
 def test_nothing_left_to_classify(targets: Targets, ensemble: Ensemble, study: Path) -> None:
     none = dataclasses.replace(targets, table=targets.table.loc[[3, 5]], hint="look there")
-    message = "none can be classified: 1 stamp too small, 1 wrong pixel scale; look there"
+    message = r"1 stamp too small, 1 wrong pixel scale \(stamp too small: 10 x 10 .*\); look there"
     with pytest.raises(GalmorphError, match=message):
         many.classify_targets(none, ensemble, study)
 

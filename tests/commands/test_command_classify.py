@@ -113,7 +113,7 @@ def test_unknown_pixel_scales_are_said(
 ) -> None:
     with caplog.at_level(logging.WARNING, logger="galmorph"):
         classify(asked(tmp_path / "answers", stamps=new_stamps), study)
-    assert "29 stamps of unknown pixel scale: it must be that of the training, 0.396 arcsec" in caplog.text
+    assert "stamps of unknown pixel scale: 29; it must be that of the training, 0.396 arcsec" in caplog.text
 
 
 def test_the_commands_probabilities_are_those_of_the_training(

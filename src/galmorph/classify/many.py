@@ -125,7 +125,9 @@ def classify_targets(
     ).set_index("row")
     rejected.insert(0, "name", targets.table["name"].reindex(rejected.index))
     if not any(block.measured for block in blocks):
-        raise GalmorphError(f"{targets.source}: none can be classified: {counted(rejected)}; {targets.hint}")
+        # Of a reason with numbers, those of the first galaxy.
+        detail = next((f" ({reason})" for reason in rejected["reason"] if ":" in reason), "")
+        raise GalmorphError(f"{targets.source}: none can be classified: {counted(rejected)}{detail}; {targets.hint}")
     measured = pd.DataFrame([row for block in blocks for row in block.measured]).set_index("row")
     probabilities = np.concatenate([block.probabilities for block in blocks if block.measured], axis=1)
     answers = summarised(probabilities, ensemble.classes).set_index(measured.index)

@@ -59,7 +59,7 @@ def classify(asked: Asked, project: Path = Path(".")) -> str:
         log.warning("%s", doubt)
     if ensemble.pixel_scale and (unknown := int(galaxies["pixel_scale"].isna().sum())):
         log.warning(
-            "%d stamps of unknown pixel scale: it must be that of the training, %s arcsec, which a column pixel_scale "
+            "stamps of unknown pixel scale: %d; it must be that of the training, %s arcsec, which a column pixel_scale "
             "in the labels lets galmorph check",
             unknown,
             ensemble.known_scale,
