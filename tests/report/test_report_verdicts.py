@@ -73,10 +73,12 @@ def test_nothing_is_called_significant_unless_all_agree(changes: dict[Hashable, 
         ([{"p_holm": 0.06}, {"half": float("nan")}], "on the same task: 0 of 1."),
         ([{"half": float("nan")}], "so the question stays open"),
         ([], "so the question stays open"),
+        ([{"difference": 0.0, "half": 0.0, "p_holm": 1.0}, {}], "on the same task: 1 of 2."),
+        ([{"half": 0.0}, {"difference": 0.9, "half": 0.8, "p_holm": 0.9}], "is +0.100 ± 0.000 in TSS"),
     ],
 )
 def test_the_answer_in_a_sentence(rows: list[dict[Hashable, Any]], text: str) -> None:
     said = answer([dict(ROW) | changes for changes in rows])
     assert text in said
-    if "clearest" in said:
+    if "clearest" in said and "0.000" not in said:
         assert "balanced two classes less two classes, is +0.100 ± 0.060 in TSS (corrected" in said

@@ -103,8 +103,7 @@ def answer(rows: Sequence[Mapping[Hashable, Any]]) -> str:
     if not known:
         return say(OPEN)
     claimed = sum(_kind(row, task=True) == "significant" for row in known)
-    # Against its own interval: accuracy and TSS are other scales.
-    clearest = max(known, key=lambda row: abs(row["difference"]) / row["half"])
+    clearest = max(known, key=_clearness)
     metric = clearest["metric"]
     return say(
         ANSWER,
@@ -135,6 +134,13 @@ def verdict(row: Mapping[Hashable, Any], tests: int, task: bool) -> str:
         p="p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}",
         tests=tests,
     )
+
+
+def _clearness(row: Mapping[Hashable, Any]) -> float:
+    """Return a difference against its own interval: accuracy and TSS are other scales."""
+    size, half = abs(row["difference"]), row["half"]
+    # Runs that all differ alike have an interval of no width.
+    return size / half if half > 0 else math.inf if size > 0 else 0.0
 
 
 def _kind(row: Mapping[Hashable, Any], task: bool) -> str:
