@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.cutout import block_mean, border, stretch
+from galmorph.report.figures.cutout import block_mean, border, stamp_corner, stretch
 from galmorph.show.dossier import Dossier, votes_of
 
 _DRAWN = 700  # pixels a side at which a frame is drawn; more would not be seen
@@ -63,9 +63,7 @@ def _draw_frame(axes: Axes, frame: NDArray[np.float32], dossier: Dossier) -> Non
     extent = (-0.5, drawn.shape[1] * factor - 0.5, -0.5, drawn.shape[0] * factor - 0.5)
     axes.imshow(stretch(drawn, top=99.8), cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
     x, y = float(str(dossier.facts["x"])), float(str(dossier.facts["y"]))
-    # What `cutouts.cut` takes: the pixel of the position comes to index size // 2.
-    corner = (np.floor(x + 0.5) - size // 2 - 0.5, np.floor(y + 0.5) - size // 2 - 0.5)
-    axes.add_patch(Rectangle(corner, size, size, fill=False, edgecolor=_MARK, linewidth=1.3))
+    axes.add_patch(Rectangle(stamp_corner(x, y, size), size, size, fill=False, edgecolor=_MARK, linewidth=1.3))
     axes.set_xlim(-0.5, nx - 0.5)
     axes.set_ylim(-0.5, ny - 0.5)
     axes.set_title(str(dossier.facts["frame"]), fontsize=8.5)

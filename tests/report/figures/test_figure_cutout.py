@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import NDArray
 
-from galmorph.report.figures.cutout import Schematic, block_mean, border, cutout_schematic, stretch
+from galmorph.cutouts import cut, nearest_pixel
+from galmorph.report.figures.cutout import Schematic, block_mean, border, cutout_schematic, stamp_corner, stretch
 from galmorph.report.figures.examples import contact_sheet, example_rows
 
 
@@ -86,3 +87,12 @@ def test_many_examples_go_on_several_lines(images: NDArray[np.float32], galaxies
     figure = contact_sheet(images[: len(spirals)], spirals, 20)
     assert len(figure.axes) == 24
     assert sum(len(axes.images) for axes in figure.axes) == 20
+
+
+@given(st.floats(40, 60), st.floats(40, 60))
+def test_the_box_holds_the_pixels_that_are_cut(x: float, y: float) -> None:
+    rows, columns = np.mgrid[:100, :100]
+    for expected, grid in zip(stamp_corner(x, y, 16), (columns, rows), strict=True):
+        stamp = cut(grid.astype(np.float32), nearest_pixel(x), nearest_pixel(y), 16)
+        assert stamp is not None
+        assert stamp.min() - 0.5 == expected

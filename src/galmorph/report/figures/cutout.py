@@ -10,6 +10,7 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import NDArray
 from scipy import stats
 
+from galmorph.cutouts import nearest_pixel
 from galmorph.report.figures import style
 from galmorph.report.language import say
 
@@ -80,6 +81,11 @@ def block_mean(image: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
     return means
 
 
+def stamp_corner(x: float, y: float, size: int) -> tuple[float, float]:
+    """Return the lower left corner, in pixels, of the stamp that `galmorph.cutouts.cut` takes around a position."""
+    return nearest_pixel(x) - size // 2 - 0.5, nearest_pixel(y) - size // 2 - 0.5
+
+
 @style.house()
 def cutout_schematic(schematic: Schematic) -> Figure:
     """Draw the frame with a box around the galaxy, and the stamp beside it, enlarged."""
@@ -91,7 +97,7 @@ def cutout_schematic(schematic: Schematic) -> Figure:
     left, right = figure.subplots(1, 2, width_ratios=(nx / ny, 1.0))
     extent = (-0.5, drawn.shape[1] * factor - 0.5, -0.5, drawn.shape[0] * factor - 0.5)
     left.imshow(stretch(drawn, top=99.8), cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
-    corner = (schematic.x - size / 2, schematic.y - size / 2)
+    corner = stamp_corner(schematic.x, schematic.y, size)
     left.add_patch(Rectangle(corner, size, size, fill=False, edgecolor="#FFB000", linewidth=1.3))
     left.set_xlim(-0.5, nx - 0.5)
     left.set_ylim(-0.5, ny - 0.5)

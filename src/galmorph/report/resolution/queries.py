@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from galmorph.content import ConditionRecords, confusion_name
+from galmorph.kernels import rebinned_width
 from galmorph.levels import LevelSettings, ResolutionSettings
 from galmorph.plan import ORACLE
 from galmorph.report.queries import phase_runs
@@ -79,11 +80,13 @@ def _levels(
 ) -> tuple[Level, ...]:
     def level(name: str, block: LevelSettings) -> Level:
         galaxies = surveys.get(name, sample)
-        own = {column: float(galaxies[column].median()) for column in ("psf_fwhm", "pixel_scale")}
+        width, own_scale = (float(galaxies[column].median()) for column in ("psf_fwhm", "pixel_scale"))
+        scale = own_scale if block.pixel_scale is None else block.pixel_scale
         return Level(
             name,
-            own["psf_fwhm"] if block.psf_fwhm is None else block.psf_fwhm,
-            own["pixel_scale"] if block.pixel_scale is None else block.pixel_scale,
+            # Larger pixels alone widen a point source too.
+            rebinned_width(width, own_scale, max(scale, own_scale)) if block.psf_fwhm is None else block.psf_fwhm,
+            scale,
             math.nan if block.noise is None else block.noise,
             ABLATION if name in settings.ablations else SURVEY if name in surveys else LEVEL,
         )
