@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import errno
+import os
+import re
 
 # What helps, by the number of the system's error.
 _REMEDIES = {
@@ -27,9 +29,11 @@ class GalmorphError(Exception):
 
 def lack(error: OSError) -> GalmorphError | None:
     """Return what the machine lacks (room, permission, file handles), with the remedy; None for any other error."""
-    if error.errno not in _REMEDIES:
+    number, said = error.errno, error.strerror
+    if number is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)):
+        # How numpy says that a file did not become whole, without the system's number.
+        number, said = errno.ENOSPC, os.strerror(errno.ENOSPC)
+    if number not in _REMEDIES:
         return None
     where = f"{error.filename}: " if error.filename else ""
-    return GalmorphError(
-        f"{where}{error.strerror}; {_REMEDIES[error.errno]}, and repeat the command: what had finished is kept"
-    )
+    return GalmorphError(f"{where}{said}; {_REMEDIES[number]}, and repeat the command: what had finished is kept")

@@ -104,9 +104,10 @@ class StoredExperiment:
     """
 
     def __init__(self, uri: str, survey: str, artifacts: Path, draw: Draw | None = None) -> None:
-        # The database migrations announce themselves at length.
-        for name in ("alembic", "mlflow.store.db.utils"):
-            logging.getLogger(name).setLevel(logging.WARNING)
+        # The database migrations announce themselves at length; what MLflow says of a failing database, traceback and
+        # all, is said below, with the remedy.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
         self.uri = uri
         self.draw = draw
         self.made_by = made_by()
@@ -121,6 +122,11 @@ class StoredExperiment:
             yield
         except (MlflowException, SQLAlchemyError, OSError) as error:
             store, words = without_password(self.uri), without_password(str(error))
+            if "disk is full" in words or "No space left on device" in words:
+                raise GalmorphError(
+                    f"the MLflow store {store} cannot be written: the disk is full; make room, and repeat the command: "
+                    "what had finished is kept"
+                ) from error
             if "database is locked" in words:
                 raise GalmorphError(
                     f"the MLflow store {store} is locked by another process; end that one (a sync, a backup, a "

@@ -6,8 +6,10 @@ What must be kept: a line that says what to do, no traceback, nothing half-writt
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -20,7 +22,8 @@ import pytest
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
 from galmorph.records import save_record
-from made_records import made_record
+from galmorph.tracking import Store
+from made_records import made_condition, made_record
 from parameters import ROOT
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}", "NO_COLOR": "1"}
@@ -115,6 +118,32 @@ def test_a_full_disk(small_disk: Path) -> None:
         assert not list(small_disk.iterdir())
     finally:
         subprocess.run(["umount", small_disk], check=True)
+
+
+@pytest.mark.fault
+def test_an_array_that_does_not_become_whole_is_a_full_disk(tmp_path: Path) -> None:
+    done = launched("raise OSError('151552 requested and 9184 written')", tmp_path)
+    assert done.returncode == 1
+    assert "No space left on device; make room on the disk" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.fault
+def test_a_store_on_a_full_disk(small_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    try:
+        subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+        store = Store(f"sqlite:///{small_disk / 'mlflow.db'}", "survey", tmp_path / "mlartifacts")
+        size = shutil.disk_usage(small_disk).used + 20_000
+        subprocess.run(["mount", "-o", f"remount,size={size}", small_disk], check=True)
+        with pytest.raises(GalmorphError, match=r"mlflow\.db cannot be written: the disk is full; make room"):
+            store.sync([made_condition(tmp_path / "models")])
+        assert "Traceback" not in "".join(capfd.readouterr())
+        subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)
+        assert store.sync([made_condition(tmp_path / "models")]).added > 0
+    finally:
+        del store
+        gc.collect()
+        subprocess.run(["umount", "--lazy", small_disk], check=True)
 
 
 @pytest.mark.fault
