@@ -15,8 +15,8 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from damage import empty, page, truncated
 
+from damage import empty, page, truncated
 from galmorph.content import ConditionRecords
 from galmorph.errors import GalmorphError
 from galmorph.report.queries import load_results
