@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from mlflow import MlflowClient
+from mlflow.entities import ViewType
 
 from galmorph.content import DataFile, condition_content, metric_name, run_content, score_name
 from galmorph.errors import GalmorphError
@@ -357,6 +358,20 @@ def test_results_are_those_of_the_records(place, declared):
                     for j in range(len(record.classes)):
                         cell = np.sum((truth == i) & (guess == j))
                         assert found.confusion[record.run - 1, i, j] == cell
+
+
+def test_a_run_that_is_done_again_is_not_written_again(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    again = open_store(place)
+    for phase in ("selected", "confirmed"):
+        for record, file in zip(declared[0].phases[phase], declared[0].files[phase], strict=True):
+            again.add(record, file)
+    assert again.sync(declared).replaced == 0
+    assert shown(again) == before
+    deleted = again.client.search_runs([again.experiment.experiment_id], run_view_type=ViewType.DELETED_ONLY)
+    assert not deleted
 
 
 def test_a_watched_set_is_a_curve_and_no_score(place, tmp_path):

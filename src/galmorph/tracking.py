@@ -45,9 +45,15 @@ class Store(StoredExperiment):
         self.open_parents: dict[str, str] = {}
 
     def add(self, record: Record, file: Path) -> None:
-        """Write the run of a record that has just been finished, under a parent that `sync` completes."""
+        """Write the run of a record that has just been finished, under a parent that `sync` completes.
+
+        Where the run is there already, `sync` judges whether it is right: a study that is made again must not leave a
+        deleted run for each one that it repeats.
+        """
         with self.explained():
             name = record.condition
+            if self.runs("run", condition=name, fingerprint=record.fingerprint, run=str(record.run)):
+                return
             if name not in self.open_parents:
                 tags = {KIND: "condition", STATUS: "open", "galmorph.condition": name}
                 found = self.runs("condition", condition=name, status="open")

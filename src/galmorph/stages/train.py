@@ -76,16 +76,20 @@ class Showing:
             self.trouble = True
 
 
-def carry_out(chosen: Settings, campaign: Campaign, destination: Path) -> None:
-    """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place."""
+def carry_out(chosen: Settings, campaign: Campaign, destination: Path, *, shown: bool = True) -> None:
+    """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place.
+
+    With `shown` false the runs that end well are left to `sync`: they are not complete yet.
+    """
     folder = PARTIAL.resolve() / campaign.fingerprint
     name, phase = campaign.name, campaign.phase
     with logged(LOGS / f"{name}.{phase}.log"):
         show = Showing(chosen)
 
         def finished(path: Path) -> None:
-            record = load_record(path)
-            show(lambda store: store.add(record, path))
+            if shown:
+                record = load_record(path)
+                show(lambda store: store.add(record, path))
 
         run_campaign(
             campaign,

@@ -81,7 +81,9 @@ def train(chosen: Settings, name: str) -> None:
             made.mkdir()
             note_epoch(made, tuned(remedy.epochs))
             replace(made, transfer_folder(name, "selected"))
-    carry_out(chosen, transfer_campaign(chosen, name, "confirmed"), transfer_folder(name, "confirmed"))
+    # Their answers at the other levels are part of what MLflow shows of them.
+    confirmed = transfer_campaign(chosen, name, "confirmed")
+    carry_out(chosen, confirmed, transfer_folder(name, "confirmed"), shown=False)
 
 
 def test(chosen: Settings, name: str) -> None:
