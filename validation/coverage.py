@@ -110,8 +110,8 @@ def protocol_of(sample: int, draw: int) -> tuple[dict[str, Integers], ProtocolSe
     bounds = np.cumsum([0, *(round(share * sample) for share in SHARES.values())])
     rows = {name: np.arange(bounds[i], bounds[i + 1]) for i, name in enumerate(SHARES)}
     size = 2 * round((1 - TRAIN) * draw / 2)
-    settings = {"seed": 0, "runs": RUNS, "train_fraction": TRAIN, "evaluation": {"natural": size, "balanced": size}}
-    return rows, ProtocolSettings.model_validate(settings)
+    settings = {"seed": 0, "runs": RUNS, "train_fraction": TRAIN, "validation_fraction": None}
+    return rows, ProtocolSettings.model_validate(settings | {"evaluation": {"natural": size, "balanced": size}})
 
 
 def condition(mix: str, draw: int) -> ConditionSettings:
