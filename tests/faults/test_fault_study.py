@@ -14,9 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from dvcproject import Project, environment
+from dvcproject import CONDITIONS, Project, environment
 from galmorph.tracking import Store
 from mlflowserver import mlflow_serving
+from validation.soak import study
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
@@ -97,30 +98,7 @@ def test_two_studies_on_one_store_while_its_ui_is_open(undisturbed: Project, tmp
 
 def test_ten_times_in_a_row_nothing_stays_behind(tmp_path: Path) -> None:
     project = Project(tmp_path / "soak")
-    temporary = tmp_path / "tmp"
-    temporary.mkdir()
-
-    def files() -> set[str]:
-        parts = (path.relative_to(project.folder) for path in project.folder.rglob("*"))
-        # DVC's own notes of what it has hashed, and git's objects.
-        return {str(path) for path in parts if path.parts[0] not in (".git", ".dvc")}
-
-    left, sizes = [], []
-    for _ in range(10):
-        with (tmp_path / "log").open("w") as log:
-            process = subprocess.Popen(
-                ["sh", "-c", "dvc repro --force && python -m galmorph.cli sync"],
-                cwd=project.folder,
-                env=environment() | {"TMPDIR": str(temporary)},
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-            assert process.wait(timeout=1800) == 0, (tmp_path / "log").read_text()
-        alive = subprocess.run(["ps", "-o", "args=", "-s", str(process.pid)], capture_output=True, text=True)
-        assert alive.stdout == ""
-        left.append((project.hashes(), files(), {path.name for path in temporary.iterdir()}))
-        sizes.append((project.folder / "mlflow.db").stat().st_size)
-    assert all(found == left[0] for found in left)
-    assert left[0][2] == set()
-    assert max(sizes) <= 1.02 * sizes[0]
+    first, *others = (study(project.folder, environment(), tmp_path / "tmp") for _ in range(10))
+    assert first.runs > 2 * 2 * len(CONDITIONS)  # runs and phases of each, and what holds them
+    for found in (first, *others):
+        assert found.beyond(first) == []
