@@ -129,6 +129,21 @@ def test_an_array_that_does_not_become_whole_is_a_full_disk(tmp_path: Path) -> N
 
 
 @pytest.mark.fault
+def test_a_stage_names_the_folder_that_has_no_room(tmp_path: Path) -> None:
+    # pyarrow does not say which file it was.
+    done = launched(
+        "from galmorph.stages.layout import fresh_folder\n"
+        "with fresh_folder('splits-x'):\n"
+        "    raise OSError(errno.ENOSPC, 'Error writing bytes to file')",
+        tmp_path,
+    )
+    assert done.returncode == 1
+    where = tmp_path / ".galmorph/partial/splits-x"
+    assert done.stderr.startswith(f"galmorph: {where}: Error writing bytes to file; make room on the disk")
+    assert not where.exists()
+
+
+@pytest.mark.fault
 def test_a_store_on_a_full_disk(small_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     try:
         subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +20,23 @@ from galmorph.tracking import Store
 from mlflowserver import mlflow_serving
 from validation.soak import study
 
+ENOUGH = 1_000_000_000
+STAGE = (sys.executable, "-m")
+# A stage, what must have been made before it, the bytes that are left on the disk, and what is run there: DVC, or the
+# stage alone where what it leaves is less than DVC's own notes.
+FILLED: tuple[tuple[str, tuple[str, ...], int, tuple[str, ...]], ...] = (
+    ("acquire", (), 100_000, ("dvc", "repro", "acquire")),
+    ("cutouts", (), 100_000, ("dvc", "repro", "cutouts")),
+    ("splits@three_class", (), 0, (*STAGE, "galmorph.stages.splits", "three_class")),
+    ("train@three_class", (), 8192, (*STAGE, "galmorph.stages.train", "selected", "three_class")),
+    ("confirm@three_class", (), 8192, (*STAGE, "galmorph.stages.train", "confirmed", "three_class")),
+    ("resolution", (), 8192, (*STAGE, "galmorph.stages.resolution")),
+    ("degrade@coarse", (), 100_000, ("dvc", "repro", "degrade@coarse")),
+    ("parts@native", ("degrade@native",), 0, (*STAGE, "galmorph.stages.parts", "native")),
+    ("transfer@native", (), 100_000, ("dvc", "repro", "transfer@native")),
+    ("tested@native", ("parts",), 8192, (*STAGE, "galmorph.stages.transfer", "test", "native")),
+    ("report", ("tested", "confirm"), 100_000, ("dvc", "repro", "report")),
+)
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
 
@@ -37,24 +55,23 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def test_a_disk_that_is_full_in_one_stage_after_another(undisturbed: Project, disk: Path) -> None:
     project = Project(disk / "project")
 
-    def repro_with_room(room: int, *stages: str) -> subprocess.CompletedProcess[str]:
+    def with_room(room: int, *command: str) -> subprocess.CompletedProcess[str]:
         size = shutil.disk_usage(disk).used + room
         subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
-        command = ["dvc", "repro", *stages]
         return subprocess.run(command, cwd=project.folder, env=environment(), capture_output=True, text=True)
 
-    # Records are small: of the training stages the one that keeps the weights of every run is taken.
-    for stage in ("acquire", "cutouts", "degrade@coarse", "transfer@native", "report"):
-        # All that comes before has room.
-        if before := {"report": ["tested", "confirm"]}.get(stage):
-            assert repro_with_room(1_000_000_000, *before).returncode == 0
-        done = repro_with_room(100_000, stage)
-        assert done.returncode != 0, stage
+    def refused(done: subprocess.CompletedProcess[str]) -> None:
+        assert done.returncode != 0
         assert "No space left on device" in done.stderr or "the disk is full" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
-        done = repro_with_room(1_000_000_000, stage)
+
+    for stage, before, room, command in FILLED:
+        if before:
+            assert with_room(ENOUGH, "dvc", "repro", *before).returncode == 0
+        refused(with_room(room, *command))
+        done = with_room(ENOUGH, "dvc", "repro", stage)
         assert done.returncode == 0, done.stderr
-    assert repro_with_room(1_000_000_000).returncode == 0
+    assert with_room(ENOUGH, "dvc", "repro").returncode == 0
     assert project.hashes() == undisturbed.hashes()
     assert not list((project.folder / ".galmorph/partial").iterdir())
 

@@ -101,6 +101,10 @@ def fresh_folder(name: str) -> Iterator[Path]:
     folder.mkdir(parents=True)
     try:
         yield folder
+    except OSError as error:
+        # pyarrow and numpy do not say which file found no room.
+        error.filename = error.filename or str(folder)
+        raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
