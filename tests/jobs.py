@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import signal
+import tempfile
 import time
 from pathlib import Path
 
@@ -21,6 +22,13 @@ def attempts(folder: Path, number: int) -> int:
 
 def dies_at_first(folder: Path, number: int) -> int:
     if attempts(folder, number) == 1 and number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def dies_over_a_temporary_file(folder: Path, number: int) -> int:
+    if attempts(folder, number) == 1:
+        tempfile.NamedTemporaryFile(delete=False).close()
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 

@@ -1,5 +1,6 @@
 import os
 import re
+import tempfile
 
 import pytest
 
@@ -46,6 +47,18 @@ def test_a_job_that_kills_every_worker_ends_with_the_remedy(tmp_path):
     ):
         list(spread(jobs.always_dies, [(tmp_path, 0)], label="jobs", unit="job", names=["that one"]))
     assert counted(tmp_path, 0) == 3
+
+
+@pytest.mark.usefixtures("two")
+def test_nothing_temporary_stays_behind(tmp_path, monkeypatch):
+    temporary, counts = tmp_path / "tmp", tmp_path / "counts"
+    temporary.mkdir()
+    counts.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    done = dict(spread(jobs.dies_over_a_temporary_file, [(counts, i) for i in range(2)], label="jobs", unit="job"))
+    assert done == {i: i for i in range(2)}
+    assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.slow

@@ -112,8 +112,9 @@ def client(count: int) -> Iterator[Any]:
                 "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(4 * KEPT_BYTES),
                 "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES),
             }
-            stack.enter_context(dask.config.set(patient))
+            # The scheduler's files too: dask would leave locks of its own in the system's temporary folder.
             folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
+            stack.enter_context(dask.config.set(patient | {"temporary-directory": folder}))
             with _deaf_to_interrupts():
                 cluster = stack.enter_context(
                     LocalCluster(
@@ -124,8 +125,9 @@ def client(count: int) -> Iterator[Any]:
                         # Any free port: with None, the scheduler's web server still asks for 8787 and warns if it is
                         # taken.
                         dashboard_address="127.0.0.1:0",
-                        local_directory=folder,
                         silence_logs=logging.CRITICAL,
+                        # What TensorFlow leaves when its process is killed.
+                        env={"TMPDIR": folder},
                     )
                 )
             connected = stack.enter_context(Client(cluster))

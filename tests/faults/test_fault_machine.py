@@ -144,6 +144,26 @@ def test_a_stage_names_the_folder_that_has_no_room(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
+def test_weights_on_a_full_disk(small_disk: Path, tmp_path: Path) -> None:
+    try:
+        done = launched(
+            "from pathlib import Path\n"
+            "from galmorph.network import build_network, save_weights\n"
+            "from galmorph.paramsfile import load_settings\n"
+            f"network = load_settings(Path({str(ROOT / 'params.yaml')!r})).network\n"
+            "weights = build_network(network, 64, 2).get_weights()\n"
+            f"save_weights(Path({str(small_disk)!r}) / 'run-001.weights.h5', network, 64, 2, weights)",
+            tmp_path,
+        )
+        assert done.returncode == 1
+        assert "run-001.weights.h5: cannot be written (No space left on device); make room" in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not list(small_disk.iterdir())
+    finally:
+        subprocess.run(["umount", small_disk], check=True)
+
+
+@pytest.mark.fault
 def test_a_store_on_a_full_disk(small_disk: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     try:
         subprocess.run(["mount", "-o", "remount,size=100m", small_disk], check=True)

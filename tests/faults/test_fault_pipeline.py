@@ -6,6 +6,7 @@ What must be kept: what `dvc repro` leaves in the end is the same, to the byte, 
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import time
@@ -30,11 +31,11 @@ STRIKES = [
 ]
 
 
-def strike(project: Project, stage: str, seconds: float, number: signal.Signals) -> bool:
-    """Start `dvc repro`, and send a signal to all of its processes some time after a stage began."""
+def strike(project: Project, ready: Callable[[], bool], seconds: float, number: signal.Signals, *stages: str) -> bool:
+    """Start `dvc repro`, and send a signal to all of its processes some time after `ready` says so."""
     with (project.folder / "repro.log").open("w+") as log:
         process = subprocess.Popen(
-            ["dvc", "repro"],
+            ["dvc", "repro", *stages],
             cwd=project.folder,
             env=environment() | {"PYTHONUNBUFFERED": "1"},
             stdout=log,
@@ -43,7 +44,7 @@ def strike(project: Project, stage: str, seconds: float, number: signal.Signals)
         )
         deadline = time.monotonic() + 600
         while process.poll() is None and time.monotonic() < deadline:
-            if f"Running stage '{stage}'" in (project.folder / "repro.log").read_text():
+            if ready():
                 time.sleep(seconds)
                 break
             time.sleep(0.1)
@@ -62,7 +63,12 @@ def strike(project: Project, stage: str, seconds: float, number: signal.Signals)
 
 def test_killed_in_every_stage_the_end_is_the_same(undisturbed: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "galmorph struck")
-    struck = [stage for stage, seconds, number in STRIKES if strike(project, stage, seconds, number)]
+    log = project.folder / "repro.log"
+
+    def reached(stage: str) -> Callable[[], bool]:
+        return lambda: f"Running stage '{stage}'" in log.read_text()
+
+    struck = [stage for stage, seconds, number in STRIKES if strike(project, reached(stage), seconds, number)]
     # A quick machine may be done with a stage before the strike.
     assert len(struck) >= 4
     project.repro()
@@ -70,6 +76,25 @@ def test_killed_in_every_stage_the_end_is_the_same(undisturbed: Project, tmp_pat
     assert not list((project.folder / ".galmorph/partial").iterdir())
     summary = project.galmorph("summary")
     assert summary == undisturbed.galmorph("summary")
+
+
+def test_killed_at_run_17_of_30_the_runs_that_had_finished_are_kept(tmp_path: Path) -> None:
+    whole, struck = (Project(tmp_path / name) for name in ("whole", "struck"))
+    for project in (whole, struck):
+        project.write_params({"protocol.runs": 30})
+    stage = "train@balanced"
+    whole.run("dvc", "repro", stage)
+
+    def finished() -> bool:
+        return len(list((struck.folder / ".galmorph/partial").glob("*/run-*.npz"))) >= 17
+
+    assert strike(struck, finished, 0, signal.SIGKILL, stage)
+    printed = struck.run("dvc", "repro", stage)
+    before = re.search(r"30 runs of 3 epochs, (\d+) of them finished before", printed)
+    assert before, printed
+    assert 17 <= int(before[1]) < 30
+    assert struck.hashes() == whole.hashes()
+    assert not list((struck.folder / ".galmorph/partial").iterdir())
 
 
 def test_two_at_once_in_one_checkout(undisturbed: Project, tmp_path: Path) -> None:
