@@ -20,6 +20,12 @@ def test_every_mistake_is_reported_at_once():
     assert str(error.value).count("params.yaml: ") == 2
 
 
+def test_a_value_of_any_length_has_a_message_of_a_line():
+    with pytest.raises(GalmorphError, match=r"training\.epochs: .*, not 'xxx.*xxx'$") as error:
+        settings_with({"training.epochs": "x" * 5000})
+    assert len(str(error.value)) < 200
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [

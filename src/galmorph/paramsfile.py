@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import reprlib
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,9 @@ from ruamel.yaml.error import YAMLError
 from galmorph.errors import GalmorphError
 from galmorph.levels import LevelSettings, RemedySettings
 from galmorph.settings import ComparisonSettings, ConditionSettings, Settings
+
+_BRIEFLY = reprlib.Repr()
+_BRIEFLY.maxstring = 80
 
 
 def _describe(error: Any, data: Any) -> str:
@@ -29,7 +33,7 @@ def _describe(error: Any, data: Any) -> str:
     message = error["msg"].removeprefix("Value error, ")
     message = message[0].lower() + message[1:]
     value = error["input"]
-    shown = "" if isinstance(value, dict | list) else f", not {value!r}"
+    shown = "" if isinstance(value, dict | list) else f", not {_BRIEFLY.repr(value)}"
     return f"{key}: {message}{shown}" if key else message
 
 
