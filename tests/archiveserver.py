@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 SLOW_SECONDS = 3.0
+DRIP_SECONDS = 0.1
 
 # What may be wrong with a response: the number of the request for this path, from 1 -> the fault, or None.
 Fault = Callable[[str, int], str | None]
@@ -83,7 +84,14 @@ def _handler(folder: Path, archive: Archive) -> type[BaseHTTPRequestHandler]:
                     return self.answer(416, b"", {"Content-Range": f"bytes */{len(content)}"})
                 status, body = 206, content[start:]
                 headers = {"Content-Range": f"bytes {start}-{len(content) - 1}/{len(content)}"}
-            self.answer(status, body, headers, cut=len(body) // 2 if fault == "truncated" else None)
+            if fault == "drip":
+                # All of it, a byte at a time, until the client has had enough.
+                self.answer(status, body, headers, cut=1)
+                for byte in body[1:]:
+                    time.sleep(DRIP_SECONDS)
+                    self.wfile.write(bytes([byte]))
+            else:
+                self.answer(status, body, headers, cut=len(body) // 2 if fault == "truncated" else None)
             return None
 
         def answer(

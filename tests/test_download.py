@@ -64,7 +64,7 @@ def test_files_come_whole_and_once(store: Path, tmp_path: Path) -> None:
         assert set(archive.requests.values()) == {1}
 
 
-@pytest.mark.parametrize("fault", ["truncated", "flipped", "html", "500", "503", "429", "slow", "no ranges"])
+@pytest.mark.parametrize("fault", ["truncated", "flipped", "html", "500", "503", "429", "slow", "drip", "no ranges"])
 def test_what_can_pass_is_asked_for_again(store: Path, tmp_path: Path, fault: str) -> None:
     mirror = Mirror(tmp_path / "mirror")
     with serving(store, lambda path, number: fault if number <= 2 else None) as archive:
@@ -87,6 +87,7 @@ def test_what_can_pass_is_asked_for_again(store: Path, tmp_path: Path, fault: st
         ("flipped", f"damaged or cut short; fetch the file again, {ATTEMPTS} times", ATTEMPTS),
         ("html", f"damaged or cut short; fetch the file again, {ATTEMPTS} times", ATTEMPTS),
         ("slow", f"the server fell silent for 1 s, {ATTEMPTS} times", ATTEMPTS),
+        ("drip", f"the server sent less than 1,000 bytes a second, {ATTEMPTS} times", ATTEMPTS),
     ],
 )
 def test_what_does_not_pass_is_given_up_with_its_reason(

@@ -120,6 +120,11 @@ class StoredExperiment:
         """Turn what MLflow and its database raise into a GalmorphError with the remedy."""
         try:
             yield
+        except ModuleNotFoundError as error:
+            raise GalmorphError(
+                f"the MLflow store {without_password(self.uri)} needs the Python module {error.name}: "
+                "install it into the environment, or set MLFLOW_TRACKING_URI to another store"
+            ) from error
         except (MlflowException, SQLAlchemyError, OSError) as error:
             store, words = without_password(self.uri), without_password(str(error))
             if "disk is full" in words or "No space left on device" in words:

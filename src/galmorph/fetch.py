@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
+from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import urllib3
@@ -22,6 +24,7 @@ log = logging.getLogger(__name__)
 # What can pass, and so is asked for again: a timeout, too many requests, a fault of the server.
 PASSING = (408, 429, 500, 502, 503, 504)
 ATTEMPTS = 5  # to have a file, each after a longer pause
+SLOWEST = 1000  # bytes a second; at that, a frame takes hours
 _CHUNK = 2**18
 
 
@@ -153,16 +156,32 @@ class Fetcher:
                 return retries, f"the server says {response.status} {response.reason or ''}".rstrip()
             resumed = have > 0 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             with partial.open("ab" if resumed else "wb") as file:
-                for chunk in response.stream(_CHUNK):
-                    if self.stop.is_set():
-                        raise _StoppedError
-                    file.write(chunk)
-                    self.display.move(download.path, len(chunk))
+                self._keep(response, file, download.path)
         finally:
             # Closed, because nobody reads the rest of a refusal; and given back, else the pool runs dry.
             response.close()
             response.release_conn()
         return retries, None
+
+    def _keep(self, response: urllib3.BaseHTTPResponse, file: BinaryIO, path: str) -> None:
+        """Write what comes, as it comes, until all has come or somebody says stop.
+
+        Raises
+        ------
+        ResponseError
+            If next to nothing comes: never silent for long, a server could hold up the work for ever.
+        """
+        since, came = time.monotonic(), 0
+        while chunk := response.read1(_CHUNK):
+            if self.stop.is_set():
+                raise _StoppedError
+            file.write(chunk)
+            self.display.move(path, len(chunk))
+            came += len(chunk)
+            if (seconds := time.monotonic() - since) > self.timeout:
+                if came < SLOWEST * seconds:
+                    raise ResponseError(f"the server sent less than {SLOWEST:,} bytes a second")
+                since, came = time.monotonic(), 0
 
     def _given_up(self, download: Download, error: Exception | None) -> str:
         """Return why a file could not be had in all attempts.

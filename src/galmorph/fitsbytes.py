@@ -18,6 +18,21 @@ _FAULTS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, igzip_lib
 MOST = 2**28  # bytes of a file, decompressed; a frame has up to 13 million
 
 
+def file_bytes(path: Path) -> bytes:
+    """Return the content of a file; a pipe or a device, which may never end, is none.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, is no regular file, or holds more than `MOST` bytes.
+    """
+    if path.exists() and not path.is_file():
+        raise OSError("not a regular file")
+    if path.stat().st_size > MOST:
+        raise OSError(f"more than {MOST:,} bytes")
+    return path.read_bytes()
+
+
 def decompressed(path: Path) -> bytes:
     """Return the whole content of a compressed file: only at the end of the stream is its checksum compared.
 
@@ -27,21 +42,27 @@ def decompressed(path: Path) -> bytes:
         If it is missing, empty, a web page, damaged or cut short.
     """
     try:
-        packed = path.read_bytes()
+        packed = file_bytes(path)
     except OSError as error:
-        raise GalmorphError(f"{path}: cannot be read ({error.strerror}); put the file in place") from None
+        raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in place") from None
     if not packed:
         raise GalmorphError(f"{path}: empty; fetch the file again")
     if packed.lstrip()[:1] == b"<":
         raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
     try:
-        return _inflated(packed, gzipped=path.suffix == ".gz")
+        return inflated(packed, gzipped=path.suffix == ".gz")
     except _FAULTS as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
 
 
-def _inflated(packed: bytes, *, gzipped: bool) -> bytes:
-    """Decompress all streams of a file, to the end and no further than `MOST`."""
+def inflated(packed: bytes, *, gzipped: bool) -> bytes:
+    """Decompress all streams of a file (gzip, or bzip2), to the end and no further than `MOST`.
+
+    Raises
+    ------
+    OSError, EOFError, ValueError, igzip_lib.IsalError
+        If it is damaged, cut short or larger.
+    """
     parts: list[bytes] = []
     room = MOST
     while packed:

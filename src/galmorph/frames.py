@@ -19,7 +19,7 @@ from astropy.wcs import WCS, FITSFixedWarning
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.fitsbytes import check_sizes, decompressed
+from galmorph.fitsbytes import check_sizes, decompressed, file_bytes
 from galmorph.sdss import BANDS, FrameName, Release, parse_tsfield_name
 
 FRAME_SHAPE = (1489, 2048)
@@ -236,7 +236,7 @@ def read_tsfield(path: Path, band: str) -> FieldCalibration:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=r".*truncated")
-            content = path.read_bytes()
+            content = file_bytes(path)
             check_sizes(content)
             with fits.open(io.BytesIO(content), memmap=False) as hdus:
                 row: Any = hdus[1].data[0]

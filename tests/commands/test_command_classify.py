@@ -94,6 +94,8 @@ def test_a_folder_that_holds_something_else_is_not_replaced(study: Path, new_sta
     assert (tmp_path / "thesis.tex").exists()
     with pytest.raises(GalmorphError, match="holds something else"):
         classify(asked(tmp_path / "thesis.tex", stamps=new_stamps), study)
+    with pytest.raises(GalmorphError, match="a file, in which there can be no folder"):
+        classify(asked(tmp_path / "thesis.tex" / "answers", stamps=new_stamps), study)
 
 
 def test_what_fails_half_way_leaves_nothing(

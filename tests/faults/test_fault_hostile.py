@@ -8,6 +8,7 @@ from __future__ import annotations
 import ast
 import bz2
 import gzip
+import os
 import pickle
 import time
 import tracemalloc
@@ -24,6 +25,7 @@ from hypothesis import strategies as st
 
 from framemaker import TABLE2_HEADER, header_cards, objid, table2_row, write_table2
 from galmorph import fitsbytes
+from galmorph.classify.targets import stamp_targets
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame, read_tsfield
@@ -35,8 +37,9 @@ from galmorph.redshifts import read_redshifts
 from galmorph.report.book import Book
 from galmorph.report.page import Section, render
 from galmorph.report.table import Table
+from galmorph.sources import pictures
 from galmorph.sources.pictures import UnusableStampError, read_picture
-from galmorph.sources.stamps import read_labels
+from galmorph.sources.stamps import acquire, read_labels
 from parameters import ROOT, changed, committed, settings_with
 
 SECONDS, BYTES = 20.0, 200e6
@@ -97,12 +100,16 @@ def fits_claiming(**cards: Any) -> bytes:
     return header.tostring().encode()
 
 
+ABSURD: dict[str, dict[str, Any]] = {
+    "a terabyte": {"NAXIS1": 2**31 - 1, "NAXIS2": 2**31 - 1},
+    "999 axes": {"NAXIS": 999},
+    "a negative side": {"NAXIS1": -5},
+    "no such type": {"BITPIX": 12345},
+}
+
+
 @pytest.mark.fault
-@pytest.mark.parametrize(
-    "cards",
-    [{"NAXIS1": 2**31 - 1, "NAXIS2": 2**31 - 1}, {"NAXIS": 999}, {"NAXIS1": -5}, {"BITPIX": 12345}],
-    ids=["a terabyte", "999 axes", "a negative side", "no such type"],
-)
+@pytest.mark.parametrize("cards", ABSURD.values(), ids=ABSURD)
 def test_a_fits_header_of_absurd_size(tmp_path: Path, cards: dict[str, Any]) -> None:
     path = tmp_path / "fpC-001729-r3-0083.fit.gz"
     path.write_bytes(gzip.compress(fits_claiming(**cards) + bytes(2880)))
@@ -207,6 +214,59 @@ def test_a_stamp_whose_header_is_absurd(tmp_path: Path, kind: str) -> None:
             np.lib.format.write_array_header_1_0(file, header)
     with pytest.raises(UnusableStampError):
         read_picture(path, "green")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("cards", ABSURD.values(), ids=ABSURD)
+def test_a_fits_stamp_whose_header_is_absurd(tmp_path: Path, cards: dict[str, Any]) -> None:
+    path = tmp_path / "stamp.fits"
+    path.write_bytes(fits_claiming(**cards) + bytes(2880))
+    with pytest.raises(UnusableStampError):
+        read_picture(path, "green")
+
+
+@pytest.mark.fault
+def test_stamps_that_swell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flat = np.zeros((300, 300), np.float32)
+    fits.PrimaryHDU(flat).writeto(tmp_path / "packed.fits.gz")
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(flat)]).writeto(tmp_path / "compressed.fits")
+    np.save(tmp_path / "large.npy", flat)
+    for path in tmp_path.iterdir():
+        assert read_picture(path, "green").shape == flat.shape
+    for module in (fitsbytes, pictures):
+        monkeypatch.setattr(module, "MOST", 80_000)
+    for path in tmp_path.iterdir():
+        with pytest.raises(UnusableStampError, match="more than 80,000"):
+            read_picture(path, "green")
+
+
+@pytest.mark.fault
+def test_pipes_and_devices_are_no_files(tmp_path: Path) -> None:
+    # Reading them would never end.
+    os.mkfifo(tmp_path / "stamp.npy")
+    (tmp_path / "stamp.fits").symlink_to("/dev/zero")
+    for path in tmp_path.iterdir():
+        with pytest.raises(UnusableStampError, match="not a regular file"):
+            read_picture(path, "green")
+    frame = tmp_path / "fpC-001729-r3-0083.fit.gz"
+    os.mkfifo(frame)
+    with pytest.raises(GalmorphError, match=r"0083\.fit\.gz: cannot be read \(not a regular file\)"):
+        read_frame(frame)
+    (tmp_path / "labels.csv").write_text("stamp,class\nstamp.npy,spiral\nstamp.fits,spiral\n")
+    chosen = settings_with({"stamps.folder": str(tmp_path), "stamps.labels": str(tmp_path / "labels.csv")})
+    with pytest.raises(GalmorphError, match="is not in"):
+        acquire(chosen.stamps, chosen.survey.sample, tmp_path / "raw")
+
+
+@pytest.mark.fault
+def test_a_name_that_is_no_text_is_refused(tmp_path: Path) -> None:
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.npy")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    chosen = settings_with({})
+    with pytest.raises(GalmorphError, match=r"the name b'\\xff\.npy' is not UTF-8; rename"):
+        stamp_targets(tmp_path, None, chosen.stamps, chosen.cutouts)
 
 
 @pytest.mark.fault

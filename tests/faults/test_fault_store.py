@@ -119,6 +119,12 @@ def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
+def test_a_store_whose_driver_is_not_installed(tmp_path: Path) -> None:
+    with pytest.raises(GalmorphError, match=r"psycopg://\*\*\*@.* needs the Python module psycopg: install it"):
+        Store("postgresql+psycopg://me:sesame@127.0.0.1:9/runs", "survey", tmp_path)
+
+
+@pytest.mark.fault
 def test_a_password_in_the_address_is_never_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(GalmorphError) as error:

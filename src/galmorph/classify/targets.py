@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -77,6 +78,8 @@ def stamp_targets(
     if labels is None:
         if not present:
             raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")
+        if odd := [name for name in present if not _utf8(name)]:
+            raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:
         table = read_text_table(labels)
@@ -95,6 +98,14 @@ def stamp_targets(
     read = functools.partial(function, folder=folder.resolve(), settings=stamps, cutouts=cutouts)
     hint = "see how stamps must be made in docs/classify.md"
     return Targets(described.assign(stamp=table["stamp"]), read, f"stamps in {folder.resolve().name}", hint)
+
+
+def _utf8(name: str) -> bool:
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targets:

@@ -79,7 +79,10 @@ def _targets(asked: Asked, ensemble: Ensemble) -> Targets:
 
 
 def refuse_foreign(folder: Path) -> None:
-    """Stop before a folder is replaced that this command did not make."""
+    """Stop before a folder is replaced that this command did not make, or where none can be made."""
+    nearest = next(path for path in folder.absolute().parents if path.exists())
+    if not nearest.is_dir():
+        raise GalmorphError(f"{nearest}: a file, in which there can be no folder; name another with --output")
     if not folder.exists():
         return
     if not folder.is_dir() or {path.name for path in folder.iterdir()} - set(FILES):

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import gzip
 import io
+import math
 import warnings
 from pathlib import Path
 
@@ -11,6 +11,8 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
+
+from galmorph.fitsbytes import MOST, check_sizes, file_bytes, inflated
 
 UNREADABLE = "stamp unreadable"
 
@@ -46,12 +48,13 @@ def read_picture(path: Path, colour: str) -> NDArray[np.float32]:
     """
     ending = path.name.lower()
     try:
+        content = file_bytes(path)
         if ending.endswith(_FITS):
-            data = _read_fits(path)
+            data = _read_fits(inflated(content, gzipped=True) if ending.endswith(".gz") else content)
         elif ending.endswith(".npy"):
-            data = np.load(path, allow_pickle=False)
+            data = np.load(io.BytesIO(content), allow_pickle=False)
         else:
-            data = _read_coloured(path, colour)
+            data = _read_coloured(content, colour)
     except Exception as error:  # on damaged or hostile input these libraries raise two dozen types between them
         raise UnusableStampError(f"{UNREADABLE}: {_without_place(error, path)}") from None
     if data is None or data.ndim != 2 or data.dtype.kind not in "iuf" or 0 in data.shape:
@@ -63,20 +66,22 @@ def _without_place(error: Exception, path: Path) -> str:
     return str(error).replace(str(path), path.name).strip() or type(error).__name__
 
 
-def _read_fits(path: Path) -> NDArray[np.generic] | None:
-    content = path.read_bytes()
-    if path.name.lower().endswith(".gz"):
-        content = gzip.decompress(content)
+def _read_fits(content: bytes) -> NDArray[np.generic] | None:
+    check_sizes(content)
     with warnings.catch_warnings():
         warnings.filterwarnings("error", message=r".*truncated")
         with fits.open(io.BytesIO(content), memmap=False) as hdus:
-            images = (hdu.data for hdu in hdus if hdu.is_image and hdu.header["NAXIS"] > 0)
-            found: NDArray[np.generic] | None = next(images, None)
-            return found
+            image = next((hdu for hdu in hdus if hdu.is_image and hdu.header["NAXIS"] > 0), None)
+            if image is None:
+                return None
+            if math.prod(image.shape) > MOST:  # of a compressed image: `check_sizes` knows what it is packed in
+                raise ValueError(f"more than {MOST:,} pixels")
+            data: NDArray[np.generic] = image.data
+            return data
 
 
-def _read_coloured(path: Path, colour: str) -> NDArray[np.generic]:
-    with Image.open(path) as picture:
+def _read_coloured(content: bytes, colour: str) -> NDArray[np.generic]:
+    with Image.open(io.BytesIO(content)) as picture:
         picture.load()
         if picture.mode in ("L", "I", "F", "I;16", "I;16B", "I;16L"):
             return np.asarray(picture)

@@ -107,7 +107,7 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
     if not source.is_dir():
         raise GalmorphError(f"{source}: no such folder; put the stamps there, or correct stamps.folder")
     chosen = choose_sample(table, sample)
-    present = {path.name for path in source.iterdir()}
+    present = {path.name for path in source.iterdir() if path.is_file()}
     refuse_rows(
         ~table["stamp"].isin(present) & table.index.isin(chosen.index), table, "stamp", f"is not in {source}", labels
     )
