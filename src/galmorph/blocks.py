@@ -24,7 +24,17 @@ from galmorph.workers import spread
 log = logging.getLogger(__name__)
 
 # The modules whose code decides what a block holds.
-DECISIVE_MODULES = ("blocks", "cutouts", "frames", "sdss", "sources/pictures", "sources/stamps", "stamp", "survey")
+DECISIVE_MODULES = (
+    "blocks",
+    "cutouts",
+    "fitsbytes",
+    "frames",
+    "sdss",
+    "sources/pictures",
+    "sources/stamps",
+    "stamp",
+    "survey",
+)
 
 Work = functools.partial[Iterator[Stamp | Reject]]
 
