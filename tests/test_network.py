@@ -6,7 +6,7 @@ from parameters import SMALL_NETWORK, settings_with
 
 import_tensorflow()
 
-from galmorph.network import build_network, initialise, loss_function, save_weights  # noqa: E402
+from galmorph.network import HDF5_BYTES, build_network, initialise, loss_function, save_weights  # noqa: E402
 
 SIZE = 16
 SMALL = settings_with({"network": SMALL_NETWORK}).network
@@ -51,6 +51,9 @@ def test_weights_on_disk_are_byte_stable_and_load_back(tmp_path):
     for name in ("a.weights.h5", "b.weights.h5"):
         save_weights(tmp_path / name, SMALL, SIZE, 2, model.get_weights())
     assert (tmp_path / "a.weights.h5").read_bytes() == (tmp_path / "b.weights.h5").read_bytes()
+    # The room that is tried before HDF5 writes is enough.
+    room = sum(values.nbytes + HDF5_BYTES for values in model.get_weights())
+    assert (tmp_path / "a.weights.h5").stat().st_size <= room
     other = build_network(SMALL, SIZE, 2)
     other.load_weights(tmp_path / "a.weights.h5")
     for one, two in zip(model.get_weights(), other.get_weights(), strict=True):

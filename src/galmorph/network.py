@@ -15,7 +15,7 @@ from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
 from galmorph.settings import NetworkSettings
 
-HDF5_BYTES = 8192  # that an array takes in the file beyond its numbers; measured: 3,000
+HDF5_BYTES = 8192  # at most, that an array takes in the file beyond its numbers
 
 # Name, kind, output shape, and a word on it.
 Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense", "output"]
