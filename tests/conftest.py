@@ -15,9 +15,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
+from galmorph.content import ConditionRecords
+from made_records import THREE, made_condition
 from made_trained_study import made_trained_study
 from parameters import ROOT
 
@@ -108,6 +111,27 @@ def study_images(study: Path) -> NDArray[np.float32]:
     """The stamps of the study: (150, 16, 16) float32, DN."""
     images: NDArray[np.float32] = np.load(study / "data/cutouts/images.npy")
     return images
+
+
+@pytest.fixture(scope="session")
+def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """An MLflow database without experiments; making one takes seconds, copying it does not."""
+    path = tmp_path_factory.mktemp("store") / "mlflow.db"
+    MlflowClient(f"sqlite:///{path}").search_experiments()
+    return path.read_bytes()
+
+
+@pytest.fixture
+def place(tmp_path: Path, empty_database: bytes) -> Path:
+    """A folder with an MLflow store, see `open_store`."""
+    (tmp_path / "mlflow.db").write_bytes(empty_database)
+    return tmp_path
+
+
+@pytest.fixture
+def declared(tmp_path: Path) -> list[ConditionRecords]:
+    """The records of two conditions."""
+    return [made_condition(tmp_path / "models"), made_condition(tmp_path / "models", "three_class", classes=THREE)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -7,9 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from galmorph.content import ConditionRecords
+from galmorph.experiment import Draw
 from galmorph.records import Evaluation, Record, load_record, record_name, save_record
+from galmorph.tracking import Store
 
 PHASES = ("selected", "confirmed")
+THREE = ("spiral", "elliptical", "uncertain")
 
 
 def made_record(
@@ -74,3 +77,8 @@ def made_condition(
         phases[phase] = [load_record(path) for path in files[phase]]
     data = {"images": Path("data/cutouts/images.npy"), "split": Path(f"data/splits/{name}.parquet")}
     return ConditionRecords(name, 3, phases, files, data)
+
+
+def open_store(place: Path, survey: str = "survey", draw: Draw | None = None) -> Store:
+    """Open the store in a folder."""
+    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts", draw)

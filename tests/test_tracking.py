@@ -1,48 +1,19 @@
 import dataclasses
 import sqlite3
 from contextlib import closing
-from pathlib import Path
 
-import mlflow.data
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from galmorph.content import DataFile, condition_content, metric_name, run_content, score_name
+from galmorph.content import DataFile
 from galmorph.errors import GalmorphError
-from galmorph.evaluation import curves, scores
-from galmorph.experiment import CONFUSION_PICTURE, DESCRIPTION, data_held, data_input
+from galmorph.evaluation import scores
+from galmorph.experiment import CONFUSION_PICTURE, data_held, data_input
 from galmorph.records import Evaluation
 from galmorph.report.queries import load_results
-from galmorph.tracking import Store
-from made_records import made_condition
-
-THREE = ("spiral", "elliptical", "uncertain")
-
-
-@pytest.fixture(scope="module")
-def empty_database(tmp_path_factory):
-    """An MLflow database without experiments; making one takes seconds, copying it does not."""
-    path = tmp_path_factory.mktemp("store") / "mlflow.db"
-    MlflowClient(f"sqlite:///{path}").search_experiments()
-    return path.read_bytes()
-
-
-@pytest.fixture
-def place(tmp_path, empty_database):
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
-    return tmp_path
-
-
-def open_store(place, survey="survey", draw=None):
-    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts", draw)
-
-
-@pytest.fixture
-def declared(tmp_path):
-    return [made_condition(tmp_path / "models"), made_condition(tmp_path / "models", "three_class", classes=THREE)]
+from made_records import made_condition, open_store
 
 
 def shown(store):
@@ -78,81 +49,6 @@ def test_the_store_shows_every_run_under_its_condition(place, declared):
         assert run.info.status == "FINISHED"
 
 
-def test_a_run_holds_its_curves_scores_parameters_and_record(place, declared):
-    store = open_store(place)
-    store.sync(declared)
-    record, path = declared[0].phases["confirmed"][1], declared[0].files["confirmed"][1]
-    (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
-    for name, values in curves(record).items():
-        assert store.history(run, name) == dict(enumerate(values.tolist(), start=1))
-    for name, value in scores(record, 3).items():
-        assert run.data.metrics[metric_name(name)] == value
-    assert run.data.params["training.learning_rate"] == "0.0003"
-    assert run.data.tags["galmorph.images_md5"] == "0" * 32
-    artifact = store.client.download_artifacts(run.info.run_id, "run-002.npz", str(place))
-    assert path.read_bytes() == Path(artifact).read_bytes()
-
-
-def test_a_parent_holds_the_mean_curves(place, declared):
-    store = open_store(place)
-    store.sync(declared)
-    (parent,) = store.runs("condition", condition="two_class")
-    stack = np.array([record.history["test_accuracy"] for record in declared[0].phases["selected"]])
-    history = store.history(parent, "selected/test_accuracy_mean")
-    np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.mean(axis=0))
-    history = store.history(parent, "selected/test_accuracy_std")
-    np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.std(axis=0, ddof=1))
-    assert parent.data.params["selected_epoch"] == "3"
-
-
-def test_runs_and_parents_name_their_data_by_dvcs_md5(place, declared):
-    store = open_store(place)
-    store.sync(declared)
-    expected = {
-        DataFile("data/cutouts/images.npy", "0" * 32, "training"),
-        DataFile("data/splits/two_class.parquet", "1" * 32, "training"),
-    }
-    runs = store.runs("run", condition="two_class") + store.runs("condition", condition="two_class")
-    assert [data_held(run) for run in runs] == [expected] * 7
-    sources = {mlflow.data.get_source(data).uri for data in runs[0].inputs.dataset_inputs}
-    assert sources == {file.path for file in expected}
-
-
-def test_stamps_that_a_network_is_only_tested_on_are_for_evaluation(declared):
-    levels = {f"tested_{name}": Path(f"data/resolution/levels/{name}.npy") for name in ("native", "coarse")}
-    record = declared[0].phases["confirmed"][0]
-    record = dataclasses.replace(
-        record, data=record.data | dict.fromkeys(levels, "0" * 32) | {"start": "a fingerprint"}
-    )
-    paths = levels | {"images": levels["tested_native"], "split": Path("data/resolution/split.parquet")}
-    content = run_content(record, declared[0].files["confirmed"][0], 3, paths)
-    assert {(Path(file.path).stem, file.context) for file in content.inputs} == {
-        ("native", "training"),
-        ("coarse", "evaluation"),
-        ("split", "training"),
-    }
-
-
-def test_each_run_and_parent_has_its_confusion_matrix_as_a_picture(place, declared):
-    drawn = {}
-
-    def draw(matrices, classes, title):
-        drawn[title] = (matrices, classes)
-        return Figure(figsize=(1, 1))
-
-    store = open_store(place, draw=draw)
-    store.sync(declared)
-    for run in store.runs("run") + store.runs("condition"):
-        assert CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)}
-    assert len(drawn) == 14
-    record = declared[0].phases["confirmed"][1]
-    matrices, classes = drawn["two_class confirmed 02"]
-    assert classes == record.classes
-    truth, guess = record.sets["test"].truth, record.predicted[2]
-    assert matrices.tolist() == [[[int(np.sum((truth == i) & (guess == j))) for j in (0, 1)] for i in (0, 1)]]
-    assert drawn["two_class, 3 confirmed runs"][0].shape == (3, 2, 2)
-
-
 def test_what_an_older_version_did_not_write_is_added_and_no_run_replaced(place, declared):
     old = [dataclasses.replace(condition, data={}) for condition in declared]
     store = open_store(place)
@@ -167,31 +63,6 @@ def test_what_an_older_version_did_not_write_is_added_and_no_run_replaced(place,
     assert all(
         CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)} for run in runs
     )
-
-
-def test_a_parent_is_described_and_a_person_s_own_words_stay(place, declared):
-    store = open_store(place)
-    store.sync(declared)
-    (parent,) = store.runs("condition", condition="two_class")
-    mean = np.mean([scores(record, 3)["accuracy"] for record in declared[0].phases["confirmed"]])
-    said = parent.data.tags[DESCRIPTION]
-    assert "spiral / elliptical" in said
-    assert f"confirmed, 3 runs, epoch 3: accuracy {mean:.3f}" in said
-    store.client.set_tag(parent.info.run_id, DESCRIPTION, "the one for the paper")
-    assert store.sync(declared).kept == 14
-    (parent,) = store.runs("condition", condition="two_class")
-    assert parent.data.tags[DESCRIPTION] == "the one for the paper"
-
-
-def test_a_run_says_of_which_experiment_of_dvc_it_is(place, declared, monkeypatch):
-    monkeypatch.setenv("DVC_EXP_NAME", "timid-crab")
-    store = open_store(place)
-    store.sync(declared[:1])
-    monkeypatch.delenv("DVC_EXP_NAME")
-    store = open_store(place)
-    assert store.sync(declared).kept == 7
-    runs = {run.info.run_name: run.data.tags.get("galmorph.dvc_experiment") for run in store.runs("condition")}
-    assert runs == {"two_class": "timid-crab", "three_class": None}
 
 
 def test_sync_again_changes_nothing(place, declared):
@@ -412,20 +283,6 @@ def test_anything_but_the_declared_runs_is_refused(place, declared, damage):
     damage(store, run)
     with pytest.raises(GalmorphError, match=r"two_class, phase selected: .* run galmorph sync"):
         load_results(store, declared)
-
-
-def test_metric_names_go_both_ways():
-    for name in ("accuracy", "tss@common_natural", "accuracy_restricted"):
-        assert score_name(metric_name(name)) == name
-
-
-def test_undefined_values_are_not_logged(declared):
-    record = declared[0].phases["selected"][0]
-    broken = dataclasses.replace(record, history=record.history | {"test_loss": np.full(4, np.nan)})
-    content = run_content(broken, declared[0].files["selected"][0], 3)
-    assert "test_loss" not in content.metrics
-    single = dataclasses.replace(declared[0], phases={"selected": [record]})
-    assert "selected/test_accuracy_std" not in condition_content(single).metrics
 
 
 def test_a_run_that_failed_is_shown_with_its_reason_until_its_campaign_is_finished(place, declared):
