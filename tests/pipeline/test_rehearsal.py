@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import random
 import shutil
@@ -67,11 +68,16 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
 
 
+def count(folder: Path, pattern: str) -> int:
+    # pathlib fails over a folder that goes away meanwhile.
+    return len(glob.glob(f"**/{pattern}", root_dir=folder, recursive=True, include_hidden=True))
+
+
 def kill(stage: str, folder: Path, progress: Path, pattern: str) -> bool:
     """Start a stage, wait until it has got further, and kill it and its children; tell whether it was still at work."""
     process = start(stage, folder)
-    before = len(list(progress.rglob(pattern)))
-    while process.poll() is None and len(list(progress.rglob(pattern))) < before + 3:
+    before = count(progress, pattern)
+    while process.poll() is None and count(progress, pattern) < before + 3:
         time.sleep(0.02)
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
