@@ -100,6 +100,25 @@ def test_what_does_not_pass_is_given_up_with_its_reason(
         assert archive.requests["/two.bin"] == requests
 
 
+def test_one_file_is_checked_at_a_time(tmp_path: Path) -> None:
+    # A check silences warnings, which Python does for all threads.
+    names = [f"{number}.bin" for number in range(6)]
+    for name in names:
+        (tmp_path / name).write_bytes(b"content")
+    at_work: list[Path] = []
+
+    def check(path: Path) -> None:
+        at_work.append(path)
+        time.sleep(0.05)
+        if at_work.pop() != path or at_work:
+            raise GalmorphError(f"{path}: not alone")
+
+    with serving(tmp_path) as archive:
+        asked = [Download(f"{archive.url}/{name}", name, check, 7) for name in names]
+        assert Mirror(tmp_path / "mirror").fetch(asked, "files", REMEDY) == {}
+        assert max(archive.requests.values()) == 1
+
+
 def test_a_file_that_was_spoilt_on_the_disk_is_fetched_again(store: Path, tmp_path: Path) -> None:
     mirror = Mirror(tmp_path / "mirror")
     with serving(store) as archive:

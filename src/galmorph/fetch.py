@@ -26,6 +26,8 @@ PASSING = (408, 429, 500, 502, 503, 504)
 ATTEMPTS = 5  # to have a file, each after a longer pause
 SLOWEST = 1000  # bytes a second; at that, a frame takes hours
 _CHUNK = 2**18
+# Checks silence warnings as Python does, for all threads: of two at once, one would lose its filters.
+_checking = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -179,7 +181,7 @@ class Fetcher:
             self.display.move(path, len(chunk))
             came += len(chunk)
             if (seconds := time.monotonic() - since) > self.timeout:
-                if came < SLOWEST * seconds:
+                if came < SLOWEST * seconds and response.length_remaining != 0:
                     raise ResponseError(f"the server sent less than {SLOWEST:,} bytes a second")
                 since, came = time.monotonic(), 0
 
@@ -201,7 +203,8 @@ class Fetcher:
 def _fault(download: Download, path: Path) -> str | None:
     """Return what is wrong with a file, or None."""
     try:
-        download.check(path)
+        with _checking:
+            download.check(path)
     except GalmorphError as error:
         # Where the project lies is no business of a table.
         return str(error).removeprefix(f"{path}: ")
