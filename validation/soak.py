@@ -4,7 +4,7 @@ python -m validation.soak [--studies 10] [--folder FOLDER]
 
 The commit is cloned into FOLDER, which is new (a temporary one by default). Every line is one study: how long it took,
 its processes that are still there, its temporary files, the files of the checkout, what DVC holds (a digest of all its
-hashes), and the store: runs, deleted runs, MB. `dvc repro --force` takes nothing from the study before, and
+hashes), and the store: runs, deleted runs, bytes. `dvc repro --force` takes nothing from the study before, and
 `galmorph sync` takes its records to MLflow, as `make reproduce` does. Exits with 1 if a study left anything that the
 first did not.
 """
@@ -29,6 +29,7 @@ STUDY: Final = "dvc repro --force && python -m galmorph.cli sync"
 # git's and DVC's own notes: of what they have hashed.
 NOTES: Final = (".git", ".dvc")
 GROWTH: Final = 1.02
+ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "DVC_ROOT")  # would take the study to another store
 
 
 @dataclass(frozen=True)
@@ -118,7 +119,7 @@ def main() -> None:
         checkout = base / "checkout"
         subprocess.run(["git", "clone", "--quiet", ROOT, checkout], check=True)
         ours = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": "src"}
-        environment = {name: value for name, value in os.environ.items() if name != "MLFLOW_TRACKING_URI"} | ours
+        environment = {name: value for name, value in os.environ.items() if name not in ELSEWHERE} | ours
         studies: list[Remains] = []
         line = "{:>12}" * (2 + len(fields(Remains)))
         print(line.format("study", "seconds", *(field.name for field in fields(Remains))), flush=True)

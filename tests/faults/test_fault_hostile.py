@@ -226,6 +226,17 @@ def test_a_fits_stamp_whose_header_is_absurd(tmp_path: Path, cards: dict[str, An
 
 
 @pytest.mark.fault
+def test_a_fits_stamp_behind_a_table_of_less_than_no_rows(tmp_path: Path) -> None:
+    # Over it astropy would go back to the start of the file, again and again.
+    table = {"XTENSION": "BINTABLE", "BITPIX": 8, "NAXIS": 2, "NAXIS1": 2880, "NAXIS2": -2, "PCOUNT": 0, "GCOUNT": 1}
+    headers = (fits.PrimaryHDU().header, fits.Header(table | {"TFIELDS": 0}))
+    path = tmp_path / "stamp.fits"
+    path.write_bytes(b"".join(header.tostring().encode() for header in headers) + bytes(2880))
+    with pytest.raises(UnusableStampError, match="a header with a negative size"):
+        read_picture(path, "green")
+
+
+@pytest.mark.fault
 def test_stamps_that_swell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     flat = np.zeros((300, 300), np.float32)
     fits.PrimaryHDU(flat).writeto(tmp_path / "packed.fits.gz")
