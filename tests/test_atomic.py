@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from galmorph.atomic import whole_file, whole_folder
+from galmorph.atomic import put, whole_file, whole_folder
 from galmorph.errors import GalmorphError
 
 
@@ -23,8 +23,9 @@ def test_leaves_nothing_half_written(tmp_path: Path) -> None:
     target.mkdir()
     (target / "old").touch()
     # What a killed process left does not get mixed in.
-    (tmp_path / ".set.partial").mkdir()
-    (tmp_path / ".set.partial" / "stale").touch()
+    left = tmp_path / f".partial.{'0' * 32}"
+    left.mkdir()
+    (left / "stale").touch()
 
     def fail() -> None:
         with whole_folder(target) as folder:
@@ -36,6 +37,16 @@ def test_leaves_nothing_half_written(tmp_path: Path) -> None:
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_what_is_put_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
+    old, new = tmp_path / "place", tmp_path / "work"
+    for folder, name in ((old, "old"), (new, "new")):
+        folder.mkdir()
+        (folder / name).touch()
+    put(new, old)
+    assert [path.name for path in old.iterdir()] == ["new"]
+    assert [path.name for path in tmp_path.iterdir()] == ["place"]
 
 
 def test_two_processes_may_make_the_same_file(tmp_path: Path) -> None:

@@ -92,8 +92,8 @@ def test_same_bytes_in_another_process_in_another_order(made, finished, tmp_path
 
 
 def test_a_stopped_campaign_goes_on_where_it_was(made, finished, tmp_path, caplog):
-    for run in (1, 3):
-        (tmp_path / record_name(run)).write_bytes((finished / record_name(run)).read_bytes())
+    for name in (record_name(1), weights_name(1), record_name(3)):
+        shutil.copy(finished / name, tmp_path / name)
     torn = (finished / record_name(2)).read_bytes()[:-100]
     (tmp_path / record_name(2)).write_bytes(torn)
     repeated = []
@@ -196,6 +196,26 @@ def test_killed_before_the_weights_or_the_record_have_their_name_the_run_is_no_f
     assert all((folder / path.name).read_bytes() == path.read_bytes() for path in finished.iterdir())
 
 
+@pytest.mark.parametrize("how", ["lost", "altered", "swapped"])
+def test_a_run_whose_weights_are_not_its_own_is_no_finished_one(finished, tmp_path, made, how):
+    shutil.copy(finished / record_name(1), tmp_path / record_name(1))
+    if how == "altered":
+        content = bytearray((finished / weights_name(1)).read_bytes())
+        content[-1] ^= 1
+        (tmp_path / weights_name(1)).write_bytes(content)
+    elif how == "swapped":
+        run_one(
+            dataclasses.replace(made, training=made.training.model_copy(update={"keep_weights": 2})),
+            code_hash(),
+            2,
+            tmp_path,
+        )
+        (tmp_path / weights_name(2)).rename(tmp_path / weights_name(1))
+        (tmp_path / record_name(2)).unlink()
+    assert finished_runs(tmp_path, made.fingerprint, 3) == set()
+    assert not (tmp_path / record_name(1)).exists()
+
+
 def test_a_record_under_the_number_of_another_run_is_made_anew(finished, tmp_path, made):
     shutil.copy(finished / record_name(1), tmp_path / record_name(2))
     assert finished_runs(tmp_path, made.fingerprint, 3) == set()
@@ -225,11 +245,11 @@ def diverging(made):
 def test_a_loss_that_is_no_number_stops_the_campaign_and_says_which_run(diverging, tmp_path, caplog):
     failed = []
     with pytest.raises(
-        GalmorphError, match=r"run \d: the training loss is nan in epoch \d: lower training.learning_rate"
+        GalmorphError, match=r"run \d: a weight is -?(nan|inf) in epoch 2: lower training.learning_rate"
     ):
         run_campaign(diverging, tmp_path, lambda path: None, lambda run, reason: failed.append((run, reason)))
     ((run, reason),) = failed
-    assert f"run {run}: the training loss is nan in epoch" in reason
+    assert f"run {run}: a weight is " in reason
     assert f"run {run} failed" in caplog.text
 
 

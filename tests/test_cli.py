@@ -58,16 +58,6 @@ def test_an_interrupted_stage_says_what_happens_next(capsys):
     assert capsys.readouterr().err == "galmorph: stopped; what had finished is kept, dvc repro goes on from there\n"
 
 
-def test_replace_takes_the_place_of_what_was_there(tmp_path):
-    old, new = tmp_path / "place", tmp_path / "work"
-    for folder, name in ((old, "old"), (new, "new")):
-        folder.mkdir()
-        (folder / name).touch()
-    layout.replace(new, old)
-    assert [path.name for path in old.iterdir()] == ["new"]
-    assert not new.exists()
-
-
 def test_a_fresh_folder_is_empty_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     left = layout.PARTIAL / "stage" / "left"

@@ -14,9 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from archiveserver import serving
+from galmorph.connections import ATTEMPTS
 from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
-from galmorph.fetch import ATTEMPTS, Download, require_answer
+from galmorph.fetch import Download, require_answer
 
 CONTENT = bytes(range(256)) * 4000  # a megabyte
 REMEDY = "use the other one"
@@ -238,7 +239,7 @@ def test_a_full_disk(store: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("variable", ["GALMORPH_CONNECTIONS", "GALMORPH_TIMEOUT"])
 def test_wrong_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
     monkeypatch.setenv(variable, "none")
-    with pytest.raises(GalmorphError, match=f"{variable}: a whole number of 1 or more, not 'none'"):
+    with pytest.raises(GalmorphError, match=rf"{variable}: a whole number from 1 to \d+, not 'none'"):
         Mirror(tmp_path).fetch(downloads("http://127.0.0.1:9"), "files", REMEDY)
 
 

@@ -87,8 +87,9 @@ WRONG = {
     "dec of 91": (FIRST[1].replace("-09:13:20.2", "-91:13:20.2"), "DEC '-91:13:20.2' is not degrees"),
     "dec of words": (FIRST[1].replace("-09:13:20.2", "south"), "DEC 'south' is not degrees"),
     "votes": (FIRST[1].replace(",18,", ",many,"), "line 3 .*NVOTE 'many' is not a number"),
+    "votes by halves": (FIRST[1].replace(",18,", ",18.5,"), "line 3 .*NVOTE '18.5' is not a whole number"),
     "share above one": (FIRST[1].replace("0.611", "61.1"), "P_EL '61.1' is not a number from 0 to 1"),
-    "a row cut short": (FIRST[1][:60], "line 3 "),
+    "a row cut short": (FIRST[1][:60], "line 3: Expected 16 columns, got 8"),
 }
 
 

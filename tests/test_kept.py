@@ -37,7 +37,7 @@ def condition(tmp_path_factory: pytest.TempPathFactory) -> ConditionRecords:
     return ConditionRecords(
         "three_class",
         2,
-        {"confirmed": load_phase(place, 3)},
+        {"confirmed": load_phase(place, 3, "three_class", "confirmed")},
         {"confirmed": [place / record_name(run) for run in (1, 2, 3)]},
         {"images": campaign.images, "split": campaign.split},
         {1: place / weights_name(1)},

@@ -72,7 +72,7 @@ def test_a_phase_of_two_campaigns_is_refused(tmp_path):
     save_record(tmp_path / record_name(1), made_record(run=1))
     save_record(tmp_path / record_name(2), made_record(run=2, fingerprint="another"))
     with pytest.raises(GalmorphError, match="run 2 is of another campaign"):
-        load_phase(tmp_path, 2)
+        load_phase(tmp_path, 2, "two_class", "selected")
 
 
 def test_a_full_disk_leaves_the_earlier_record_and_nothing_half_written(tmp_path, monkeypatch):

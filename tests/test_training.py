@@ -121,6 +121,20 @@ def test_a_loss_that_is_no_number_stops_with_its_epoch(monkeypatch):
         run(epochs=3, **{"training.batch_size": 9})
 
 
+def test_a_network_that_breaks_in_its_last_update_is_no_result(monkeypatch):
+    whole = Engine._train_epoch
+
+    def breaking(self, images, labels, order):
+        result = whole(self, images, labels, order)
+        # After the losses of the epoch, as the last update does.
+        self.model.weights[0].assign(tf.fill(self.model.weights[0].shape, float("nan")))
+        return result
+
+    monkeypatch.setattr(Engine, "_train_epoch", breaking)
+    with pytest.raises(GalmorphError, match=r"a weight is nan in epoch 1: lower training\.learning_rate"):
+        run(epochs=1, **{"training.batch_size": 11})
+
+
 def test_weights_survive_the_next_run():
     first = run(seed=1)
     before = [values.copy() for values in first.weights]

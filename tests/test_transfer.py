@@ -79,7 +79,7 @@ def test_another_survey_is_tested_on_its_own_galaxies(tested: Path) -> None:
 
 
 def test_its_answers_elsewhere_are_scores_with_the_md5_of_what_was_shown(tested: Path, levels: Levels) -> None:
-    record = load_phase(tested, 3)[0]
+    record = load_phase(tested, 3, "three_class", "confirmed")[0]
     content = run_content(record, tested / record_name(1), record.epochs)
     assert content.tags["galmorph.tested_noise_md5"] == file_md5(levels["noise"][0])
     assert content.tags["galmorph.tested_other_split_md5"] == file_md5(levels["other"][1])
@@ -106,7 +106,7 @@ def test_fine_tuning_goes_on_from_the_network_and_its_scaling(
     campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path
 ) -> None:
     before = load_record(confirmed / record_name(1))
-    origin = Origin(confirmed, before.fingerprint, 12)
+    origin = Origin(confirmed, "three_class", before.fingerprint, 12)
     tuned = dataclasses.replace(campaign, images=levels["noise"][0], epochs=1, start=origin)
     run_one(tuned, code_hash(), 1, tmp_path)
     after = load_record(tmp_path / record_name(1))
@@ -122,7 +122,7 @@ def test_fine_tuning_goes_on_from_the_network_and_its_scaling(
 
 def test_fine_tuning_with_more_galaxies_than_there_are(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match="three_class: asks for 29 training galaxies, run 1 has 28"):
-        run_one(dataclasses.replace(campaign, start=Origin(confirmed, "", 29)), code_hash(), 1, tmp_path)
+        run_one(dataclasses.replace(campaign, start=Origin(confirmed, "three_class", "", 29)), code_hash(), 1, tmp_path)
 
 
 def test_the_oracle_is_the_selecting_run_once_more_and_what_it_answered_elsewhere(

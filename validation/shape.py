@@ -48,7 +48,7 @@ def main() -> None:
     features = magnitude_and_size(images)
     split = pd.read_parquet(split_path(condition), filters=[("phase", "==", "confirmed")])
     scores: dict[str, list[list[Any]]] = {"networks": [], "magnitude and size alone": [], "the commonest class": []}
-    for record in load_phase(records_folder(condition, "confirmed"), chosen.protocol.runs):
+    for record in load_phase(records_folder(condition, "confirmed"), chosen.protocol.runs, condition, "confirmed"):
         run = split[split["run"] == record.run]
         train = run[run["part"] == "train"]
         labels = train["class"].map({name: number for number, name in enumerate(classes)})

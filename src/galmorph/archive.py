@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame_wcs
 from galmorph.sdss import FrameName, ObjectId, parse_tsfield_name
+from galmorph.texttable import read_blocks, require_columns
 
 
 @dataclass(frozen=True)
@@ -58,11 +59,13 @@ def read_missing(folder: Path) -> dict[tuple[int, int, int], str]:
     path = folder / MISSING_NAME
     if not path.exists():
         return {}
-    table = pd.read_csv(path, dtype=str, keep_default_na=False)
-    named = (
-        (FrameName.parse(Path(file).name), reason) for file, reason in zip(table["path"], table["reason"], strict=True)
-    )
-    return {(name.run, name.camcol, name.field): reason for name, reason in named if name is not None}
+    missing = {}
+    for table in read_blocks(path, may_be_empty=True):
+        require_columns(table, ("path", "reason"), path)
+        for file, reason in zip(table["path"], table["reason"], strict=True):
+            if (name := FrameName.parse(Path(file).name)) is not None:
+                missing[name.run, name.camcol, name.field] = reason
+    return missing
 
 
 @dataclass(frozen=True)

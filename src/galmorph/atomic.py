@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
 import re
 import shutil
@@ -57,16 +59,96 @@ def whole_folder(destination: Path) -> Iterator[Path]:
     Parameters
     ----------
     destination
-        What is to be made. The folder given lies beside it, so that the last step is a rename.
+        What is to be made. The folder given lies beside it, under a name of its own: of two processes that make the
+        same one, the later has the last word, whole.
     """
-    partial = destination.with_name(f".{destination.name}.partial")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    destination = destination.resolve()
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(destination.parent)
+    partial = _beside(destination)
+    with _held(partial):
+        try:
+            yield partial
+            put(partial, destination)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+
+
+def put(source: Path, destination: Path) -> None:
+    """Move a file or a folder to its place, in the stead of what lies there; to another disk, too.
+
+    What lies there stays until all of the new is on its disk. A folder is then moved aside first, because no system
+    replaces one that is not empty.
+    """
+    destination = destination.resolve()
+    destination.parent.mkdir(parents=True, exist_ok=True)
+    if source.stat().st_dev != destination.parent.stat().st_dev:
+        copy = _beside(destination)
+        try:
+            if source.is_dir():
+                shutil.copytree(source, copy)
+            else:
+                shutil.copy2(source, copy)
+            _replace(copy, destination)
+        finally:
+            _remove(copy)
+        _remove(source)
+    else:
+        _replace(source, destination)
+
+
+def _beside(destination: Path) -> Path:
+    return destination.with_name(f".{PARTIAL}{uuid.uuid4().hex}")
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+def _replace(source: Path, destination: Path) -> None:
+    while True:
+        before = _beside(destination)
+        if destination.is_dir():
+            with suppress(FileNotFoundError):  # another process was faster
+                destination.rename(before)
+        try:
+            source.replace(destination)
+            return
+        except OSError as error:
+            if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+                continue  # another process has put its own there meanwhile
+            if before.exists():
+                before.rename(destination)
+            raise
+        finally:
+            shutil.rmtree(before, ignore_errors=True)
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Make a folder that `_sweep` leaves alone for as long as this process lives."""
+    unheld = folder.with_name(f"{folder.name}.new")
+    unheld.mkdir()
+    handle = os.open(unheld, os.O_RDONLY)
     try:
-        yield partial
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
-        raise
-    if destination.exists():
-        shutil.rmtree(destination)
-    partial.rename(destination)
+        with suppress(OSError):  # a file system without locks, on which nothing is swept either
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        unheld.rename(folder)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _sweep(parent: Path) -> None:
+    """Remove the folders that killed processes have left."""
+    for folder in parent.glob(f".{PARTIAL}{'[0-9a-f]' * 32}"):
+        with suppress(OSError):
+            handle = os.open(folder, os.O_RDONLY)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)

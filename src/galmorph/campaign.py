@@ -11,7 +11,7 @@ from pathlib import Path
 from galmorph.atomic import PARTIAL
 from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign, code_hash
-from galmorph.records import load_record, record_name
+from galmorph.records import file_sha256, load_record, record_name, weights_name
 from galmorph.run import run_one
 from galmorph.workers import spread
 
@@ -27,10 +27,15 @@ def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
             continue
         try:
             record = load_record(path)
-            if (record.fingerprint, record.run) == (fingerprint, run):
+            if (record.fingerprint, record.run) != (fingerprint, run):
+                reason = "of another campaign or run"
+            elif record.weights and file_sha256(folder / weights_name(run)) != record.weights:
+                reason = "without its weights"
+            else:
                 found.add(run)
                 continue
-            reason = "of another campaign or run"
+        except FileNotFoundError:
+            reason = "without its weights"
         except GalmorphError:
             reason = "torn"
         log.warning("%s is %s: removed, the run is repeated", path, reason)

@@ -95,15 +95,10 @@ def verify(again: bool = False) -> None:
 
 def summary() -> None:
     """Print the summary of the last report, and where the rest of it is."""
-    import pandas as pd
-
-    from galmorph.report.terminal import short_summary
+    from galmorph.report.terminal import read_summary, short_summary
 
     chosen = layout.settings()
-    try:
-        table = pd.read_csv(layout.SUMMARY)
-    except FileNotFoundError:
-        raise GalmorphError(f"{layout.SUMMARY}: no such file; run dvc repro, which makes it") from None
+    table = read_summary(layout.SUMMARY)
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
     part = "same test" if chosen.protocol.validation_fraction is None else "validation"
     sys.stdout.write(

@@ -11,10 +11,12 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+from galmorph.environment import whole_number
 from galmorph.errors import GalmorphError
 
 log = logging.getLogger(__name__)
 
+MOST_WORKERS = 4096  # on one machine
 ATTEMPTS = 3  # of a job, before its error is the caller's
 SMALLEST_MEMORY = 2**28  # bytes in which a worker can start at all
 KEPT_BYTES = 2**25  # arrays up to this size are allocated from memory that a worker has; the most that glibc takes
@@ -23,12 +25,8 @@ CONNECT_SECONDS = 20  # that a scheduler has to answer
 
 def worker_count() -> int:
     """Return the number of worker processes: GALMORPH_WORKERS, else the cores that this process may use."""
-    text = os.environ.get("GALMORPH_WORKERS")
-    if text is None:
-        return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    if not text.isdecimal() or int(text) < 1:
-        raise GalmorphError(f"GALMORPH_WORKERS: a whole number of 1 or more, not {text!r}")
-    return int(text)
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return whole_number("GALMORPH_WORKERS", cores, MOST_WORKERS)
 
 
 def scheduler_address() -> str | None:
@@ -44,8 +42,8 @@ def worker_memory() -> str:
     try:
         if text != "auto" and dask.utils.parse_bytes(text) < SMALLEST_MEMORY:
             raise ValueError
-    except ValueError:
-        raise GalmorphError(f"GALMORPH_WORKER_MEMORY: a size such as 2GiB, not {text!r}") from None
+    except (ValueError, OverflowError):
+        raise GalmorphError(f"GALMORPH_WORKER_MEMORY: a size such as 2GiB, not {text[:40]!r}") from None
     return text
 
 
@@ -84,7 +82,7 @@ def client(count: int) -> Iterator[Any]:
         if address:
             try:
                 connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
-            except (OSError, ValueError) as error:
+            except (OSError, ValueError, TypeError, RuntimeError) as error:  # tls:// without a certificate
                 raise GalmorphError(
                     f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or "
                     "unset the variable, and the processes of this machine do the work"

@@ -144,12 +144,16 @@ def frame_cutouts(
             continue
         sky, noise = measured
         wide = cut(frame.image, x, y, settings.wide_size)
-        if wide is not None:
-            wide = wide - np.float32(sky) if np.isfinite(wide).all() else None
+        with np.errstate(over="ignore"):
+            image = image - np.float32(sky)
+            wide = None if wide is None else wide - np.float32(sky)
+        if not np.isfinite(image).all():
+            yield Reject(row, frame.name, NON_FINITE_PIXELS)
+            continue
         yield Stamp(
             row=row,
-            image=image - np.float32(sky),
-            wide=wide,
+            image=image,
+            wide=wide if wide is not None and np.isfinite(wide).all() else None,
             frame=frame.name,
             x=x,
             y=y,

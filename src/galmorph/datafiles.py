@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,21 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.regular import regular
 
 REMEDY = "dvc checkout restores it, dvc repro makes it anew"
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into a GalmorphError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
+    except Exception as error:  # on damaged input numpy, pyarrow and pandas raise two dozen types between them
+        words = (str(error).splitlines() or [type(error).__name__])[0]
+        raise GalmorphError(f"{path}: not a whole {kind} ({words}); {REMEDY}") from None
 
 
 def open_stamps(path: Path) -> NDArray[np.float32]:
@@ -24,17 +38,25 @@ def open_stamps(path: Path) -> NDArray[np.float32]:
     GalmorphError
         If it is missing, cut short, or holds anything else.
     """
-    try:
-        images = np.load(path, mmap_mode="r", allow_pickle=False)
-    except FileNotFoundError:
-        raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
-    except Exception as error:  # a header of nonsense is read as Python's own text, and fails in as many ways
-        raise GalmorphError(f"{path}: not a whole array ({error}); {REMEDY}") from None
+    with _told(path, "array"):
+        images = np.load(regular(path), mmap_mode="r", allow_pickle=False)
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
         raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
     if images.shape[1] != images.shape[2]:
         raise GalmorphError(f"{path}: stamps of {images.shape[2]} x {images.shape[1]} pixels, not square; {REMEDY}")
     return images
+
+
+def table_columns(path: Path) -> list[str]:
+    """Return the names of a parquet table's columns.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing or damaged.
+    """
+    with _told(path, "table"):
+        return list(pq.read_schema(regular(path)).names)
 
 
 def read_table(
@@ -54,16 +76,9 @@ def read_table(
     GalmorphError
         If it is missing, damaged, or lacks a column.
     """
-    try:
-        if columns is not None or filters:
-            wanted = [*(columns or ()), *(name for name, _, _ in filters or ())]
-            if missing := [name for name in wanted if name not in pq.read_schema(path).names]:
-                raise GalmorphError(f"{path}: no column {missing[0]}; {REMEDY}")
-        return pd.read_parquet(path, columns=None if columns is None else list(columns), filters=filters)
-    except FileNotFoundError:
-        raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
-    except GalmorphError:
-        raise
-    except Exception as error:  # on damaged input pyarrow and pandas raise a dozen types between them
-        words = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GalmorphError(f"{path}: not a whole table ({words}); {REMEDY}") from None
+    present = table_columns(path)
+    wanted = [*(columns or ()), *(name for name, _, _ in filters or ())]
+    if missing := [name for name in wanted if name not in present]:
+        raise GalmorphError(f"{path}: no column {missing[0]}; {REMEDY}")
+    with _told(path, "table"):
+        return pd.read_parquet(regular(path), columns=None if columns is None else list(columns), filters=filters)

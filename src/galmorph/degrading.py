@@ -102,6 +102,8 @@ def _degrade_block(
             stamp[:] = degrade(
                 images[number], source, level, chance, kernel=settings.kernel, grid=settings.grid, size=size
             )
+            if not np.isfinite(stamp).all():
+                raise GalmorphError("its pixels are no numbers at this level; lower its noise")
         except GalmorphError as error:
             raise GalmorphError(f"resolution level {name}, galaxy {objid}: {error}") from None
     np.save(destination, stamps)

@@ -10,18 +10,11 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
-import urllib3
-
-from galmorph import __version__
-from galmorph.fetch import Download, Fetcher, timeout, whole_number
+from galmorph.connections import connections, pool, timeout
+from galmorph.fetch import Download, Fetcher
 from galmorph.progress import Bytes
 
 log = logging.getLogger(__name__)
-
-
-def connections() -> int:
-    """Return how many files are fetched at a time: GALMORPH_CONNECTIONS, else 4, which is polite."""
-    return whole_number("GALMORPH_CONNECTIONS", 4)
 
 
 class Mirror:
@@ -75,11 +68,11 @@ class Mirror:
         stop = threading.Event()
         count = connections()
         with (
-            urllib3.PoolManager(maxsize=count, block=True, headers={"User-Agent": f"galmorph/{__version__}"}) as pool,
+            pool(count, timeout()) as shared,
             Bytes(sum(download.typical_size for download in downloads), len(downloads), label) as display,
             ThreadPoolExecutor(count) as threads,
         ):
-            work = Fetcher(self.whole, self.partial, pool, display, stop, timeout(), remedy)
+            work = Fetcher(self.whole, self.partial, shared, display, stop, timeout(), remedy)
             waiting = iter(downloads)
             under_way: dict[Future[str | None], Download] = {}
             try:

@@ -14,6 +14,13 @@ _REMEDIES = {
     errno.EROFS: "make the folder writable",
     errno.EACCES: "make the folder writable",
     errno.EPERM: "make the folder writable",
+    errno.ENAMETOOLONG: "choose a shorter name",
+    errno.ENOTDIR: "name a folder that is one",
+    errno.EISDIR: "name a file that is one",
+    errno.ELOOP: "mend the link, which leads to itself",
+    errno.EIO: "look after the disk, which fails",
+    errno.ESTALE: "look after the network's disk, which went away",
+    errno.EBUSY: "let go of the folder (a mount point cannot be replaced)",
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "let other programs end, or allow more open files",
 }

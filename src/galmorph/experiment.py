@@ -15,6 +15,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from google.protobuf.json_format import ParseError
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
@@ -125,7 +126,8 @@ class StoredExperiment:
                 f"the MLflow store {without_password(self.uri)} needs the Python module {error.name}: "
                 "install it into the environment, or set MLFLOW_TRACKING_URI to another store"
             ) from error
-        except (MlflowException, SQLAlchemyError, OSError) as error:
+        # A port that is none, an answer that is none.
+        except (MlflowException, SQLAlchemyError, OSError, ValueError, ParseError) as error:
             store, words = without_password(self.uri), without_password(str(error))
             if "disk is full" in words or "No space left on device" in words:
                 raise GalmorphError(
@@ -167,9 +169,11 @@ class StoredExperiment:
                 page_token=token,
             )
             found += page
-            token = page.token
+            before, token = token, page.token
             if not token:
                 return found
+            if not page or token == before:
+                raise MlflowException("it says that there are more runs, and sends none")
 
     def history(self, run: Run, name: str) -> dict[int, float]:
         """Return every point of a metric by step; a step that has two different values holds NaN."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
@@ -14,16 +13,22 @@ from typing import BinaryIO
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import HTTPError, MaxRetryError, NewConnectionError, ResponseError, SSLError, TimeoutError
+from urllib3.exceptions import (
+    HTTPError,
+    MaxRetryError,
+    NewConnectionError,
+    ResponseError,
+    SSLError,
+    TimeoutError,
+)
 
+from galmorph.connections import ATTEMPTS, RefusedError, StoppedError, patience, pool, timeout
 from galmorph.errors import GalmorphError
 from galmorph.progress import Bytes
+from galmorph.regular import MOST
 
 log = logging.getLogger(__name__)
 
-# What can pass, and so is asked for again: a timeout, too many requests, a fault of the server.
-PASSING = (408, 429, 500, 502, 503, 504)
-ATTEMPTS = 5  # to have a file, each after a longer pause
 SLOWEST = 1000  # bytes a second; at that, a frame takes hours
 _CHUNK = 2**18
 # Checks silence warnings as Python does, for all threads: of two at once, one would lose its filters.
@@ -44,29 +49,15 @@ class Download:
         Called with a path, whose file name is that of `path`; raises GalmorphError where the content is not right.
     typical_size
         Bytes, for the display before the file is there.
+    most
+        Bytes, above which it is not what was asked for.
     """
 
     url: str
     path: str
     check: Callable[[Path], object]
     typical_size: int
-
-
-def timeout() -> int:
-    """Return the seconds of silence after which a server counts as silent: GALMORPH_TIMEOUT, else 60."""
-    return whole_number("GALMORPH_TIMEOUT", 60)
-
-
-def whole_number(variable: str, default: int) -> int:
-    """Return what an environment variable says, or the default."""
-    text = os.environ.get(variable, str(default))
-    if not text.isdecimal() or int(text) < 1:
-        raise GalmorphError(f"{variable}: a whole number of 1 or more, not {text!r}")
-    return int(text)
-
-
-class _StoppedError(Exception):
-    """The others have been told to stop."""
+    most: int = MOST
 
 
 @dataclass(frozen=True)
@@ -108,13 +99,7 @@ class Fetcher:
 
     def _fetch(self, download: Download, partial: Path) -> str | None:
         """Bring a file to `partial`, whole and verified; return why that cannot be, or None."""
-        retries = urllib3.Retry(
-            total=ATTEMPTS - 1,
-            backoff_factor=0.5,
-            backoff_jitter=0.5,
-            status_forcelist=PASSING,
-            respect_retry_after_header=True,
-        )
+        retries = patience(self.stop)
         while True:
             try:
                 retries, reason = self._once(download, partial, retries)
@@ -125,6 +110,11 @@ class Fetcher:
                 # Perhaps damaged on the way, or the sum of two versions of the file.
                 partial.unlink()
                 problem: Exception = ResponseError(fault)
+            except RefusedError as error:
+                partial.unlink(missing_ok=True)
+                return str(error)
+            except (ValueError, OverflowError) as error:  # a redirect to what is no address
+                return f"the server sends nonsense ({error})"
             except MaxRetryError as error:
                 return self._given_up(download, error.reason)
             except HTTPError as error:  # while the content came: what has come is kept
@@ -133,8 +123,6 @@ class Fetcher:
                 retries = retries.increment("GET", download.url, error=problem)
             except (MaxRetryError, HTTPError):
                 return self._given_up(download, problem)
-            if self.stop.is_set():
-                raise _StoppedError
             retries.sleep()
 
     def _once(self, download: Download, partial: Path, retries: urllib3.Retry) -> tuple[urllib3.Retry, str | None]:
@@ -158,27 +146,32 @@ class Fetcher:
                 return retries, f"the server says {response.status} {response.reason or ''}".rstrip()
             resumed = have > 0 and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")
             with partial.open("ab" if resumed else "wb") as file:
-                self._keep(response, file, download.path)
+                self._keep(response, file, download, download.most - (have if resumed else 0))
         finally:
             # Closed, because nobody reads the rest of a refusal; and given back, else the pool runs dry.
             response.close()
             response.release_conn()
         return retries, None
 
-    def _keep(self, response: urllib3.BaseHTTPResponse, file: BinaryIO, path: str) -> None:
+    def _keep(self, response: urllib3.BaseHTTPResponse, file: BinaryIO, download: Download, room: int) -> None:
         """Write what comes, as it comes, until all has come or somebody says stop.
 
         Raises
         ------
         ResponseError
             If next to nothing comes: never silent for long, a server could hold up the work for ever.
+        RefusedError
+            If more comes than there is `room` for.
         """
         since, came = time.monotonic(), 0
         while chunk := response.read1(_CHUNK):
             if self.stop.is_set():
-                raise _StoppedError
+                raise StoppedError
+            room -= len(chunk)
+            if room < 0:
+                raise RefusedError(f"more than {download.most:,} bytes")
             file.write(chunk)
-            self.display.move(path, len(chunk))
+            self.display.move(download.path, len(chunk))
             came += len(chunk)
             if (seconds := time.monotonic() - since) > self.timeout:
                 if came < SLOWEST * seconds and response.length_remaining != 0:
@@ -234,7 +227,7 @@ def require_answer(url: str, remedy: str) -> None:
         With the remedy.
     """
     try:
-        with urllib3.PoolManager() as pool:
-            pool.request("HEAD", url, retries=False, timeout=timeout())
+        with pool(1, timeout()) as one:
+            one.request("HEAD", url, retries=False, timeout=timeout())
     except HTTPError as error:
         raise silent(url, error, remedy) from None

@@ -11,26 +11,11 @@ from astropy.io import fits
 from isal import igzip_lib, isal_zlib
 
 from galmorph.errors import GalmorphError
+from galmorph.regular import MOST, file_bytes
 
 BLOCK = 2880  # bytes, of which headers and data are whole multiples
 # isal's stubs take its class of errors for an error.
 _FAULTS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, igzip_lib.IsalError)  # type: ignore[assignment]
-MOST = 2**28  # bytes of a file, decompressed; a frame has up to 13 million
-
-
-def file_bytes(path: Path) -> bytes:
-    """Return the content of a file; a pipe or a device, which may never end, is none.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, is no regular file, or holds more than `MOST` bytes.
-    """
-    if path.exists() and not path.is_file():
-        raise OSError("not a regular file")
-    if path.stat().st_size > MOST:
-        raise OSError(f"more than {MOST:,} bytes")
-    return path.read_bytes()
 
 
 def decompressed(path: Path) -> bytes:

@@ -16,13 +16,17 @@ from typing import Any
 import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
+from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.fitsbytes import check_sizes, decompressed, file_bytes
+from galmorph.fitsbytes import check_sizes, decompressed
+from galmorph.regular import file_bytes, regular
 from galmorph.sdss import BANDS, FrameName, Release, parse_tsfield_name
 
 FRAME_SHAPE = (1489, 2048)
+PIXEL_SCALE = 0.396  # arcsec, of the camera
+_SCALE_TOLERANCE = 0.03
 
 # The camera drifts over the sky with its rows in the order r i u z g, two frames apart, and FRAME in the header counts
 # the frames of the CCD: that of field 131 is 131 in r and 139 in g.
@@ -109,10 +113,19 @@ def _celestial(header: fits.Header, path: Path) -> WCS:
             # A singular matrix is only warned of.
             warnings.filterwarnings("error", message="'celfix'", category=FITSFixedWarning)
             wcs = WCS(header)
-    except (ValueError, FITSFixedWarning) as error:
-        raise GalmorphError(f"{path}: the header's coordinates make no sense ({error}); fetch the file again") from None
-    if not wcs.has_celestial or wcs.naxis != 2:
-        raise GalmorphError(f"{path}: the header has no celestial coordinates; fetch the file again")
+            known = wcs.has_celestial and wcs.naxis == 2 and (wcs.wcs.lngtyp, wcs.wcs.lattyp) == ("RA", "DEC")
+            if known:
+                wcs_to_celestial_frame(wcs)
+                scales = proj_plane_pixel_scales(wcs) * 3600.0
+                if not np.all(np.abs(scales / PIXEL_SCALE - 1) < _SCALE_TOLERANCE):
+                    raise ValueError(f"pixels of {' x '.join(f'{scale:g}' for scale in scales)} arcsec")
+    except (*_FITS_FAULTS, FITSFixedWarning) as error:
+        reason = str(error).strip().replace("\n", " ")
+        raise GalmorphError(
+            f"{path}: the header's coordinates make no sense ({reason}); fetch the file again"
+        ) from None
+    if not known:
+        raise GalmorphError(f"{path}: the header has no right ascension and declination; fetch the file again")
     return wcs
 
 
@@ -214,7 +227,7 @@ def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
     """
     _named(path)
     try:
-        with (gzip if path.suffix == ".gz" else bz2).open(path) as stream:
+        with (gzip if path.suffix == ".gz" else bz2).open(regular(path)) as stream:
             header = fits.Header.fromfile(stream)
         shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
     except _FITS_FAULTS as error:

@@ -71,7 +71,9 @@ def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     result = pd.DataFrame({"objid": whole_numbers(table, "OBJID", path)})
     result["ra"] = _degrees(table, "RA", path, 24.0, "hours:minutes:seconds") * 15.0 % 360.0
     result["dec"] = _degrees(table, "DEC", path, 90.0, "degrees:minutes:seconds")
-    result["nvote"] = real_numbers(table, "NVOTE", path, 0, 1e6).astype(np.int32)
+    votes = real_numbers(table, "NVOTE", path, 0, 1e6)
+    refuse_rows(votes % 1 != 0, table, "NVOTE", "is not a whole number", path)
+    result["nvote"] = votes.astype(np.int32)
     for column in VOTES:
         result[column.lower()] = real_numbers(table, column, path, 0, 1)
     flags = np.column_stack([real_numbers(table, column, path, 0, 1) for column in FLAGS])

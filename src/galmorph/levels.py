@@ -31,7 +31,7 @@ class LevelSettings(Block):
 
     psf_fwhm: Arcsec | None
     pixel_scale: Arcsec | None
-    noise: Annotated[float, Field(gt=0)] | None
+    noise: Annotated[float, Field(gt=0, le=1e6)] | None
     stamps: StampsSettings | None = None
 
     @property
@@ -113,6 +113,10 @@ class ResolutionSettings(Block):
         names = [*self.levels, *self.ablations, *self.remedies]
         if self.levels and all(level.stamps for level in self.levels.values()):
             raise ValueError("levels: every one is another survey; name a level of this one, for example native")
+        for name in self.seen:
+            # Records name a level's images and its split so.
+            if f"{name}_split" in names:
+                raise ValueError(f"{name}_split: with {name} there, it names the split of that; choose another name")
         if foreign := [name for name, level in self.ablations.items() if level.stamps]:
             raise ValueError(f"ablations.{foreign[0]}: another survey is a level, not a part of one")
         if unknown := [name for name in self.oracle if name not in self.levels]:

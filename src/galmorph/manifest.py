@@ -11,6 +11,8 @@ from pathlib import Path, PurePosixPath
 
 import pandas as pd
 
+from galmorph.errors import GalmorphError
+from galmorph.regular import is_text
 from galmorph.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
 
 NAME = "manifest.csv"
@@ -54,6 +56,8 @@ def write_manifest(folder: Path, urls: Mapping[str, str]) -> int:
         By path, the addresses of the files that were downloaded.
     """
     names = _files(folder)
+    if odd := [name for name in names if not is_text(name)]:
+        raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
     table = pd.DataFrame(
         {
             "path": names,
@@ -76,6 +80,8 @@ def read_manifest(folder: Path) -> list[Entry]:
         If it is missing, or was edited to something that no manifest says.
     """
     path = folder / NAME
+    if not path.exists():
+        raise GalmorphError(f"{path}: no such file; run dvc repro acquire, which makes it")
     table = read_text_table(path)
     require_columns(table, COLUMNS, path)
     outside = [
@@ -108,5 +114,8 @@ def check_folder(folder: Path, entries: list[Entry]) -> dict[str, str]:
     for entry, found in zip(left, _hashes(folder, [entry.path for entry in left]), strict=True):
         if found != entry.sha256:
             wrong[entry.path] = "other bytes than the manifest's"
-    wrong |= dict.fromkeys(present - {entry.path for entry in entries}, "not in the manifest")
+    foreign = present - {entry.path for entry in entries}
+    wrong |= dict.fromkeys(
+        (os.fsencode(name).decode(errors="backslashreplace") for name in foreign), "not in the manifest"
+    )
     return dict(sorted(wrong.items()))

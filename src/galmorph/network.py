@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
+from galmorph.records import file_sha256
 from galmorph.settings import NetworkSettings
 
 HDF5_BYTES = 8192  # at most, that an array takes in the file beyond its numbers
@@ -103,27 +104,39 @@ def loss_function(name: str, n_classes: int) -> Callable[[Any, Any], Any]:
 
 def save_weights(
     path: Path, settings: NetworkSettings, size: int, n_classes: int, weights: list[NDArray[np.float32]]
-) -> None:
-    """Write weights as a Keras .weights.h5 file, which is byte-stable where .keras is not."""
+) -> str:
+    """Write weights as a Keras .weights.h5 file, which is byte-stable where .keras is not; return its sha256."""
     model = build_network(settings, size, n_classes)
     model.set_weights(weights)
     with whole_file(path) as partial:
         # On a full disk HDF5 takes the process down with it, or prints tracebacks: plain bytes find out first.
         partial.write_bytes(bytes(sum(values.nbytes + HDF5_BYTES for values in weights)))
         model.save_weights(partial)
+    return file_sha256(path)
 
 
-def load_weights(path: Path, settings: NetworkSettings, size: int, n_classes: int) -> list[NDArray[np.float32]]:
+def load_weights(
+    path: Path, sha256: str, settings: NetworkSettings, size: int, n_classes: int
+) -> list[NDArray[np.float32]]:
     """Read what `save_weights` wrote.
+
+    Parameters
+    ----------
+    sha256
+        Of the file, as the record of the run has it.
 
     Raises
     ------
     GalmorphError
-        If the file is missing, torn, or of another network.
+        If the file is missing, torn, of another run, or of another network.
     """
     model = build_network(settings, size, n_classes)
     try:
+        if file_sha256(path) != sha256:
+            raise ValueError("they are not those of its record")
         model.load_weights(path)
     except (OSError, ValueError, KeyError) as error:
-        raise GalmorphError(f"{path}: not the weights of this network ({error}); run dvc repro") from None
+        raise GalmorphError(
+            f"{path}: not the weights of this network ({error}); restore them with dvc checkout, or run dvc repro"
+        ) from None
     return [np.array(values) for values in model.get_weights()]

@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from galmorph.errors import GalmorphError
 from galmorph.levels import LevelSettings, RemedySettings
+from galmorph.regular import regular
 from galmorph.settings import ComparisonSettings, ConditionSettings, Settings
 
 _BRIEFLY = reprlib.Repr()
@@ -73,6 +74,20 @@ def _larger_than(most: int, data: Any) -> bool:
     return False
 
 
+def _no_words(data: Any) -> tuple[str, Any] | None:
+    """Return the first key that is no text (true, null, 12), with its place; DVC leaves such keys out."""
+    waiting = [("", data)]
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            for key, item in value.items():
+                where = f"{place}.{key}" if place else str(key)
+                if not isinstance(key, str):
+                    return where, key
+                waiting.append((where, item))
+    return None
+
+
 def parse_settings(data: Any, source: str = "params.yaml") -> Settings:
     """Check a mapping as read from YAML.
 
@@ -91,6 +106,10 @@ def parse_settings(data: Any, source: str = "params.yaml") -> Settings:
     if _larger_than(MOST_VALUES, data):
         raise GalmorphError(
             f"{source}: more than {MOST_VALUES:,} values, aliases written out; copy one of presets/ over it"
+        )
+    if odd := _no_words(data):
+        raise GalmorphError(
+            f"{source}: {odd[0]}: YAML reads this name as {type(odd[1]).__name__}, not as a word; choose another"
         )
     try:
         # Through JSON, because there a YAML list may stand for a tuple while every other type stays strict.
@@ -111,13 +130,13 @@ def load_settings(path: Path) -> Settings:
         If the file is missing, is not YAML, or holds a key that is unknown, missing or wrong.
     """
     try:
-        data = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
+        data = YAML(typ="safe", pure=True).load(regular(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; run galmorph in the project's root") from None
     except UnicodeDecodeError:
         raise GalmorphError(f"{path}: not UTF-8 text") from None
     except OSError as error:
-        raise GalmorphError(f"{path}: cannot be read ({error.strerror})") from None
+        raise GalmorphError(f"{path}: cannot be read ({error.strerror or error})") from None
     # ruamel.yaml's own, and what escapes from it: a date that does not exist, a number of 5,000 digits, deep nesting.
     except (YAMLError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
         raise GalmorphError(f"{path}: not valid YAML: {error}") from None

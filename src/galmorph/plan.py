@@ -15,6 +15,7 @@ import pandas as pd
 from galmorph.errors import GalmorphError
 from galmorph.fields import Block
 from galmorph.levels import LevelSettings, RemedySettings
+from galmorph.regular import regular
 from galmorph.settings import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 
 # In this phase the runs of the selected phase are trained again, and tested at other levels after every epoch.
@@ -35,10 +36,12 @@ def code_hash(modules: tuple[str, ...] = DECISIVE_MODULES) -> str:
 def file_md5(path: Path) -> str:
     """Return a file's md5, which is what DVC knows it by."""
     try:
-        with path.open("rb") as file:
+        with regular(path).open("rb") as file:
             return hashlib.file_digest(file, "md5").hexdigest()
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it") from None
+    except OSError as error:
+        raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in its place") from None
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class Origin:
     ----------
     folder
         Of a confirmed phase that kept the weights of all its runs.
+    name
+        Of what was trained there, as its records have it.
     fingerprint
         Of that phase.
     galaxies
@@ -56,6 +61,7 @@ class Origin:
     """
 
     folder: Path
+    name: str
     fingerprint: str
     galaxies: int
 

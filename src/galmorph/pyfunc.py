@@ -55,7 +55,7 @@ class StampClassifier:
         self.scaling, self.softening = training.scaling, record.softening
         self.side = side
         self.engine = Engine(network, training, side, len(record.classes))
-        self.engine.model.set_weights(load_weights(weights, network, side, len(record.classes)))
+        self.engine.model.set_weights(load_weights(weights, record.weights, network, side, len(record.classes)))
 
     def predict(self, stamps: NDArray[np.float32]) -> pd.DataFrame:
         """Return the class probabilities of some stamps.

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
+from galmorph.regular import file_bytes, regular
 
-FORMAT = 2
+FORMAT = 3
 CONTENTS = "sha256"  # of everything else in the file
 VALIDATION = "validation"  # the set on which the epoch is chosen, in the selected phase, where there is such a part
 
@@ -65,6 +66,8 @@ class Record:
         md5 of each data file, as DVC has it.
     softening
         The constant of the scaling.
+    weights
+        sha256 of the file of its weights; empty where they are not kept.
     history
         train_loss, train_accuracy, test_loss, test_accuracy, each (epochs,) float64.
     predicted
@@ -85,6 +88,7 @@ class Record:
     history: dict[str, NDArray[np.float64]]
     predicted: NDArray[np.uint8]
     sets: dict[str, Evaluation]
+    weights: str = ""
 
     @property
     def epochs(self) -> int:
@@ -101,7 +105,8 @@ class Record:
         return accuracy
 
 
-HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening")
+HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening", "weights")
+MOST_BYTES = 2**30  # of the arrays of a record
 
 
 def record_name(run: int) -> str:
@@ -144,23 +149,39 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     return total.hexdigest()
 
 
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, by which a record knows its weights.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
 def load_record(path: Path) -> Record:
     """Read a record.
 
     Raises
     ------
     GalmorphError
-        If it is missing, torn, altered, or no record of this format.
+        If it is missing, torn, altered, no record of this format, or holds what is no number.
     """
     try:
         # From memory: numpy leaves a file that it finds damaged open.
-        with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
+        with np.load(io.BytesIO(file_bytes(path)), allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES:,} bytes")
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop(CONTENTS)) != digest(arrays):
             raise ValueError("its contents are not those that were written")
         head = json.loads(str(arrays.pop("head")))
         if head.pop("format") != FORMAT:
             raise ValueError("another format")
+        if odd := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
+            raise ValueError(f"{odd[0]} has values that are no numbers")
         sets: dict[str, dict[str, Any]] = {}
         history = {}
         predicted = arrays.pop("predicted")
@@ -180,15 +201,34 @@ def load_record(path: Path) -> Record:
         ) from None
 
 
-def load_phase(folder: Path, runs: int) -> list[Record]:
+def load_run(folder: Path, run: int, condition: str, phase: str) -> Record:
+    """Read the record of a run from the folder of its phase.
+
+    Raises
+    ------
+    GalmorphError
+        As `load_record` does; or if it is of another run, phase or condition: a file under another's name.
+    """
+    path = folder / record_name(run)
+    record = load_record(path)
+    found = (record.condition, record.phase, record.run)
+    if found != (condition, phase, run):
+        raise GalmorphError(
+            f"{path}: the record of {found[0]}, {found[1]}, run {found[2]}, in the place of {condition}, {phase}, run "
+            f"{run}; restore it with dvc checkout, or remove it and run dvc repro"
+        )
+    return record
+
+
+def load_phase(folder: Path, runs: int, condition: str, phase: str) -> list[Record]:
     """Read the records of one phase of one condition, run 1 first.
 
     Raises
     ------
     GalmorphError
-        If one is missing or torn, or if they are not all of one campaign.
+        If one is missing, torn or of another run, or if they are not all of one campaign.
     """
-    records = [load_record(folder / record_name(run)) for run in range(1, runs + 1)]
+    records = [load_run(folder, run, condition, phase) for run in range(1, runs + 1)]
     for record in records:
         if record.fingerprint != records[0].fingerprint:
             raise GalmorphError(

@@ -18,7 +18,7 @@ from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
 from galmorph.protocol import generator, network_purpose
 from galmorph.quiet import import_tensorflow
-from galmorph.records import VALIDATION, Evaluation, Record, load_record, record_name, save_record, weights_name
+from galmorph.records import VALIDATION, Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.workers import tick
 
 
@@ -143,9 +143,9 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     start = None
     if campaign.start is not None:
         samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
-        before = load_record(campaign.start.folder / record_name(run))
+        before = load_run(campaign.start.folder, run, campaign.start.name, "confirmed")
         path = campaign.start.folder / weights_name(run)
-        weights = load_weights(path, campaign.network, images.shape[-1], n_classes)
+        weights = load_weights(path, before.weights, campaign.network, images.shape[-1], n_classes)
         start = Start(weights, before.softening)
     try:
         outcome = train(
@@ -168,8 +168,10 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         name: Evaluation(rows, labels, outcome.probabilities.get(name, nothing), outcome.watched.get(name))
         for name, (*_, rows, labels) in (judged | watched).items()
     }
+    kept = ""
     if confirmed and run <= campaign.training.keep_weights:
-        save_weights(folder / weights_name(run), campaign.network, images.shape[-1], n_classes, outcome.weights)
+        path = folder / weights_name(run)
+        kept = save_weights(path, campaign.network, images.shape[-1], n_classes, outcome.weights)
     record = Record(
         condition=campaign.name,
         phase=campaign.phase,
@@ -182,6 +184,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         history=outcome.history,
         predicted=outcome.predicted,
         sets=sets,
+        weights=kept,
     )
     save_record(folder / record_name(run), record)
     accuracy = float(outcome.history["test_accuracy"][-1])

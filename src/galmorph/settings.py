@@ -130,7 +130,7 @@ class ReportSettings(Block):
 
     language: Literal["en", "ja"]
     examples: Annotated[int, Field(ge=1, le=24)]
-    redshift_bin: Annotated[float, Field(gt=0, le=1)]
+    redshift_bin: Annotated[float, Field(ge=1e-4, le=1)]
     png_dpi: Annotated[int, Field(ge=50, le=600)]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -22,6 +23,16 @@ def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
     return bounds
 
 
+def _address(text: str) -> str:
+    if text.startswith(("http://", "https://")):
+        try:
+            _ = urlsplit(text).port
+        except ValueError as error:
+            raise ValueError(f"no address ({error})") from None
+    return text
+
+
+Place = Annotated[str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_address)]  # a path, or the address of a file
 Angle = Annotated[float, Field(ge=0, le=360)]
 Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
 
@@ -87,9 +98,9 @@ class SdssSettings(Block):
     """The archive on the network."""
 
     release: Literal["dr7", "dr17"]
-    archive: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$")] | None
-    catalogue: str
-    redshifts: str | None
+    archive: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$"), AfterValidator(_address)] | None
+    catalogue: Place
+    redshifts: Place | None
     band: Literal["u", "g", "r", "i", "z"]
     max_missing_fraction: Annotated[float, Field(ge=0, lt=1)]
 
@@ -97,17 +108,17 @@ class SdssSettings(Block):
 class LocalSettings(Block):
     """Frames and catalogue that are already on disk."""
 
-    frames: str
-    catalogue: str
-    redshifts: str | None
+    frames: Place
+    catalogue: Place
+    redshifts: Place | None
     band: Literal["u", "g", "r", "i", "z"]
 
 
 class StampsSettings(Block):
     """Cutouts that somebody else made."""
 
-    folder: str
-    labels: str
+    folder: Place
+    labels: Place
     colour: Literal["red", "green", "blue", "mean"]
     field: Literal["whole", "centre"]
     resampling: Literal["area", "spline"]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import gzip
+import re
+import textwrap
 import zlib
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -12,18 +15,56 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.regular import regular
 
-BLOCK = 500  # rows in memory as text at once
+BLOCK = 2**17  # bytes in memory as text at once, and so the longest row
+MOST = 2**30  # bytes of a whole table; Table 2 has a hundred million
 
 # A row of a table is named by its line in the file; the header is line 1.
 _FIRST_LINE = 2
 
 
 def _open(path: Path) -> IO[bytes]:
-    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
+    opened = regular(path)
+    return cast(IO[bytes], gzip.open(opened, "rb") if path.suffix == ".gz" else opened.open("rb"))
+
+
+def _columns(stream: IO[bytes], path: Path) -> list[str]:
+    """Read the header of a table."""
+    line = stream.readline(BLOCK + 1).decode("utf-8-sig")
+    if len(line) > BLOCK:
+        raise csv.Error(f"a header of more than {BLOCK:,} bytes")
+    (columns,) = csv.reader([line], strict=True) if line.strip() else ([],)
+    if not columns:
+        raise GalmorphError(f"{path}: empty; put the table in its place")
+    if repeated := [name for name in columns if name and columns.count(name) > 1]:
+        raise GalmorphError(f"{path}: two columns {repeated[0]}; rename or remove one of them")
+    return columns
+
+
+def _told(error: Exception) -> str:
+    """Return what pyarrow says of a row, briefly, and with its line in the file."""
+    words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120, placeholder=" ...")
+    return re.sub(r"Row #(\d+):", lambda found: f"line {int(found[1]) + _FIRST_LINE - 1}:", words)
+
+
+def _batches(stream: IO[bytes], columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Read the rows below the header, all of whose cells are text."""
+    try:
+        yield from pacsv.open_csv(
+            stream,
+            pacsv.ReadOptions(column_names=columns, block_size=BLOCK, use_threads=False),
+            pacsv.ParseOptions(newlines_in_values=True),
+            pacsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        if str(error) != "Empty CSV file":
+            raise
+        yield pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in columns], names=columns)
 
 
 def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFrame]:
@@ -32,27 +73,26 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     Raises
     ------
     GalmorphError
-        If the file is missing, damaged, not a CSV, or (unless it `may_be_empty`) has a header and no rows.
+        If the file is missing, damaged, not a CSV, has a row of more or fewer cells than columns, a column twice, more
+        than `MOST` bytes, or (unless it `may_be_empty`) a header and no rows.
     """
-    rows = 0
+    rows = size = 0
     try:
         with _open(path) as stream:
-            blocks = pd.read_csv(
-                stream, dtype=str, keep_default_na=False, encoding="utf-8-sig", index_col=False, chunksize=BLOCK
-            )
-            for block in blocks:
-                rows += len(block)
+            columns = _columns(stream, path)
+            for batch in _batches(stream, columns):
+                block = batch.to_pandas()
+                block.index = pd.RangeIndex(rows, rows + len(block))
+                rows, size = rows + len(block), size + batch.nbytes
+                if size > MOST:
+                    raise OSError(f"more than {MOST:,} bytes")
                 yield block
-            # Only at the end of a gzip stream is its checksum compared, and pandas may stop before.
-            stream.read()
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; put the table there or correct its name in params.yaml") from None
-    except pd.errors.EmptyDataError:
-        raise GalmorphError(f"{path}: empty; put the table in its place") from None
     except (OSError, EOFError, zlib.error) as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
-    except (pd.errors.ParserError, UnicodeDecodeError) as error:
-        raise GalmorphError(f"{path}: not a CSV table ({str(error).strip()}); fetch the file again") from None
+    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
+        raise GalmorphError(f"{path}: not a CSV table ({_told(error)}); correct it, or fetch the file again") from None
     if rows == 0 and not may_be_empty:
         raise GalmorphError(f"{path}: a header and no rows; put the table in its place")
 
@@ -69,7 +109,9 @@ def read_text_table(path: Path) -> pd.DataFrame:
 
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
-    """Stop with the name of the first column that a table lacks."""
+    """Stop with the name of the first column that a table lacks, or has twice."""
+    if len(twice := table.columns[table.columns.duplicated() & (table.columns != "")]):
+        raise GalmorphError(f"{path}: two columns {twice[0]}; rename or remove one of them")
     for column in columns:
         if column not in table.columns:
             raise GalmorphError(f"{path}: no column {column}; the columns needed are {', '.join(columns)}")
@@ -116,6 +158,12 @@ def refuse_repeats(values: NDArray[np.int64], column: str, path: Path) -> None:
     if repeated.size:
         table = pd.DataFrame({column: values[repeated].astype(str)}, index=repeated)
         refuse_rows(np.ones(repeated.size, dtype=bool), table, column, "stands in the table twice", path)
+
+
+def refuse_formulae(table: pd.DataFrame, column: str, path: Path) -> None:
+    """Stop where a cell would be a formula to a spreadsheet that opens what is written of it."""
+    wrong = table[column].str.strip().str.match(r"[=@]|[+-](?!\d)")
+    refuse_rows(wrong, table, column, "is a formula to a spreadsheet: choose a name of another beginning", path)
 
 
 def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path) -> None:

@@ -104,7 +104,7 @@ def train(
     Raises
     ------
     GalmorphError
-        If the loss stops being a number, with its epoch.
+        If a loss, a weight or an answer stops being a number, with its epoch.
     """
     prepare_device()
     machine = engine(network, training, train.images.shape[-1], n_classes)
@@ -118,6 +118,20 @@ def train(
     def prepared(images: Images) -> Any:
         return tf.constant(scaled(images, training.scaling, s)[:, : machine.side, : machine.side])
 
+    def require_numbers(what: str, values: Any, epoch: int) -> None:
+        numbers = np.asarray(values)
+        if not (sound := np.isfinite(numbers)).all():
+            raise GalmorphError(
+                f"{what} is {numbers[~sound].flat[0]} in epoch {epoch + 1}: lower training.learning_rate (it is "
+                f"{training.learning_rate}) or change training.scaling"
+            )
+
+    def answered(images: Any, epoch: int) -> NDArray[np.float32]:
+        # A network may be sound as far as its losses go, and have no answer to other galaxies.
+        logits = np.array(machine.logits(images))
+        require_numbers("an answer of the network", logits, epoch)
+        return logits
+
     train_images, train_labels = prepared(train.images), tf.constant(train.labels, tf.int32)
     test_images, test_labels = prepared(test.images), tf.constant(test.labels, tf.int32)
     history = {name: np.empty(epochs) for name in HISTORY}
@@ -127,23 +141,22 @@ def train(
     for epoch in range(epochs):
         order = tf.constant(chance.permutation(len(train.labels)), tf.int32)
         loss, accuracy = machine.train_epoch(train_images, train_labels, order)
-        logits = machine.logits(test_images)
+        require_numbers("the training loss", loss, epoch)
+        logits = answered(test_images, epoch)
         predicted[epoch] = np.argmax(logits, axis=-1)
         test_loss = tf.reduce_mean(machine.loss(test_labels, logits))
         row = (loss, accuracy, test_loss, np.mean(predicted[epoch] == test.labels))
         for name, value in zip(HISTORY, row, strict=True):
             history[name][epoch] = float(value)
+        require_numbers("the test loss", test_loss, epoch)
         for name, images in looked_at.items():
-            seen[name][epoch] = np.argmax(machine.logits(images), axis=-1)
-        if not np.isfinite(history["train_loss"][epoch]):
-            raise GalmorphError(
-                f"the training loss is {history['train_loss'][epoch]} in epoch {epoch + 1}: lower "
-                f"training.learning_rate (it is {training.learning_rate}) or change training.scaling"
-            )
+            seen[name][epoch] = np.argmax(answered(images, epoch), axis=-1)
         on_epoch(epoch + 1)
     probabilities = {
-        name: np.array(tf.nn.softmax(machine.logits(prepared(images)))) for name, images in evaluation.items()
+        name: np.array(tf.nn.softmax(answered(prepared(images), epochs - 1))) for name, images in evaluation.items()
     }
     # Copies: NumPy sees TensorFlow's own memory, which the next run's fused updates write into.
     weights = [np.array(values) for values in machine.model.get_weights()]
+    for values in weights:
+        require_numbers("a weight", values, epochs - 1)
     return Outcome(history, predicted, seen, probabilities, weights, s)

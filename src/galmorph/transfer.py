@@ -10,9 +10,10 @@ import numpy as np
 
 from galmorph.datafiles import open_stamps
 from galmorph.errors import GalmorphError
+from galmorph.levels import TRANSFER
 from galmorph.plan import Campaign, code_hash, file_md5
 from galmorph.quiet import import_tensorflow
-from galmorph.records import Evaluation, Record, load_record, record_name, save_record, weights_name
+from galmorph.records import Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.run import parts_of
 from galmorph.workers import spread
 
@@ -22,6 +23,11 @@ PREFIX = "transfer_"  # of a level's name, where a condition's would stand: in r
 def transfer_name(level: str) -> str:
     """Return what a level's runs are called in records and in MLflow."""
     return PREFIX + level
+
+
+def recorded_name(trained: str) -> str:
+    """Return what records call a condition, or what is trained as transfer/LEVEL."""
+    return transfer_name(trained.removeprefix(f"{TRANSFER}/")) if trained.startswith(f"{TRANSFER}/") else trained
 
 
 # For each level, its images and its split: absolute paths, for the workers.
@@ -72,7 +78,7 @@ def tested_run(
     """Test one run, in the process that does it."""
     if code != code_hash():
         raise GalmorphError("a worker has other code than this project; bring it to the same commit and start it anew")
-    record = load_record(confirmed / record_name(run))
+    record = load_run(confirmed, run, campaign.name, campaign.phase)
     sets = record.sets | answers(campaign, confirmed / weights_name(run), record, levels)
     save_record(destination / record_name(run), replace(record, sets=sets, data=record.data | md5))
 
@@ -100,7 +106,7 @@ def answers(campaign: Campaign, weights: Path, record: Record, levels: Levels) -
         if machine is None:
             size, count = images.shape[-1], len(record.classes)
             machine = engine(campaign.network, campaign.training, size, count)
-            machine.model.set_weights(load_weights(weights, campaign.network, size, count))
+            machine.model.set_weights(load_weights(weights, record.weights, campaign.network, size, count))
         prepared = scaled(np.asarray(images[rows]), campaign.training.scaling, record.softening)
         logits = machine.logits(tf.constant(prepared[:, : machine.side, : machine.side]))
         given[name] = Evaluation(rows, truth, np.array(tf.nn.softmax(logits)))

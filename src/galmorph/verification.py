@@ -66,4 +66,4 @@ def _again(entry: Entry, mirror: Mirror) -> Download:
         if sha256(path) != entry.sha256:
             raise GalmorphError(f"{path}: other bytes than the manifest's: the server's file, or the manifest, changed")
 
-    return Download(entry.url, entry.path, check, entry.size)
+    return Download(entry.url, entry.path, check, entry.size, entry.size)

@@ -18,7 +18,7 @@ from galmorph.classify import Ensemble, load_ensemble
 from galmorph.classify.trained import known_models
 from galmorph.errors import GalmorphError
 from galmorph.network import load_weights, save_weights
-from galmorph.records import load_record, record_name, save_record, weights_name
+from galmorph.records import file_sha256, load_record, record_name, save_record, weights_name
 from made_trained_study import CUTOUTS, write_yaml
 from parameters import SMALL_NETWORK, changed, committed, settings_with
 
@@ -35,10 +35,12 @@ def as_level(folder: Path, *, classes: tuple[str, ...], **parameters: object) ->
     """Let the networks of the study be those of a level."""
     level = folder / "models/transfer/coarse/confirmed"
     shutil.copytree(folder / CONFIRMED, level)
-    for run in (1, 2):
+    for run in (1, 2, 3):
         record = load_record(level / record_name(run))
         more = {name.replace("__", "."): value for name, value in parameters.items()}
-        known = dataclasses.replace(record, classes=classes, parameters=record.parameters | more)
+        known = dataclasses.replace(
+            record, condition="transfer_coarse", classes=classes, parameters=record.parameters | more
+        )
         save_record(level / record_name(run), known)
 
 
@@ -71,6 +73,8 @@ def test_nothing_trained_yet(own_study: Path) -> None:
 def test_no_weights_kept(own_study: Path) -> None:
     for path in (own_study / CONFIRMED).glob("*.h5"):
         path.unlink()
+    for path in (own_study / CONFIRMED).glob("*.npz"):
+        save_record(path, dataclasses.replace(load_record(path), weights=""))
     with pytest.raises(GalmorphError, match=r"no weights were kept; set training\.keep_weights to 1 or more"):
         load_ensemble("three_class", own_study)
 
@@ -82,7 +86,12 @@ def test_other_classes_than_params_now_says(own_study: Path) -> None:
 
 
 def test_a_condition_that_is_no_longer_declared_can_still_be_used(own_study: Path) -> None:
-    shutil.copytree(own_study / CONFIRMED, own_study / "models/former/confirmed")
+    former = own_study / "models/former/confirmed"
+    shutil.copytree(own_study / CONFIRMED, former)
+    with pytest.raises(GalmorphError, match="the record of three_class, confirmed, run 1, in the place of former"):
+        load_ensemble("former", own_study)
+    for path in former.glob("*.npz"):
+        save_record(path, dataclasses.replace(load_record(path), condition="former"))
     assert load_ensemble("former", own_study).classes == ("spiral", "elliptical", "uncertain")
 
 
@@ -99,6 +108,10 @@ def test_weights_that_are_no_numbers(own_study: Path) -> None:
         file.visititems(lambda name, item: names.append(name) if isinstance(item, h5py.Dataset) else None)
         kernel = next(name for name in names if file[name].ndim > 1)
         file[kernel][...] = np.nan
+    # Not even if the record were made to say that these are its weights.
+    path = own_study / CONFIRMED / record_name(1)
+    sha256 = file_sha256(own_study / CONFIRMED / weights_name(1))
+    save_record(path, dataclasses.replace(load_record(path), weights=sha256))
     with pytest.raises(GalmorphError, match=r"run-001\.weights\.h5: weights that are no numbers; restore"):
         load_ensemble("three_class", own_study)
 
@@ -174,10 +187,14 @@ def with_level(folder: Path, grid: str, level: Mapping[str, object], **parameter
     write_yaml(folder / "dvc.lock", lock)
     settings = settings_with({"network": SMALL_NETWORK}).network
     path = folder / "models/transfer/coarse/confirmed" / weights_name(1)
-    shapes = [values.shape for values in load_weights(path, settings, 16, 3)]
+    record = load_record(path.with_name(record_name(1)))
+    shapes = [values.shape for values in load_weights(path, record.weights, settings, 16, 3)]
+    other = path.with_name(record_name(2))
     path.with_name(weights_name(2)).unlink()
+    save_record(other, dataclasses.replace(load_record(other), weights=""))
     two = [np.zeros((*shape[:-1], 2 if shape[-1] == 3 else shape[-1]), np.float32) for shape in shapes]
-    save_weights(path, settings, 16, 2, two)
+    sha256 = save_weights(path, settings, 16, 2, two)
+    save_record(path.with_name(record_name(1)), dataclasses.replace(record, weights=sha256))
 
 
 @pytest.mark.parametrize(("grid", "expected"), [("field", 0.396), ("pixels", 0.792)])
@@ -200,7 +217,10 @@ def test_the_networks_of_a_level_say_what_they_expect(
 def test_the_networks_of_a_remedy_are_for_its_last_level(own_study: Path, caplog: pytest.LogCaptureFixture) -> None:
     level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}
     with_level(own_study, "field", level, level__levels=["native", "coarse"])
-    (own_study / "models/transfer/coarse").rename(own_study / "models/transfer/tuned")
+    tuned = own_study / "models/transfer/tuned"
+    (own_study / "models/transfer/coarse").rename(tuned)
+    for path in tuned.glob("confirmed/*.npz"):
+        save_record(path, dataclasses.replace(load_record(path), condition="transfer_tuned"))
     with caplog.at_level(logging.WARNING, logger="galmorph"):
         load_ensemble("transfer/tuned", own_study)
     assert "transfer/tuned was trained for galaxies as a telescope with a PSF of 2.6 arcsec" in caplog.text

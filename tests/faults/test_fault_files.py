@@ -137,10 +137,13 @@ def test_weights(tmp_path: Path, how: Damage) -> None:
     network = settings_with({"network": SMALL_NETWORK}).network
     rng = np.random.default_rng(2)
     shapes = [(3, 3, 1, 4), (4,), (3, 3, 4, 4), (4,), (16, 8), (8,), (8, 2), (2,)]
-    save_weights(tmp_path / "run.weights.h5", network, 16, 2, [rng.normal(size=s).astype(np.float32) for s in shapes])
+    weights = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    sha256 = save_weights(tmp_path / "run.weights.h5", network, 16, 2, weights)
+    for read, written in zip(load_weights(tmp_path / "run.weights.h5", sha256, network, 16, 2), weights, strict=True):
+        np.testing.assert_array_equal(read, written)
     damage(tmp_path / "run.weights.h5", how)
     with pytest.raises(GalmorphError, match=r"run\.weights\.h5: not the weights of this network"):
-        load_weights(tmp_path / "run.weights.h5", network, 16, 2)
+        load_weights(tmp_path / "run.weights.h5", sha256, network, 16, 2)
 
 
 @pytest.mark.parametrize("how", [truncated, empty, page], ids=lambda how: how.__name__)

@@ -24,7 +24,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framemaker import TABLE2_HEADER, header_cards, objid, table2_row, write_table2
-from galmorph import fitsbytes
+from galmorph import fitsbytes, regular
 from galmorph.classify.targets import stamp_targets
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.errors import GalmorphError
@@ -32,6 +32,7 @@ from galmorph.frames import read_frame, read_tsfield
 from galmorph.galaxyzoo import read_table2
 from galmorph.manifest import read_manifest
 from galmorph.paramsfile import load_settings, parse_settings
+from galmorph.plan import file_md5
 from galmorph.records import load_record
 from galmorph.redshifts import read_redshifts
 from galmorph.report.book import Book
@@ -40,6 +41,7 @@ from galmorph.report.table import Table
 from galmorph.sources import pictures
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.sources.stamps import acquire, read_labels
+from galmorph.stages.train import read_epoch
 from parameters import ROOT, changed, committed, settings_with
 
 SECONDS, BYTES = 20.0, 200e6
@@ -80,6 +82,21 @@ def test_anything_at_all_is_refused(tmp_path_factory: pytest.TempPathFactory, na
     path = tmp_path_factory.mktemp("hostile") / name
     path.write_bytes(content)
     refused(READERS[name], path)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", [*READERS, "epoch.json", "run-001.weights.h5"])
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_has_no_end_is_refused_by_every_reader(tmp_path: Path, name: str, kind: str) -> None:
+    path = tmp_path / name
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.mkdir()
+    others = {"epoch.json": lambda path: read_epoch(path.parent, 3), "run-001.weights.h5": file_md5}
+    refused(READERS.get(name) or others[name], path)
 
 
 @pytest.mark.fault
@@ -244,7 +261,7 @@ def test_stamps_that_swell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     np.save(tmp_path / "large.npy", flat)
     for path in tmp_path.iterdir():
         assert read_picture(path, "green").shape == flat.shape
-    for module in (fitsbytes, pictures):
+    for module in (fitsbytes, pictures, regular):
         monkeypatch.setattr(module, "MOST", 80_000)
     for path in tmp_path.iterdir():
         with pytest.raises(UnusableStampError, match="more than 80,000"):

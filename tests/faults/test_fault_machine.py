@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from galmorph.atomic import whole_file
+from galmorph.atomic import put, whole_file, whole_folder
 from galmorph.errors import GalmorphError
 from galmorph.records import save_record
 from galmorph.tracking import Store
@@ -121,6 +121,70 @@ def test_a_full_disk(small_disk: Path) -> None:
 
 
 @pytest.mark.fault
+def test_what_is_made_goes_to_another_disk(small_disk: Path, tmp_path: Path) -> None:
+    try:
+        (small_disk / "data").mkdir()
+        for text in ("first", "second"):
+            for kind in ("folder", "file"):
+                made = tmp_path / "made" / kind
+                made.parent.mkdir(exist_ok=True)
+                if kind == "folder":
+                    made.mkdir()
+                    (made / "a.txt").write_text(text)
+                else:
+                    made.write_text(text)
+                put(made, small_disk / "data" / kind)
+                assert not made.exists()
+            assert (small_disk / "data/folder/a.txt").read_text() == (small_disk / "data/file").read_text() == text
+        # With no room for the new, the old stays.
+        (tmp_path / "made/folder").mkdir()
+        (tmp_path / "made/folder/a.bin").write_bytes(bytes(2_000_000))
+        with pytest.raises(OSError, match="No space left"):
+            put(tmp_path / "made/folder", small_disk / "data/folder")
+        assert (small_disk / "data/folder/a.txt").read_text() == "second"
+        assert sorted(path.name for path in (small_disk / "data").iterdir()) == ["file", "folder"]
+    finally:
+        subprocess.run(["umount", small_disk], check=True)
+
+
+@pytest.mark.fault
+def test_what_is_made_goes_behind_a_link(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
+    for text in ("first", "second"):
+        with whole_folder(tmp_path / "data") as folder:
+            (folder / "a.txt").write_text(text)
+        assert (tmp_path / "elsewhere/a.txt").read_text() == text
+        assert (tmp_path / "data").is_symlink()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "elsewhere"]
+
+
+@pytest.mark.fault
+def test_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
+    body = "from pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
+    done = launched(f"{body}with whole_folder(Path('a' * 300)):\n    pass", tmp_path)
+    assert done.returncode == 1
+    assert "File name too long; choose a shorter name" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])
+def test_without_streams(tmp_path: Path, streams: str) -> None:
+    script = (
+        "from pathlib import Path\nimport sys\nfrom galmorph.stages.launch import launch\n"
+        "def stage():\n    path = Path('made.txt')\n    with path.open('w') as file:\n"
+        "        print('said')\n        print('warned', file=sys.stderr)\n        sys.stdout.flush()\n"
+        "        file.write('whole')\nlaunch(stage)\n"
+    )
+    (tmp_path / "stage.py").write_text(script)
+    command = ["sh", "-c", f'exec "$0" stage.py {streams}', sys.executable]
+    done = subprocess.run(command, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert (done.returncode, "Traceback" in done.stderr) == (0, False)
+    assert (tmp_path / "made.txt").read_text() == "whole"
+
+
+@pytest.mark.fault
 def test_an_array_that_does_not_become_whole_is_a_full_disk(tmp_path: Path) -> None:
     done = launched("raise OSError('151552 requested and 9184 written')", tmp_path)
     assert done.returncode == 1
@@ -198,8 +262,10 @@ def test_a_read_only_disk(small_disk: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
 def test_a_signal_ends_a_stage_in_a_line_and_cleans_up(tmp_path: Path, number: signal.Signals, status: int) -> None:
     code = (
-        "import time\nfrom pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
+        "import signal, time\nfrom pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
         "from galmorph.stages.launch import launch\n"
+        # What a shell starts in the background is deaf to Ctrl-C, and so is what that starts.
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
         "def stage():\n    with whole_folder(Path('made')) as folder:\n        (folder / 'half').write_text('half')\n"
         "        Path('ready').touch()\n        time.sleep(60)\nlaunch(stage)\n"
     )

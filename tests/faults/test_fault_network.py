@@ -6,9 +6,12 @@ Truncation, bit flips, silence, refusals and resumption at any byte: tests/test_
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import socket
 import ssl
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -17,9 +20,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from urllib3 import HTTPResponse
 
 from archiveserver import serving
 from damage import PAGE
+from galmorph.connections import ATTEMPTS, StoppedError, patience
 from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
 from galmorph.fetch import Download
@@ -113,6 +118,112 @@ def test_a_certificate_that_nobody_vouches_for(tmp_path: Path) -> None:
         failures = {"frame.fit.gz": str(error)}
     assert "certificate" in failures["frame.fit.gz"].lower()
     assert not list(tmp_path.rglob("frame.fit.gz"))
+
+
+class Answers:
+    """A server that says the same to everybody, in its own time, on a bare socket."""
+
+    def __init__(self, *words: bytes, again: bytes = b"", pause: float = 0.0) -> None:
+        self.words, self.again, self.pause = words, again, pause
+        self.asked = 0
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self.socket.getsockname()[1]}/frame.fit.gz"
+
+    def serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            self.asked += 1
+            threading.Thread(target=self.talk, args=(connection,), daemon=True).start()
+
+    def talk(self, connection: socket.socket) -> None:
+        with connection, contextlib.suppress(OSError):
+            connection.recv(65536)
+            for word in self.words:
+                connection.sendall(word)
+                time.sleep(self.pause)
+            while self.again:
+                connection.sendall(self.again)
+                time.sleep(self.pause)
+
+    def __enter__(self) -> Answers:
+        self.thread = threading.Thread(target=self.serve)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *arguments: object) -> None:
+        # A thread that waits for a caller is not woken by closing what it waits at.
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
+
+
+def asked_for(answers: Answers, folder: Path, most: int = 10**6) -> str:
+    download = Download(answers.url, "frame.fit.gz", right, 7000, most)
+    failure = Mirror(folder).fetch([download], "files", "try later")["frame.fit.gz"]
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    return failure
+
+
+LATER = b"HTTP/1.1 503 Busy\r\nRetry-After: %d\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+@pytest.mark.fault
+def test_a_server_that_asks_for_an_hour(tmp_path: Path) -> None:
+    with Answers(LATER % 3600) as answers:
+        assert asked_for(answers, tmp_path) == "the server asks for a pause of 3600 s; try later"
+        assert answers.asked == 1
+
+
+@pytest.mark.fault
+def test_a_pause_ends_with_the_work(tmp_path: Path) -> None:
+    stop = threading.Event()
+    retries = patience(stop)
+    threading.Timer(0.5, stop.set).start()
+    started = time.monotonic()
+    with pytest.raises(StoppedError):
+        retries.sleep(HTTPResponse(headers={"Retry-After": "300"}, status=503))
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "again", [b"HTTP/1.1 100 Continue\r\n\r\n", b"X-Word: word\r\n"], ids=["be patient, for ever", "headers, for ever"]
+)
+def test_an_answer_that_never_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, again: bytes) -> None:
+    monkeypatch.setenv("GALMORPH_TIMEOUT", "1")
+    first = b"" if again.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n"
+    started = time.monotonic()
+    with Answers(first, again=again, pause=0.2) as answers:
+        assert asked_for(answers, tmp_path).endswith(f", {ATTEMPTS} times")
+        assert answers.asked == ATTEMPTS
+    assert time.monotonic() - started < 60
+
+
+@pytest.mark.fault
+def test_an_answer_without_an_end(tmp_path: Path) -> None:
+    with Answers(b"HTTP/1.1 200 OK\r\n\r\n", again=bytes(65536)) as answers:
+        assert asked_for(answers, tmp_path) == "more than 1,000,000 bytes"
+        assert answers.asked == 1
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("place", ["http://[::1", "http://server:port/", "http://[zone%]/"])
+def test_a_redirect_to_no_address(tmp_path: Path, place: str) -> None:
+    head = f"HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+    with Answers(head.encode()) as answers:
+        assert "nonsense" in asked_for(answers, tmp_path)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("variable", ["GALMORPH_TIMEOUT", "GALMORPH_CONNECTIONS"])
+def test_absurd_numbers_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, variable: str) -> None:
+    for text in ("9" * 5000, "0", "-1", "1e3", "٣" * 12):
+        monkeypatch.setenv(variable, text)
+        with pytest.raises(GalmorphError, match=f"{variable}: a whole number from 1 to "):
+            Mirror(tmp_path).fetch([Download("http://127.0.0.1:9/", "a", right, 1)], "files", "try later")
 
 
 @pytest.mark.fault

@@ -10,11 +10,14 @@ import re
 import sqlite3
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from contextlib import closing
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from mlflow.store.entities.paged_list import PagedList
 
 from damage import empty, page, truncated
 from galmorph.content import ConditionRecords
@@ -122,6 +125,67 @@ def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
 def test_a_store_whose_driver_is_not_installed(tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match=r"psycopg://\*\*\*@.* needs the Python module psycopg: install it"):
         Store("postgresql+psycopg://me:sesame@127.0.0.1:9/runs", "survey", tmp_path)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("address", ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1", "sqlite:///"])
+def test_an_address_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    monkeypatch.chdir(tmp_path)
+    try:
+        Store(address, "survey", tmp_path / "mlartifacts")
+    except GalmorphError as error:
+        assert f"the MLflow store {address} refuses" in str(error)  # noqa: PT017
+    else:
+        # Of SQLAlchemy's: a database in memory.
+        assert address == "sqlite:///"
+
+
+class Nonsense(BaseHTTPRequestHandler):
+    """A server whose answers are JSON, and make no sense."""
+
+    def log_message(self, *arguments: object) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        body = b'{"experiment": {"experiment_id": {"a": 1}, "name": 7}, "runs": 5}'
+        self.send_response(200)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_POST(self) -> None:
+        self.do_GET()
+
+
+@pytest.mark.fault
+def test_a_server_that_is_no_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Nonsense)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        with pytest.raises(GalmorphError, match=r"the MLflow store http://127\.0\.0\.1:\d+ refuses"):
+            Store(f"http://127.0.0.1:{server.server_address[1]}", "survey", tmp_path)
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("pages", ["empty", "the same"])
+def test_a_store_that_never_ends_its_list_of_runs(
+    shown: tuple[Path, list[ConditionRecords]], monkeypatch: pytest.MonkeyPatch, pages: str
+) -> None:
+    store = open_store(shown[0])
+    found = store.runs("run")
+    monkeypatch.setattr(
+        store.client, "search_runs", lambda *given, **named: PagedList([] if pages == "empty" else found, "next")
+    )
+    with pytest.raises(GalmorphError, match="there are more runs, and sends none"), store.explained():
+        store.runs("run")
 
 
 @pytest.mark.fault

@@ -57,5 +57,5 @@ def test_the_epoch_is_the_best_one_of_the_validation_parts(tmp_path: Path) -> No
         for folder, sets in (("with", record.sets | {"validation": part}), ("without", record.sets)):
             (tmp_path / folder).mkdir(exist_ok=True)
             save_record(tmp_path / folder / record_name(run), dataclasses.replace(record, history=history, sets=sets))
-    assert write_epoch(tmp_path / "with", 2) == read_epoch(tmp_path / "with") == 3
-    assert write_epoch(tmp_path / "without", 2) == read_epoch(tmp_path / "without") == 1
+    assert write_epoch(tmp_path / "with", 2, "two_class") == read_epoch(tmp_path / "with", 3) == 3
+    assert write_epoch(tmp_path / "without", 2, "two_class") == read_epoch(tmp_path / "without", 3) == 1

@@ -14,6 +14,7 @@ from ruamel.yaml.error import YAMLError
 from galmorph.errors import GalmorphError
 from galmorph.levels import TRANSFER, LevelSettings
 from galmorph.records import Record
+from galmorph.regular import regular
 from galmorph.settings import CutoutSettings, Settings
 from galmorph.source_settings import StampsSettings
 from galmorph.stages.layout import GALAXIES, level_path
@@ -113,10 +114,15 @@ def _params(stages: dict[str, Any], name: str) -> dict[str, Any]:
 def _stages(path: Path) -> dict[str, Any]:
     """Return the stages of dvc.lock; none where there is no such file."""
     try:
-        read = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
-        return dict(read["stages"])
+        read = YAML(typ="safe", pure=True).load(regular(path).read_text(encoding="utf-8"))
+        stages = dict(read["stages"])
+        for stage in stages.values():
+            _params({"": stage}, "")
+            for out in stage.get("outs", []):
+                out.get("md5")
+        return stages
     except FileNotFoundError:
         return {}
-    except (OSError, UnicodeDecodeError, YAMLError, KeyError, TypeError) as error:
+    except (OSError, ValueError, YAMLError, LookupError, TypeError, AttributeError, RecursionError) as error:
         reason = str(error).partition("\n")[0]
         raise GalmorphError(f"{path}: not a lock file ({reason}); restore it with git checkout") from None

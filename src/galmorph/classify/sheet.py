@@ -80,7 +80,7 @@ def contact_sheet(
         Above the sheet.
     """
     figure = style.new_figure(COLUMNS * _SIDE + 0.45, len(lines) * (_SIDE + _NAME) + 0.4, gap=0.015)
-    figure.suptitle(title, fontsize=10)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     described: dict[Any, Any] = galaxies.to_dict("index")
     grid = figure.subplots(len(lines), COLUMNS, squeeze=False)
     for line, cells in zip(lines, grid, strict=True):
@@ -105,7 +105,7 @@ def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) ->
         spine.set_linewidth(1.2)
     name = re.sub(_ENDING, "", galaxy["name"], flags=re.IGNORECASE)
     shown = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
-    axes.set_title(shown, fontsize=5.5, pad=1.5, color=style.MUTED)
+    axes.set_title(shown, fontsize=5.5, pad=1.5, color=style.MUTED, parse_math=False)
     p, std = galaxy[f"p_{predicted}"], galaxy[f"std_{predicted}"]
     spread = "" if math.isnan(std) else f" ± {std:.2f}"
     box = {"facecolor": "black", "alpha": 0.45, "linewidth": 0, "pad": 1.0}

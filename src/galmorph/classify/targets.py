@@ -17,12 +17,13 @@ from galmorph.cutouts import frame_cutouts
 from galmorph.errors import GalmorphError
 from galmorph.fields import CLASS_NAMES
 from galmorph.frames import Frame, read_frame
+from galmorph.regular import is_text
 from galmorph.settings import CutoutSettings
 from galmorph.source_settings import StampsSettings
 from galmorph.sources.pictures import ENDINGS
 from galmorph.sources.stamps import read_stamps
 from galmorph.stamp import Reject, Stamp
-from galmorph.texttable import read_text_table, real_numbers, refuse_rows, require_columns
+from galmorph.texttable import read_text_table, real_numbers, refuse_formulae, refuse_rows, require_columns
 
 _SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
 
@@ -78,7 +79,7 @@ def stamp_targets(
     if labels is None:
         if not present:
             raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")
-        if odd := [name for name in present if not _utf8(name)]:
+        if odd := [name for name in present if not is_text(name)]:
             raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:
@@ -98,14 +99,6 @@ def stamp_targets(
     read = functools.partial(function, folder=folder.resolve(), settings=stamps, cutouts=cutouts)
     hint = "see how stamps must be made in docs/classify.md"
     return Targets(described.assign(stamp=table["stamp"]), read, f"stamps in {folder.resolve().name}", hint)
-
-
-def _utf8(name: str) -> bool:
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targets:
@@ -173,9 +166,11 @@ def _described(table: pd.DataFrame, path: Path, key: str) -> pd.DataFrame:
         refuse_rows(names.duplicated(), table, named, "stands in the table twice", path)
     else:
         names = table[key] if key == "stamp" else pd.Series([str(number) for number in range(1, len(table) + 1)])
+    names = names.astype("str")
+    refuse_formulae(pd.DataFrame({"name": names}), "name", path)
     kinds = table["class"].str.strip() if "class" in table.columns else pd.Series([""] * len(table))
     refuse_rows(~kinds.isin([*CLASS_NAMES, ""]), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
-    described = pd.DataFrame({"name": names.astype("str")})
+    described = pd.DataFrame({"name": names})
     described["ra"] = _angles(table, "ra", path, (0.0, 360.0), "hour")
     described["dec"] = _angles(table, "dec", path, (-90.0, 90.0), "degree")
     described["class"] = kinds.astype("str")

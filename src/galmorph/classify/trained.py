@@ -17,14 +17,16 @@ from pydantic import ValidationError
 
 from galmorph.classify.cutting import Cutting, cutting_of
 from galmorph.classify.ensemble import Ensemble, Member
+from galmorph.datafiles import read_table
 from galmorph.errors import GalmorphError
 from galmorph.levels import TRANSFER
 from galmorph.paramsfile import load_settings
 from galmorph.quiet import import_tensorflow
-from galmorph.records import Record, load_record, record_name, weights_name
+from galmorph.records import Record, load_run, weights_name
 from galmorph.settings import NetworkSettings, Settings, TrainingSettings
 from galmorph.splits import EVALUATION_CLASSES
 from galmorph.stages.layout import MODELS, PARAMS, records_folder
+from galmorph.transfer import recorded_name
 
 log = logging.getLogger(__name__)
 
@@ -76,20 +78,23 @@ def read_ensemble(name: str, root: Path) -> Ensemble:
     if name not in known:
         raise GalmorphError(_unknown(name, known, root / MODELS))
     folder = root / records_folder(name, "confirmed")
-    runs = sorted(int(path.name[4:7]) for path in folder.glob("run-[0-9][0-9][0-9].weights.h5"))
-    if not runs:
+    # Of both, so that neither a record nor weights are lost without a word.
+    files = [*folder.glob("run-[0-9][0-9][0-9].npz"), *folder.glob("run-[0-9][0-9][0-9].weights.h5")]
+    runs = sorted({int(path.name[4:7]) for path in files})
+    everything = [load_run(folder, run, recorded_name(name), "confirmed") for run in runs]
+    records = [record for record in everything if record.weights]
+    if not records:
         raise GalmorphError(
             f"{folder}: no weights were kept; set training.keep_weights to 1 or more and run dvc repro confirm@{name}, "
             "which trains these runs again"
         )
-    records = [load_record(folder / record_name(run)) for run in runs]
     _refuse_other_campaigns(folder, records)
     first = records[0]
     _refuse_other_classes(name, first, chosen)
     network = _settings(NetworkSettings, first, "network", folder)
     cutting = cutting_of(name, first, chosen, root)
     members = tuple(
-        Member(record.run, record.softening, _weights(folder / weights_name(record.run), network, cutting, first))
+        Member(record.run, record.softening, _weights(folder / weights_name(record.run), network, cutting, record))
         for record in records
     )
     return Ensemble(
@@ -169,7 +174,7 @@ def _weights(path: Path, network: NetworkSettings, cutting: Cutting, record: Rec
         with warnings.catch_warnings():
             # With this warning Keras leaves layers that it does not find in the file as they happen to be.
             warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
-            weights = load_weights(path, network, cutting.cutouts.stamp_size, len(record.classes))
+            weights = load_weights(path, record.weights, network, cutting.cutouts.stamp_size, len(record.classes))
     except UserWarning as error:
         raise GalmorphError(f"{path}: not the weights of this network ({error}); run dvc repro") from None
     if not all(np.isfinite(values).all() for values in weights):
@@ -185,6 +190,6 @@ def _pixel_scale(record: Record, cutting: Cutting, root: Path) -> tuple[float, f
     galaxies = root / cutting.galaxies
     if not cutting.certain or not galaxies.exists():
         return None
-    scales = pd.read_parquet(galaxies, columns=["pixel_scale"])["pixel_scale"].to_numpy(dtype=float)
+    scales = pd.to_numeric(read_table(galaxies, ["pixel_scale"])["pixel_scale"], errors="coerce").to_numpy(dtype=float)
     known = scales[np.isfinite(scales)]
     return (float(known.min()), float(known.max())) if known.size else None

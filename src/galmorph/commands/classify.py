@@ -102,6 +102,11 @@ def write(galaxies: pd.DataFrame, rejected: pd.DataFrame, targets: Targets, ense
     shown = sorted(row for line in lines for row in line.rows)
     # Read again: fewer than a hundred, where keeping all would take 16 kB each.
     images = {stamp.row: stamp.image for stamp in targets.read(targets.table.loc[shown]) if isinstance(stamp, Stamp)}
+    if gone := [row for row in shown if row not in images]:
+        raise GalmorphError(
+            f"{targets.table['name'].loc[gone[0]]}: was there when it was classified, and can no longer be read; leave "
+            "the galaxies alone, and repeat the command"
+        )
     networks = f"{len(ensemble.members)} network" + "s" * (len(ensemble.members) > 1)
     save_png(
         contact_sheet(lines, galaxies, images, f"{len(galaxies):,} {targets.source}, by {ensemble.name} ({networks})"),

@@ -27,7 +27,7 @@ def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[Ru
     found = store.runs("run", condition=condition.name, phase=phase, fingerprint=records[0].fingerprint)
     by_number = {int(run.data.tags["galmorph.run"]): run for run in found}
     unfinished = [run.info.run_name for run in found if run.info.status != "FINISHED"]
-    if unfinished or len(found) != len(records) or set(by_number) != {record.run for record in records}:
+    if unfinished or len(found) != len(records) or set(by_number) != set(range(1, len(records) + 1)):
         raise GalmorphError(
             f"condition {condition.name}, phase {phase}: the store holds {len(found) - len(unfinished)} finished runs, "
             f"{len(records)} are declared; {REMEDY}"

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 from tabulate import tabulate
 
+from galmorph.errors import GalmorphError
 from galmorph.report.table import plus_minus
+from galmorph.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
 
 COLUMNS = (
     ("accuracy", "accuracy", "selected"),
@@ -14,6 +18,32 @@ COLUMNS = (
     ("TSS", "tss", "selected"),
     ("TSS, confirmed", "tss", "confirmed"),
 )
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read summary.csv, or what of it `short_summary` needs.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, or is not what a report writes.
+    """
+    if not path.exists():
+        raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it")
+    table = read_text_table(path)
+    require_columns(table, ("condition", "metric", "phase", "epoch", "runs", "mean", "std"), path)
+    for column in ("epoch", "runs"):
+        table[column] = whole_numbers(table, column, path)
+    for column in ("mean", "std"):
+        numbers = pd.to_numeric(table[column], errors="coerce")  # of one run there is no spread, and of none no mean
+        refuse_rows(numbers.isna() & (table[column] != ""), table, column, "is not a number", path)
+        table[column] = numbers
+    for condition, rows in table.groupby("condition", sort=False):
+        present = set(zip(rows["metric"], rows["phase"], strict=True))
+        for _, metric, phase in COLUMNS:
+            if (metric, phase) not in present:
+                raise GalmorphError(f"{path}: no {phase} {metric} of {condition}; run dvc repro report")
+    return table
 
 
 def short_summary(summary: pd.DataFrame) -> str:

@@ -10,16 +10,16 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.archive import TABLE2_NAME
 from galmorph.classify.cutting import level_of
 from galmorph.classify.trained import known_models
+from galmorph.datafiles import open_stamps, read_table, table_columns
 from galmorph.errors import GalmorphError
 from galmorph.galaxyzoo import read_table2_blocks
 from galmorph.plan import file_md5
-from galmorph.records import load_record, record_name
+from galmorph.records import load_run
 from galmorph.stages.layout import (
     GALAXIES,
     IMAGES,
@@ -31,6 +31,8 @@ from galmorph.stages.layout import (
     records_folder,
     split_path,
 )
+from galmorph.texttable import read_blocks, require_columns, whole_numbers
+from galmorph.transfer import recorded_name
 
 
 @dataclass(frozen=True)
@@ -111,21 +113,27 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     for needed in (GALAXIES, IMAGES, REJECTED):
         if not (project / needed).exists():
             raise GalmorphError(f"{project / needed}: no such file; run dvc repro cutouts, or dvc pull")
-    galaxies = pd.read_parquet(project / GALAXIES)
-    rows = np.flatnonzero((galaxies["objid"] == objid).to_numpy())
+    galaxies = read_table(project / GALAXIES)
+    known = read_table(project / GALAXIES, ["objid"])["objid"]
+    rows = np.flatnonzero((known == objid).to_numpy())
     if not rows.size:
-        rejected = pd.read_csv(project / REJECTED, keep_default_na=False, dtype={"frame": str, "reason": str})
+        rejected = _rejected(project / REJECTED)
         found = rejected[rejected["objid"] == objid]
         if found.empty:
-            raise GalmorphError(_unknown(objid, [*galaxies["objid"].tolist(), *rejected["objid"].tolist()]))
+            raise GalmorphError(_unknown(objid, [*known.tolist(), *rejected["objid"].tolist()]))
         facts = _catalogued(objid, project / RAW / TABLE2_NAME) | _plain(found.iloc[0])
         return Dossier(objid, facts, None, (), ())
-    row = int(rows[0])
-    stamp = np.array(np.load(project / IMAGES, mmap_mode="r")[row])
+    row, images = int(rows[0]), open_stamps(project / IMAGES)
+    if len(images) != len(galaxies):
+        raise GalmorphError(
+            f"{project / IMAGES}: {len(images):,} stamps, {GALAXIES.name} has {len(galaxies):,} galaxies; dvc checkout "
+            "restores both, dvc repro cutouts makes them anew"
+        )
+    stamp = np.array(images[row])
     answers, stale = [], []
     for name in known_models(project / MODELS):
         folder = project / records_folder(name, "confirmed")
-        level = level_of(name, load_record(folder / record_name(1)))
+        level = level_of(name, load_run(folder, 1, recorded_name(name), "confirmed"))
         if level is not None and (project / level_path(level)).with_name(GALAXIES.name).exists():
             continue  # another survey, of other galaxies
         split = project / (split_path(name) if level is None else level_split(level))
@@ -143,17 +151,15 @@ def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | No
     The split says which runs tested the galaxy, and in which row of the images; only their records are read.
     """
     # The split of a study without levels has no columns of its own.
-    if not split.exists() or "part" not in pq.read_schema(split).names:
+    if not split.exists() or "part" not in table_columns(split):
         return None
-    members = pd.read_parquet(
-        split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")]
-    )
+    members = read_table(split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")])
     label = str(members["class"].iloc[0]) if len(members) else ""
     md5 = file_md5(split)
     runs, probabilities = [], []
     classes: tuple[str, ...] = ()
     for run, row in zip(members["run"].tolist(), members["row"].tolist(), strict=True):
-        record = load_record(folder / record_name(run))
+        record = load_run(folder, run, recorded_name(name), "confirmed")
         if record.data.get("split") != md5:
             return None
         test = record.sets["test"]
@@ -161,6 +167,17 @@ def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | No
         probabilities.append(test.probabilities[test.rows == row][0])
         classes = record.classes
     return Answers(name, classes, tuple(runs), np.array(probabilities, np.float32), label)
+
+
+def _rejected(path: Path) -> pd.DataFrame:
+    """Read objid, frame and reason of the galaxies without a stamp."""
+    columns: dict[str, list[object]] = {"objid": [], "frame": [], "reason": []}
+    for block in read_blocks(path, may_be_empty=True):
+        require_columns(block, tuple(columns), path)
+        columns["objid"] += whole_numbers(block, "objid", path).tolist()
+        columns["frame"] += block["frame"].tolist()
+        columns["reason"] += block["reason"].tolist()
+    return pd.DataFrame(columns)
 
 
 def _unknown(objid: int, known: Sequence[int]) -> str:

@@ -34,7 +34,7 @@ def portrait(dossier: Dossier, frame: NDArray[np.float32] | None) -> Figure:
     votes = votes_of(dossier.facts) if dossier.facts.get("nvote") else {}
     sizes = (3.0, 0.6 + _LINE * max(len(votes), len(dossier.answers), _LEAST_BARS))
     figure = style.new_figure(style.FULL, sum(sizes))
-    figure.suptitle(_title(dossier), fontsize=10.5)
+    figure.suptitle(_title(dossier), fontsize=10.5, parse_math=False)
     above, below = figure.subfigures(2, 1, height_ratios=sizes, squeeze=False)[:, 0]
     if frame is None:
         _draw_stamp(above.subplots(), dossier.stamp)
@@ -66,7 +66,7 @@ def _draw_frame(axes: Axes, frame: NDArray[np.float32], dossier: Dossier) -> Non
     axes.add_patch(Rectangle(stamp_corner(x, y, size), size, size, fill=False, edgecolor=_MARK, linewidth=1.3))
     axes.set_xlim(-0.5, nx - 0.5)
     axes.set_ylim(-0.5, ny - 0.5)
-    axes.set_title(str(dossier.facts["frame"]), fontsize=8.5)
+    axes.set_title(str(dossier.facts["frame"]), fontsize=8.5, parse_math=False)
     axes.tick_params(direction="out", top=False, right=False, labelsize=7.5)
 
 

@@ -12,13 +12,15 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
-from galmorph.fitsbytes import MOST, check_sizes, file_bytes, inflated
+from galmorph.fitsbytes import check_sizes, inflated
+from galmorph.regular import MOST, file_bytes
 
 UNREADABLE = "stamp unreadable"
 
 _FITS = (".fits", ".fit", ".fits.gz", ".fit.gz")
 _PICTURES = (".png", ".jpg", ".jpeg")
 ENDINGS = (*_FITS, ".npy", *_PICTURES)
+_WHOLE = ("L", "I", "F", "I;16", "I;16B", "I;16L")  # modes of one number a pixel, read as it is
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 
 
@@ -81,9 +83,16 @@ def _read_fits(content: bytes) -> NDArray[np.generic] | None:
 
 
 def _read_coloured(content: bytes, colour: str) -> NDArray[np.generic]:
-    with Image.open(io.BytesIO(content)) as picture:
+    # By name alone a PostScript would be run.
+    with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
+        if picture.width * picture.height * len(picture.getbands()) * 4 > MOST:
+            raise ValueError(f"{picture.width} x {picture.height} pixels")
+        if getattr(picture, "n_frames", 1) > 1:
+            raise ValueError("more than one picture")
+        if picture.format == "PNG" and content[24] == 16 and picture.mode not in _WHOLE:
+            raise ValueError("16 bits a colour, of which 8 would be read; save it as FITS or npy")
         picture.load()
-        if picture.mode in ("L", "I", "F", "I;16", "I;16B", "I;16L"):
+        if picture.mode in _WHOLE:
             return np.asarray(picture)
         if picture.mode in ("1", "LA", "La"):
             return np.asarray(picture.convert("L"))

@@ -24,7 +24,7 @@ from galmorph.redshifts import empty_redshifts, join_redshifts, known_redshifts,
 from galmorph.sample import choose_sample
 from galmorph.sdss import BEST_SKY, ObjectId, dr8_frame_path, frame_path, tsfield_path
 from galmorph.source_settings import SampleSettings, SdssSettings
-from galmorph.texttable import copy_rows, refuse_rows
+from galmorph.texttable import MOST, copy_rows, refuse_rows
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def _table(parameter: str, place: str, mirror: Mirror, check: Callable[[Path], o
         raise GalmorphError(f"{parameter}: {place} names no file; give the address of a CSV or csv.gz")
     # Another address is another table, though it may have the same name.
     address = hashlib.sha256(place.encode()).hexdigest()[:16]
-    download = Download(place, f"tables/{address}/{name}", check, TYPICAL_TABLE)
+    download = Download(place, f"tables/{address}/{name}", check, TYPICAL_TABLE, MOST)
     remedy = f"try later, or put the table on the disk and its path into {parameter}"
     if not mirror.path(download).exists():
         require_answer(place, remedy)

@@ -24,7 +24,15 @@ from galmorph.settings import CutoutSettings
 from galmorph.source_settings import SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
 from galmorph.stamp import Reject, Stamp
-from galmorph.texttable import copy_rows, read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers
+from galmorph.texttable import (
+    copy_rows,
+    read_text_table,
+    real_numbers,
+    refuse_formulae,
+    refuse_rows,
+    require_columns,
+    whole_numbers,
+)
 
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"
@@ -65,6 +73,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     stamp, kind = table["stamp"].str.strip(), table["class"].str.strip()
     refuse_rows(~stamp.str.fullmatch(r"[^/\\]*[^/\\.][^/\\]*"), table, "stamp", "is not a file name", path)
     refuse_rows(~stamp.str.lower().str.endswith(ENDINGS), table, "stamp", f"does not end in {', '.join(ENDINGS)}", path)
+    refuse_formulae(table, "stamp", path)
     refuse_rows(stamp.duplicated(), table, "stamp", "stands in the table twice", path)
     refuse_rows(~kind.isin(CLASS_NAMES), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
     result = pd.DataFrame({"stamp": stamp})
@@ -210,10 +219,15 @@ def make_stamp(
     if not np.isfinite(measured).all():
         raise UnusableStampError(NON_FINITE_PIXELS)
     sky, noise = clipped_median(_border(measured))
+    with np.errstate(over="ignore"):
+        image = image - np.float32(sky)
+        wide = None if wide is None else wide - np.float32(sky)
+    if not (np.isfinite(noise) and np.isfinite(image).all() and (wide is None or np.isfinite(wide).all())):
+        raise UnusableStampError(f"{NON_FINITE_PIXELS}: too large for 32 bits without their sky")
     return Stamp(
         row=row,
-        image=image - np.float32(sky),
-        wide=None if wide is None else wide - np.float32(sky),
+        image=image,
+        wide=wide,
         frame=name,
         x=(nx - 1) / 2,
         y=(ny - 1) / 2,

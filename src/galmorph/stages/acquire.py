@@ -5,11 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
+from galmorph.atomic import put
 from galmorph.download import Mirror
 from galmorph.manifest import write_manifest
 from galmorph.settings import Settings
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import ARCHIVE, RAW, fresh_folder, replace, settings
+from galmorph.stages.layout import ARCHIVE, RAW, fresh_folder, settings
 
 log = logging.getLogger("galmorph.acquire")
 
@@ -44,7 +45,7 @@ def main() -> None:
         made.mkdir()
         urls = acquire(chosen, made)
         log.info("acquire: %d files from source %s", write_manifest(made, urls), chosen.survey.source)
-        replace(made, RAW)
+        put(made, RAW)
 
 
 if __name__ == "__main__":

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import logging
 
+from galmorph.atomic import put
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, replace, settings
+from galmorph.stages.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, settings
 from galmorph.survey import cut_survey
 
 log = logging.getLogger("galmorph.cutouts")
@@ -22,7 +23,7 @@ def main() -> None:
         else:
             accepted, rejected = cut_survey(RAW.resolve(), made, chosen.cutouts, BLOCKS.resolve())
         log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
-        replace(made, CUTOUTS)
+        put(made, CUTOUTS)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from galmorph.atomic import put
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.degrading import degrade_sample, mix_levels
 from galmorph.settings import Settings
@@ -21,7 +22,6 @@ from galmorph.stages.layout import (
     level_folder,
     level_path,
     mixture_path,
-    replace,
     settings,
 )
 
@@ -82,14 +82,14 @@ def main() -> None:
         work.mkdir()
         if kind == "mixture":
             mix(chosen, name, made)
-            replace(made / "images.npy", mixture_path(name))
+            put(made / "images.npy", mixture_path(name))
             return
         stamps = chosen.resolution.seen[name].stamps
         if stamps is None:
             show_level(chosen, name, made, work)
         else:
             cut_other_survey(chosen, name, stamps, made, work)
-        replace(made, level_folder(name))
+        put(made, level_folder(name))
 
 
 if __name__ == "__main__":

@@ -93,8 +93,8 @@ def transfer_folder(trained: str, phase: str) -> Path:
 def fresh_folder(name: str) -> Iterator[Path]:
     """Give an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
 
-    A stage moves what it made to its place with `replace` when all of it is whole. The path is a whole one, because
-    the workers of a cluster have another working directory, on the same file system.
+    A stage moves what it made to its place with `galmorph.atomic.put` when all of it is whole. The path is a whole
+    one, because the workers of a cluster have another working directory, on the same file system.
     """
     folder = PARTIAL.resolve() / name
     shutil.rmtree(folder, ignore_errors=True)
@@ -107,11 +107,3 @@ def fresh_folder(name: str) -> Iterator[Path]:
         raise
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def replace(source: Path, destination: Path) -> None:
-    """Move a file or folder to its place, in the stead of what lies there."""
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    if destination.is_dir():
-        shutil.rmtree(destination)
-    os.replace(source, destination)

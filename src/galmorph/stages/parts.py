@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from galmorph.atomic import put
 from galmorph.datafiles import read_table
 from galmorph.eligible import transfer_condition, transfer_protocol
 from galmorph.errors import GalmorphError
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, replace, settings
+from galmorph.stages.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, settings
 
 
 def main() -> None:
@@ -28,7 +29,7 @@ def main() -> None:
             raise GalmorphError(f"resolution level {name}, which is another survey: {error}") from None
     with fresh_folder(f"parts-{name}") as folder:
         split.to_parquet(folder / "split.parquet", index=False)
-        replace(folder / "split.parquet", level_split(name))
+        put(folder / "split.parquet", level_split(name))
 
 
 if __name__ == "__main__":

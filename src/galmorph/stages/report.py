@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from galmorph import __version__
 from galmorph.archive import TABLE2_NAME, find_frames
+from galmorph.atomic import put
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.frames import read_frame
 from galmorph.plan import file_md5
@@ -35,7 +36,6 @@ from galmorph.stages.layout import (
     fresh_folder,
     level_galaxies,
     level_path,
-    replace,
     settings,
     split_path,
 )
@@ -140,7 +140,7 @@ def main() -> None:
             provenance=provenance,
             folder=made,
         )
-        replace(made, REPORTS)
+        put(made, REPORTS)
 
 
 if __name__ == "__main__":

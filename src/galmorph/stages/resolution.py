@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from galmorph.atomic import put
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.eligible import resolution_sample, transfer_condition, transfer_protocol
 from galmorph.half_light import half_light_radii
@@ -16,7 +17,6 @@ from galmorph.stages.layout import (
     RESOLUTION_SAMPLE,
     RESOLUTION_SPLIT,
     fresh_folder,
-    replace,
     settings,
 )
 
@@ -46,7 +46,7 @@ def main() -> None:
             ("split.parquet", RESOLUTION_SPLIT),
             ("left_out.csv", RESOLUTION_LEFT_OUT),
         ):
-            replace(folder / name, place)
+            put(folder / name, place)
     log.info("resolution: %d galaxies; %d left out, see %s", len(sample), len(left_out), RESOLUTION_LEFT_OUT)
 
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 
+from galmorph.atomic import put
 from galmorph.datafiles import read_table
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import GALAXIES, fresh_folder, replace, settings, split_path
+from galmorph.stages.layout import GALAXIES, fresh_folder, settings, split_path
 
 
 def main() -> None:
@@ -22,7 +23,7 @@ def main() -> None:
     )
     with fresh_folder(f"splits-{name}") as folder:
         table.to_parquet(folder / "split.parquet", index=False)
-        replace(folder / "split.parquet", split_path(name))
+        put(folder / "split.parquet", split_path(name))
 
 
 if __name__ == "__main__":

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import logging
+import reprlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from galmorph.atomic import put
 from galmorph.campaign import logged, run_campaign
 from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign
 from galmorph.protocol import selected_epoch
 from galmorph.records import VALIDATION, load_phase, load_record
+from galmorph.regular import regular
 from galmorph.settings import Settings
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import (
@@ -21,7 +24,6 @@ from galmorph.stages.layout import (
     LOGS,
     PARTIAL,
     records_folder,
-    replace,
     settings,
     split_path,
 )
@@ -31,18 +33,21 @@ from galmorph.tracking import Store
 log = logging.getLogger("galmorph.train")
 
 
-def read_epoch(folder: Path) -> int:
-    """Return the selected epoch that lies in the folder of a selected phase."""
+def read_epoch(folder: Path, most: int) -> int:
+    """Return the selected epoch that lies in the folder of a selected phase, one of `most`."""
     path = folder / EPOCH
     try:
-        return int(json.loads(path.read_text(encoding="utf-8"))["epoch"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise GalmorphError(f"{path}: no selected epoch ({error}); run dvc repro") from None
+        epoch = json.loads(regular(path).read_text(encoding="utf-8"))["epoch"]
+        if type(epoch) is not int or not 1 <= epoch <= most:
+            raise ValueError(f"{reprlib.repr(epoch)} is no epoch of {most}")
+        return epoch
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise GalmorphError(f"{path}: no selected epoch ({error}); restore it with dvc checkout") from None
 
 
-def write_epoch(folder: Path, runs: int) -> int:
-    """Select the epoch from the records in `folder`, and write it there."""
-    records = load_phase(folder, runs)
+def write_epoch(folder: Path, runs: int, name: str) -> int:
+    """Select the epoch from the records of a condition in `folder`, and write it there."""
+    records = load_phase(folder, runs, name, "selected")
     epoch = selected_epoch([record.deciding_accuracy for record in records])
     note_epoch(folder, epoch)
     return epoch
@@ -98,21 +103,22 @@ def carry_out(chosen: Settings, campaign: Campaign, destination: Path, *, shown:
             lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
         )
     if phase == "selected":
-        epoch = write_epoch(folder, campaign.protocol.runs)
+        epoch = write_epoch(folder, campaign.protocol.runs, name)
         part = "test" if campaign.protocol.validation_fraction is None else VALIDATION
         log.info("%s: epoch %d of %d has the highest mean %s accuracy", name, epoch, campaign.epochs, part)
-    replace(folder, destination)
+    put(folder, destination)
 
 
 def main() -> None:
     """Run the stage for the phase and the condition that the command names."""
     phase, name = sys.argv[1:]
     chosen = settings()
+    most = chosen.training.epochs
     campaign = Campaign(
         name=name,
         condition=chosen.conditions[name],
         phase=phase,
-        epochs=chosen.training.epochs if phase == "selected" else read_epoch(records_folder(name, "selected")),
+        epochs=most if phase == "selected" else read_epoch(records_folder(name, "selected"), most),
         # Whole paths: a worker of a cluster has another working directory, on the same file system.
         images=IMAGES.resolve(),
         split=split_path(name).resolve(),

@@ -6,10 +6,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from galmorph.atomic import put
 from galmorph.eligible import transfer_condition, transfer_protocol
 from galmorph.levels import tuned
 from galmorph.plan import ORACLE, Campaign, Origin
-from galmorph.records import load_record, record_name
+from galmorph.records import load_run
 from galmorph.settings import Settings
 from galmorph.stages.launch import launch
 from galmorph.stages.layout import (
@@ -18,7 +19,6 @@ from galmorph.stages.layout import (
     level_path,
     level_split,
     mixture_path,
-    replace,
     settings,
     transfer_folder,
 )
@@ -36,13 +36,14 @@ def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
     training: dict[str, Any] = {"keep_weights": resolution.runs}
     start = None
     if remedy is not None and remedy.kind == "fine_tuned":
-        folder = transfer_folder(remedy.levels[0], "confirmed").resolve()
-        start = Origin(folder, load_record(folder / record_name(1)).fingerprint, tuned(remedy.galaxies))
+        folder, before = transfer_folder(remedy.levels[0], "confirmed").resolve(), transfer_name(remedy.levels[0])
+        start = Origin(folder, before, load_run(folder, 1, before, "confirmed").fingerprint, tuned(remedy.galaxies))
         training["learning_rate"] = tuned(remedy.learning_rate)
         epochs = tuned(remedy.epochs)
     else:
-        confirmed = phase == "confirmed"
-        epochs = read_epoch(transfer_folder(name, "selected")) if confirmed else chosen.training.epochs
+        epochs = chosen.training.epochs
+        if phase == "confirmed":
+            epochs = read_epoch(transfer_folder(name, "selected"), epochs)
     return Campaign(
         name=transfer_name(name),
         condition=transfer_condition(resolution),
@@ -80,7 +81,7 @@ def train(chosen: Settings, name: str) -> None:
             made = folder / "selected"
             made.mkdir()
             note_epoch(made, tuned(remedy.epochs))
-            replace(made, transfer_folder(name, "selected"))
+            put(made, transfer_folder(name, "selected"))
     # Their answers at the other levels are part of what MLflow shows of them.
     confirmed = transfer_campaign(chosen, name, "confirmed")
     carry_out(chosen, confirmed, transfer_folder(name, "confirmed"), shown=False)
@@ -92,7 +93,7 @@ def test(chosen: Settings, name: str) -> None:
         made: Path = folder / "tested"
         campaign = transfer_campaign(chosen, name, "confirmed")
         tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(chosen), made)
-        replace(made, transfer_folder(name, "tested"))
+        put(made, transfer_folder(name, "tested"))
 
 
 def oracle(chosen: Settings, name: str) -> None:
