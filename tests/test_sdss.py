@@ -176,7 +176,7 @@ FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
         lambda content: gzip.compress(gzip.decompress(content)[:2_000_000], compresslevel=1),
         "not a readable frame",
     ),
-    "no coordinates": (_without_coordinates, "no celestial coordinates"),
+    "no coordinates": (_without_coordinates, "no right ascension and declination"),
     "singular coordinates": (_singular, "make no sense"),
     "another shape": (_another_shape, r"\(100, 100\) pixels instead of \(1489, 2048\)"),
     "no soft bias": (_no_soft_bias, "SOFTBIAS"),

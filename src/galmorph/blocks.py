@@ -26,11 +26,14 @@ log = logging.getLogger(__name__)
 # The modules whose code decides what a block holds.
 DECISIVE_MODULES = (
     "blocks",
+    "coordinates",
     "cutouts",
     "fitsbytes",
     "frames",
+    "rebinning",
     "sdss",
     "sources/pictures",
+    "sources/resampling",
     "sources/stamps",
     "stamp",
     "survey",

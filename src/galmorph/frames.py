@@ -6,37 +6,26 @@ import bz2
 import gzip
 import io
 import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from astropy.io import fits
-from astropy.wcs import WCS, FITSFixedWarning
-from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
+from astropy.wcs import WCS
 from numpy.typing import NDArray
 
+from galmorph.coordinates import FITS_FAULTS, celestial
 from galmorph.errors import GalmorphError
 from galmorph.fitsbytes import check_sizes, decompressed
 from galmorph.regular import file_bytes, regular
 from galmorph.sdss import BANDS, FrameName, Release, parse_tsfield_name
 
 FRAME_SHAPE = (1489, 2048)
-PIXEL_SCALE = 0.396  # arcsec, of the camera
-_SCALE_TOLERANCE = 0.03
 
 # The camera drifts over the sky with its rows in the order r i u z g, two frames apart, and FRAME in the header counts
 # the frames of the CCD: that of field 131 is 131 in r and 139 in g.
 _FRAME_LAG = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
-
-# What astropy says about every SDSS header, and repairs rightly: an old name of RADESYS, a date without MJD-OBS, and
-# in some headers EQUINOX as text. Any other complaint is let through.
-_KNOWN_COMPLAINTS = (r"RADECSYS=", r"'datfix' made the change 'Set MJD-OBS", r"EQUINOX = '2000\.0")
-
-_FITS_FAULTS = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, zlib.error, fits.VerifyError)
 
 
 @dataclass(frozen=True)
@@ -97,36 +86,6 @@ def _named(path: Path) -> FrameName:
             f"{path}: not named as a frame; expected fpC-RRRRRR-bC-FFFF.fit.gz or frame-b-RRRRRR-C-FFFF.fits.bz2"
         )
     return name
-
-
-@contextmanager
-def _known_complaints_silenced() -> Iterator[None]:
-    with warnings.catch_warnings():
-        for message in _KNOWN_COMPLAINTS:
-            warnings.filterwarnings("ignore", message=message, category=FITSFixedWarning)
-        yield
-
-
-def _celestial(header: fits.Header, path: Path) -> WCS:
-    try:
-        with _known_complaints_silenced():
-            # A singular matrix is only warned of.
-            warnings.filterwarnings("error", message="'celfix'", category=FITSFixedWarning)
-            wcs = WCS(header)
-            known = wcs.has_celestial and wcs.naxis == 2 and (wcs.wcs.lngtyp, wcs.wcs.lattyp) == ("RA", "DEC")
-            if known:
-                wcs_to_celestial_frame(wcs)
-                scales = proj_plane_pixel_scales(wcs) * 3600.0
-                if not np.all(np.abs(scales / PIXEL_SCALE - 1) < _SCALE_TOLERANCE):
-                    raise ValueError(f"pixels of {' x '.join(f'{scale:g}' for scale in scales)} arcsec")
-    except (*_FITS_FAULTS, FITSFixedWarning) as error:
-        reason = str(error).strip().replace("\n", " ")
-        raise GalmorphError(
-            f"{path}: the header's coordinates make no sense ({reason}); fetch the file again"
-        ) from None
-    if not known:
-        raise GalmorphError(f"{path}: the header has no right ascension and declination; fetch the file again")
-    return wcs
 
 
 def _check_header(header: fits.Header, name: FrameName, path: Path, field: int | None) -> None:
@@ -197,11 +156,11 @@ def read_frame(path: Path) -> Frame:
                 header = hdus[0].header
                 _check_header(header, name, path, field)
                 image = _dr7_image(hdus, path) if name.release == "dr7" else _dr8_image(hdus, path)
-    except (*_FITS_FAULTS, Warning) as error:
+    except (*FITS_FAULTS, Warning) as error:
         raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
     return Frame(
         image=image,
-        wcs=_celestial(header, path),
+        wcs=celestial(header, path),
         run=name.run,
         camcol=name.camcol,
         field=name.field,
@@ -230,9 +189,9 @@ def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
         with (gzip if path.suffix == ".gz" else bz2).open(regular(path)) as stream:
             header = fits.Header.fromfile(stream)
         shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
-    except _FITS_FAULTS as error:
+    except FITS_FAULTS as error:
         raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
-    return _celestial(header, path), shape
+    return celestial(header, path), shape
 
 
 def read_tsfield(path: Path, band: str) -> FieldCalibration:
@@ -258,7 +217,7 @@ def read_tsfield(path: Path, band: str) -> FieldCalibration:
                 index = BANDS.index(band)
                 columns = ("psf_width", "gain", "dark_variance", "aa", "kk", "airmass")
                 values = {column: float(row[column][index]) for column in columns}
-    except (*_FITS_FAULTS, Warning) as error:
+    except (*FITS_FAULTS, Warning) as error:
         raise GalmorphError(f"{path}: not a readable tsField ({error}); fetch the file again") from None
     if found != name:
         raise GalmorphError(

@@ -15,6 +15,7 @@ from galmorph.errors import GalmorphError
 Release = Literal["dr7", "dr8"]
 
 BANDS = "ugriz"
+PIXEL_SCALE = 0.396  # arcsec, of the camera
 DR8_RERUN = 301
 BEST_SKY = 1  # the sky version of the survey's best imaging: 0 is the target selection's, 15 that of runs
 

@@ -17,7 +17,7 @@ from galmorph.cutouts import frame_cutouts
 from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame
 from galmorph.settings import CutoutSettings
-from galmorph.sources.stamps import make_stamp
+from galmorph.sources.resampling import make_stamp
 from galmorph.stamp import Reject, Stamp
 from made_trained_study import CUTOUTS
 from parameters import settings_with

@@ -26,7 +26,7 @@ from galmorph.fitsbytes import decompressed
 from galmorph.frames import read_frame, read_frame_wcs
 from galmorph.sources import pictures
 from galmorph.sources.pictures import UnusableStampError, read_picture
-from galmorph.sources.stamps import make_stamp
+from galmorph.sources.resampling import make_stamp
 from galmorph.stamp import Stamp
 from parameters import settings_with
 

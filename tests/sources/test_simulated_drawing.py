@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from galmorph.sdss import PIXEL_SCALE
 from galmorph.sources.simulated import drawing, exposure, measures, population
-from galmorph.sources.simulated.exposure import PIXEL_SCALE, Exposure
+from galmorph.sources.simulated.exposure import Exposure
 
 OFFSET = (0.11, -0.07)
 

@@ -6,9 +6,9 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.frames import FRAME_SHAPE
+from galmorph.sdss import PIXEL_SCALE
 from galmorph.source_settings import SimulatedSettings
 from galmorph.sources.simulated import exposure, field, frames, pointing, volunteers
-from galmorph.sources.simulated.exposure import PIXEL_SCALE
 
 SETTINGS = SimulatedSettings(seed=11, galaxies=300, galaxies_per_frame=30, band="r", seeing=1.43, types=None)
 

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from galmorph.sdss import PIXEL_SCALE
 from galmorph.sources.simulated import drawing, exposure, measures
-from galmorph.sources.simulated.exposure import PIXEL_SCALE
 
 
 def ellipse(ratio: float, axis: float, angle: float) -> NDArray[np.float32]:

@@ -8,8 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from astropy.io import fits
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -113,40 +111,6 @@ def test_the_centre_untouched_and_its_wide_stamp(tmp_path: Path) -> None:
     assert (table["x"][1], table["y"][1]) == (50.0, 50.0)
     rejected = (tmp_path / "set" / "rejected.csv").read_text().splitlines()
     assert rejected[1] == '4,small.npy,"stamp too small: 63 x 63 pixels, cutouts.stamp_size is 64"'
-
-
-@given(side=st.integers(20, 200), size=st.sampled_from([16, 64]))
-def test_area_keeps_the_mean_and_a_gradient(side: int, size: int) -> None:
-    """The mean over a pixel of a linear function is its value at the pixel's middle, whatever the pixel's size."""
-    middles = (np.arange(side) + 0.5) / side
-    picture = (middles[:, None] * 3 + middles[None, :] * 7).astype(np.float32)
-    result = stamps._area(picture, size)
-    assert result.mean() == pytest.approx(picture.mean(), rel=1e-5)
-    if side % size == 0:
-        target = (np.arange(size) + 0.5) / size
-        np.testing.assert_allclose(result, target[:, None] * 3 + target[None, :] * 7, atol=1e-5)
-
-
-def test_area_by_hand() -> None:
-    picture = np.array([[1, 2, 3], [4, 5, 6], [7, 8, 9]], np.float32)
-    expected = [[(1 + 2 / 2 + 4 / 2 + 5 / 4) / 2.25, (3 + 2 / 2 + 6 / 2 + 5 / 4) / 2.25]]
-    expected += [[(7 + 8 / 2 + 4 / 2 + 5 / 4) / 2.25, (9 + 8 / 2 + 6 / 2 + 5 / 4) / 2.25]]
-    np.testing.assert_allclose(stamps._area(picture, 2), expected, rtol=1e-6)
-
-
-@pytest.mark.parametrize("side", [48, 64, 88])
-def test_spline_keeps_places(side: int) -> None:
-    picture = galaxy(side)
-    result = stamps._spline(picture, 64)
-    assert result.shape == (64, 64)
-    np.testing.assert_allclose(result.mean(), picture.mean(), rtol=0.01)
-    light = np.clip(result - 40, 0, None)
-    assert (light.sum(axis=0) @ np.arange(64)) / light.sum() == pytest.approx(31.5, abs=0.1)
-    if side == 64:
-        np.testing.assert_allclose(result, picture, atol=1e-3)
-    ramp = np.tile(np.arange(side, dtype=np.float32) + 0.5, (side, 1))
-    inside = stamps._spline(ramp, 64)[32, 10:54]
-    np.testing.assert_allclose(inside, (np.arange(10, 54) + 0.5) * side / 64, atol=0.01)
 
 
 @pytest.mark.parametrize(("colour", "value"), [("red", 10), ("green", 20), ("blue", 60), ("mean", 30)])

@@ -10,12 +10,9 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
-from scipy import ndimage
 
 from galmorph.atomic import whole_folder
 from galmorph.blocks import make_blocks
-from galmorph.cutouts import NON_FINITE_PIXELS, clipped_median, cut
 from galmorph.errors import GalmorphError
 from galmorph.fields import CLASS_NAMES
 from galmorph.galaxyzoo import VOTES
@@ -23,6 +20,7 @@ from galmorph.sample import choose_sample
 from galmorph.settings import CutoutSettings
 from galmorph.source_settings import SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
+from galmorph.sources.resampling import make_stamp
 from galmorph.stamp import Reject, Stamp
 from galmorph.texttable import (
     copy_rows,
@@ -38,11 +36,6 @@ LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"
 STAMPS_PER_BLOCK = 256
 
-TOO_SMALL = "stamp too small"
-NOT_SQUARE = "stamp not square"
-
-# The sky of a stamp is measured on a border of a sixteenth of its side.
-_BORDER = 16
 
 # Bounds that catch a unit mistaken for another: arcsec.
 _LARGEST_SCALE = 60.0
@@ -180,90 +173,3 @@ def read_stamps(
             yield make_stamp(picture, row, name, psf_fwhm, pixel_scale, settings, cutouts)
         except UnusableStampError as error:
             yield Reject(row, name, str(error))
-
-
-def make_stamp(
-    picture: NDArray[np.float32],
-    row: int,
-    name: str,
-    psf_fwhm: float,
-    pixel_scale: float,
-    settings: StampsSettings,
-    cutouts: CutoutSettings,
-) -> Stamp:
-    """Bring one cutout to the size wanted, and subtract its sky.
-
-    The sky and the noise are the clipped median and standard deviation of a border, a sixteenth of the side wide, of
-    the cutout (field: centre) or of the resampled cutout (field: whole): at the pixel scale of the stamp either way.
-
-    Raises
-    ------
-    UnusableStampError
-        If it is too small, not square, or not finite.
-    """
-    ny, nx = picture.shape
-    size = cutouts.stamp_size
-    wide = None
-    if settings.field == "whole":
-        if nx != ny:
-            raise UnusableStampError(f"{NOT_SQUARE}: {nx} x {ny} pixels, of which stamps.field centre takes the middle")
-        resampled = _area(picture, size) if settings.resampling == "area" else _spline(picture, size)
-        image, measured = resampled, resampled
-        pixel_scale *= nx / size
-    else:
-        middle = cut(picture, nx // 2, ny // 2, size)
-        if middle is None:
-            raise UnusableStampError(f"{TOO_SMALL}: {nx} x {ny} pixels, cutouts.stamp_size is {size}")
-        image, measured = middle, picture
-        wide = cut(picture, nx // 2, ny // 2, cutouts.wide_size)
-    if not np.isfinite(measured).all():
-        raise UnusableStampError(NON_FINITE_PIXELS)
-    sky, noise = clipped_median(_border(measured))
-    with np.errstate(over="ignore"):
-        image = image - np.float32(sky)
-        wide = None if wide is None else wide - np.float32(sky)
-    if not (np.isfinite(noise) and np.isfinite(image).all() and (wide is None or np.isfinite(wide).all())):
-        raise UnusableStampError(f"{NON_FINITE_PIXELS}: too large for 32 bits without their sky")
-    return Stamp(
-        row=row,
-        image=image,
-        wide=wide,
-        frame=name,
-        x=(nx - 1) / 2,
-        y=(ny - 1) / 2,
-        psf_fwhm=psf_fwhm,
-        pixel_scale=pixel_scale,
-        sky=sky,
-        noise=noise,
-    )
-
-
-def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:
-    width = max(2, min(image.shape) // _BORDER)
-    inside = np.zeros(image.shape, dtype=bool)
-    inside[width:-width, width:-width] = True
-    return image[~inside]
-
-
-@functools.cache
-def _overlaps(count: int, size: int) -> NDArray[np.float64]:
-    """Return (size, count): the share of each of `count` old pixels in each of `size` new ones over the same length."""
-    edges = np.arange(size + 1) * count / size
-    old = np.arange(count)
-    shared = np.minimum(edges[1:, None], old + 1) - np.maximum(edges[:-1, None], old)
-    weights: NDArray[np.float64] = np.clip(shared, 0, None) * size / count
-    return weights
-
-
-def _area(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Average over the footprint of each new pixel, old pixels at its rim by the share that lies within."""
-    weights = _overlaps(picture.shape[0], size)
-    return (weights @ picture.astype(np.float64) @ weights.T).astype(np.float32)
-
-
-def _spline(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Interpolate by cubic splines; pixels are squares, so that the edges of the picture stay where they are."""
-    factor = size / picture.shape[0]
-    zoomed = ndimage.zoom(picture.astype(np.float64), factor, order=3, mode="nearest", grid_mode=True)
-    resampled: NDArray[np.float32] = zoomed.astype(np.float32)
-    return resampled

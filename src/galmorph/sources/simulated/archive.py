@@ -18,8 +18,8 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.galaxyzoo import COLUMNS, VOTES
-from galmorph.sdss import frame_path, tsfield_path
-from galmorph.sources.simulated.exposure import EXPOSURE_SECONDS, PIXEL_SCALE, Exposure
+from galmorph.sdss import PIXEL_SCALE, frame_path, tsfield_path
+from galmorph.sources.simulated.exposure import EXPOSURE_SECONDS, Exposure
 from galmorph.sources.simulated.pointing import FIELD_ROWS, FIRST_FIELD, FIRST_RUN, RERUN, Pointing
 
 SOFT_BIAS: Final = 1000

@@ -14,7 +14,8 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
-PIXEL_SCALE: Final = 0.396  # arcsec
+from galmorph.sdss import PIXEL_SCALE
+
 EXPOSURE_SECONDS: Final = 53.907456
 MOFFAT_BETA: Final = 3.0
 OVERSAMPLING: Final = 2  # samples per pixel and axis of the grid that galaxies are drawn on

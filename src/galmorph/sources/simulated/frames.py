@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.frames import FRAME_SHAPE
-from galmorph.sdss import ObjectId
+from galmorph.sdss import PIXEL_SCALE, ObjectId
 from galmorph.source_settings import SimulatedSettings
 from galmorph.sources.simulated import drawing, exposure, field, measures, population
-from galmorph.sources.simulated.exposure import PIXEL_SCALE, Exposure
+from galmorph.sources.simulated.exposure import Exposure
 from galmorph.sources.simulated.pointing import FIELD_ROWS, RERUN, STRIP_FIELDS, Pointing, pointing
 
 Floats = NDArray[np.float64]
