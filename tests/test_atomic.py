@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from galmorph.atomic import put, whole_file, whole_folder
+from galmorph.atomic import HIDDEN, put, whole_file, whole_folder
 from galmorph.errors import GalmorphError
 
 
@@ -23,7 +23,7 @@ def test_leaves_nothing_half_written(tmp_path: Path) -> None:
     target.mkdir()
     (target / "old").touch()
     # What a killed process left does not get mixed in.
-    left = tmp_path / f".partial.{'0' * 32}"
+    left = tmp_path / f"{HIDDEN}{'0' * 32}"
     left.mkdir()
     (left / "stale").touch()
 
@@ -37,6 +37,18 @@ def test_leaves_nothing_half_written(tmp_path: Path) -> None:
         fail()
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
     assert [path.name for path in target.iterdir()] == ["old"]
+
+
+def test_what_a_living_process_writes_and_what_another_host_does_is_left_alone(tmp_path: Path) -> None:
+    foreign = tmp_path / f".partial.{'f' * 40}"
+    foreign.mkdir()
+    with whole_folder(tmp_path / "one") as one:
+        (one / "a").touch()
+        with whole_folder(tmp_path / "two") as two:
+            (two / "b").touch()
+        (one / "c").touch()
+    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["a", "c"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, "one", "two"]
 
 
 def test_what_is_put_takes_the_place_of_what_was_there(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from framemaker import cut_in_this_process
+from galmorph.atomic import HIDDEN
 from galmorph.blocks import make_blocks
 from galmorph.galaxyzoo import VOTES
 from galmorph.settings import CutoutSettings
@@ -52,7 +53,7 @@ def test_finished_blocks_are_kept_and_others_forgotten(
     assert len(list(partial.glob("*/0*"))) == 4
     # As if the process had been killed while it wrote the second block.
     torn = next(partial.glob("*/000001"))
-    torn.rename(torn.with_name(f".partial.{'0' * 32}"))
+    torn.rename(torn.with_name(f"{HIDDEN}{'0' * 32}"))
     journal.write_text("")
     assert make(0.0) == (COUNT, 0)
     assert journal.read_text().split() == ["3", "4", "5"]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import hashlib
 import os
 import re
 import shutil
+import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -15,6 +17,8 @@ from pathlib import Path
 from galmorph.errors import GalmorphError
 
 PARTIAL = "partial."
+# Of folders: with the host, because locks need not reach from one host to another on a disk that both have.
+HIDDEN = f".{PARTIAL}{hashlib.sha256(socket.gethostname().encode()).hexdigest()[:8]}"
 
 
 @contextmanager
@@ -98,7 +102,7 @@ def put(source: Path, destination: Path) -> None:
 
 
 def _beside(destination: Path) -> Path:
-    return destination.with_name(f".{PARTIAL}{uuid.uuid4().hex}")
+    return destination.with_name(f"{HIDDEN}{uuid.uuid4().hex}")
 
 
 def _remove(path: Path) -> None:
@@ -143,8 +147,8 @@ def _held(folder: Path) -> Iterator[None]:
 
 
 def _sweep(parent: Path) -> None:
-    """Remove the folders that killed processes have left."""
-    for folder in parent.glob(f".{PARTIAL}{'[0-9a-f]' * 32}"):
+    """Remove the folders that killed processes of this host have left."""
+    for folder in parent.glob(f"{HIDDEN}{'[0-9a-f]' * 32}"):
         with suppress(OSError):
             handle = os.open(folder, os.O_RDONLY)
             try:
