@@ -82,7 +82,7 @@ def test_a_survey_with_every_fault(survey: Path, tmp_path: Path, monkeypatch: py
     assert reasons[0].startswith("frame unreadable: damaged or cut short")
     assert reasons[1:3] == ["off the frame", "too near the edge"]
     assert reasons[3] == "frame missing: 1 of the frames at hand cannot be read, nor searched"
-    assert reasons[4].startswith("frame unreadable: the header has no celestial coordinates")
+    assert reasons[4].startswith("frame unreadable: the header has no right ascension and declination")
     assert str(survey) not in rejected.to_csv()
 
 

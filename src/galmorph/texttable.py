@@ -92,7 +92,7 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     except (OSError, EOFError, zlib.error) as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise GalmorphError(f"{path}: not a CSV table ({_told(error)}); correct it, or fetch the file again") from None
+        raise GalmorphError(f"{path}: not a CSV table ({_told(error)}); correct the table, or fetch the file again") from None
     if rows == 0 and not may_be_empty:
         raise GalmorphError(f"{path}: a header and no rows; put the table in its place")
 
