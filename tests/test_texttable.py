@@ -63,6 +63,7 @@ def test_copied_rows_are_the_lines_themselves(
 def test_a_line_break_within_a_cell(tmp_path: Path) -> None:
     path = tmp_path / "t.csv"
     path.write_text('n,text\n1,"two\nlines"\n')
-    assert len(read_text_table(path)) == 1
+    with pytest.raises(GalmorphError, match="line 2: text holds a line break, or begins with a quote"):
+        read_text_table(path)
     with pytest.raises(GalmorphError, match="2 lines for 1 rows; remove line breaks within cells"):
         copy_rows(path, [0], 1, tmp_path / "copy.csv")

@@ -66,16 +66,10 @@ def whole_folder(destination: Path) -> Iterator[Path]:
         What is to be made. The folder given lies beside it, under a name of its own: of two processes that make the
         same one, the later has the last word, whole.
     """
-    destination = destination.resolve()
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    _sweep(destination.parent)
-    partial = _beside(destination)
-    with _held(partial):
-        try:
-            yield partial
-            put(partial, destination)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+    destination = _place(destination)
+    with _held(destination) as partial:
+        yield partial
+        _replace(partial, destination)
 
 
 def put(source: Path, destination: Path) -> None:
@@ -84,37 +78,46 @@ def put(source: Path, destination: Path) -> None:
     What lies there stays until all of the new is on its disk. A folder is then moved aside first, because no system
     replaces one that is not empty.
     """
-    destination = destination.resolve()
-    destination.parent.mkdir(parents=True, exist_ok=True)
-    if source.stat().st_dev != destination.parent.stat().st_dev:
-        copy = _beside(destination)
+    destination = _place(destination)
+    if source.stat().st_dev == destination.parent.stat().st_dev:
+        _replace(source, destination)
+        return
+    with _held(destination) as partial:
+        copy = partial / destination.name
         try:
             if source.is_dir():
                 shutil.copytree(source, copy)
             else:
                 shutil.copy2(source, copy)
-            _replace(copy, destination)
-        finally:
-            _remove(copy)
-        _remove(source)
+        except shutil.Error as error:
+            # Of a folder it tells all that went wrong, and hides the system's number in it.
+            number = re.search(r"\[Errno (\d+)\]", str(error))
+            cause = int(number[1]) if number else errno.EIO
+            raise OSError(cause, os.strerror(cause), str(destination)) from None
+        _replace(copy, destination)
+    if source.is_dir():
+        shutil.rmtree(source, ignore_errors=True)
     else:
-        _replace(source, destination)
+        source.unlink()
 
 
-def _beside(destination: Path) -> Path:
-    return destination.with_name(f"{HIDDEN}{uuid.uuid4().hex}")
+def _place(destination: Path) -> Path:
+    """Return where a file or folder is to lie, and see to it that there is a place.
 
-
-def _remove(path: Path) -> None:
-    if path.is_dir():
-        shutil.rmtree(path, ignore_errors=True)
-    else:
-        path.unlink(missing_ok=True)
+    A link to a folder is followed. One to a file is replaced: it may lead into DVC's cache.
+    """
+    followed = destination if destination.is_dir() else destination.parent
+    place = Path(os.path.realpath(followed)) / ("" if destination.is_dir() else destination.name)
+    try:
+        place.parent.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(place.parent)) from None
+    return place
 
 
 def _replace(source: Path, destination: Path) -> None:
     while True:
-        before = _beside(destination)
+        before = destination.with_name(f"{HIDDEN}{uuid.uuid4().hex}.old")
         if destination.is_dir():
             with suppress(FileNotFoundError):  # another process was faster
                 destination.rename(before)
@@ -126,14 +129,17 @@ def _replace(source: Path, destination: Path) -> None:
                 continue  # another process has put its own there meanwhile
             if before.exists():
                 before.rename(destination)
+            error.filename = str(destination)
             raise
         finally:
             shutil.rmtree(before, ignore_errors=True)
 
 
 @contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Make a folder that `_sweep` leaves alone for as long as this process lives."""
+def _held(destination: Path) -> Iterator[Path]:
+    """Give an empty folder beside a place, which `_sweep` leaves alone for as long as this process lives."""
+    _sweep(destination.parent)
+    folder = destination.with_name(f"{HIDDEN}{uuid.uuid4().hex}")
     unheld = folder.with_name(f"{folder.name}.new")
     unheld.mkdir()
     handle = os.open(unheld, os.O_RDONLY)
@@ -141,9 +147,10 @@ def _held(folder: Path) -> Iterator[None]:
         with suppress(OSError):  # a file system without locks, on which nothing is swept either
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         unheld.rename(folder)
-        yield
+        yield folder
     finally:
         os.close(handle)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _sweep(parent: Path) -> None:

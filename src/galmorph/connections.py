@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import socket
 import threading
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urljoin
 
 import urllib3
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.response import BaseHTTPResponse
+from urllib3.util import parse_url
 
 from galmorph import __version__
 from galmorph.environment import whole_number
@@ -39,12 +42,12 @@ def timeout() -> int:
 
 def connections() -> int:
     """Return how many files are fetched at a time: GALMORPH_CONNECTIONS, else 4, which is polite."""
-    return whole_number("GALMORPH_CONNECTIONS", 4, 64)
+    return whole_number("GALMORPH_CONNECTIONS", 4, 1000)
 
 
-def _shut(connection: socket.socket) -> None:
-    with suppress(OSError):
-        connection.shutdown(socket.SHUT_RDWR)
+def _drop(response: BaseHTTPResponse) -> None:
+    response.close()
+    response.release_conn()
 
 
 class _Punctual:
@@ -55,13 +58,36 @@ class _Punctual:
 
     def getresponse(self) -> Any:
         """Wait for the beginning of the answer."""
-        clock = threading.Timer(self.seconds, _shut, (self.sock,))
+        late = threading.Event()
+
+        def over() -> None:
+            late.set()
+            with suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
+
+        clock = threading.Timer(self.seconds, over)
         clock.daemon = True
         clock.start()
         try:
-            return super().getresponse()  # type: ignore[misc]
+            response = super().getresponse()  # type: ignore[misc]
+        except Exception:
+            if late.is_set():
+                raise TimeoutError from None
+            raise
         finally:
             clock.cancel()
+        if late.is_set():
+            # What had come by then looks like a whole answer.
+            response.close()
+            raise TimeoutError
+        try:
+            parse_url(urljoin("http://server/", response.headers.get("Location", "")))
+        except ValueError as error:
+            response.close()
+            raise RefusedError(f"the server sends nonsense (a redirect to no address: {error})") from None
+        # Before it asks again, or elsewhere, urllib3 would read to its end what need not have one.
+        response.drain_conn = functools.partial(_drop, response)
+        return response
 
 
 def pool(count: int, seconds: float) -> urllib3.PoolManager:

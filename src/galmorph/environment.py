@@ -6,6 +6,8 @@ import os
 
 from galmorph.errors import GalmorphError
 
+LONGEST = 20  # digits; more take Python itself too long
+
 
 def whole_number(variable: str, default: int, most: int) -> int:
     """Return what an environment variable says, or the default.
@@ -16,6 +18,6 @@ def whole_number(variable: str, default: int, most: int) -> int:
         If it says anything but a whole number from 1 to `most`.
     """
     text = os.environ.get(variable, str(default))
-    if not (text.isdecimal() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+    if not (text.isdecimal() and len(text) < LONGEST and 1 <= int(text) <= most):
         raise GalmorphError(f"{variable}: a whole number from 1 to {most}, not {text[:40]!r}")
     return int(text)

@@ -173,7 +173,7 @@ class StoredExperiment:
             if not token:
                 return found
             if not page or token == before:
-                raise MlflowException("it says that there are more runs, and sends none")
+                raise MlflowException("it says that there are more runs, and sends none that are new")
 
     def history(self, run: Run, name: str) -> dict[int, float]:
         """Return every point of a metric by step; a step that has two different values holds NaN."""

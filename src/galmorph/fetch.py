@@ -111,9 +111,8 @@ class Fetcher:
                 partial.unlink()
                 problem: Exception = ResponseError(fault)
             except RefusedError as error:
-                partial.unlink(missing_ok=True)
                 return str(error)
-            except (ValueError, OverflowError) as error:  # a redirect to what is no address
+            except OverflowError as error:  # a date, after which to come again, that no clock has
                 return f"the server sends nonsense ({error})"
             except MaxRetryError as error:
                 return self._given_up(download, error.reason)
@@ -229,5 +228,5 @@ def require_answer(url: str, remedy: str) -> None:
     try:
         with pool(1, timeout()) as one:
             one.request("HEAD", url, retries=False, timeout=timeout())
-    except HTTPError as error:
+    except (HTTPError, ValueError) as error:
         raise silent(url, error, remedy) from None

@@ -21,8 +21,11 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.regular import regular
 
-BLOCK = 2**17  # bytes in memory as text at once, and so the longest row
+BLOCK = 2**17  # bytes in memory as text at once; a row has no more than one or two of them
 MOST = 2**30  # bytes of a whole table; Table 2 has a hundred million
+
+# What a spreadsheet would run: -b.png is a name, -cmd|x is a call.
+FORMULA = r"[=@]|[+-].*[(|!]"
 
 # A row of a table is named by its line in the file; the header is line 1.
 _FIRST_LINE = 2
@@ -35,7 +38,9 @@ def _open(path: Path) -> IO[bytes]:
 
 def _columns(stream: IO[bytes], path: Path) -> list[str]:
     """Read the header of a table."""
-    line = stream.readline(BLOCK + 1).decode("utf-8-sig")
+    line = "\n"
+    while line and not line.strip():
+        line = stream.readline(BLOCK + 1).decode("utf-8-sig")
     if len(line) > BLOCK:
         raise csv.Error(f"a header of more than {BLOCK:,} bytes")
     (columns,) = csv.reader([line], strict=True) if line.strip() else ([],)
@@ -48,8 +53,21 @@ def _columns(stream: IO[bytes], path: Path) -> list[str]:
 
 def _told(error: Exception) -> str:
     """Return what pyarrow says of a row, briefly, and with its line in the file."""
+    if "straddl" in str(error):
+        return f"a row of more than {BLOCK:,} bytes, or a quote that is not closed"
     words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120, placeholder=" ...")
     return re.sub(r"Row #(\d+):", lambda found: f"line {int(found[1]) + _FIRST_LINE - 1}:", words)
+
+
+def _refuse_line_breaks(batch: pa.RecordBatch, first: int, path: Path) -> None:
+    """Stop at a cell that holds a line break: a stray quote makes all that follows it one cell."""
+    for name, cells in zip(batch.schema.names, batch.columns, strict=True):
+        broken = np.flatnonzero(pc.match_substring_regex(cells, "[\r\n]").to_numpy(zero_copy_only=False))
+        if broken.size:
+            raise GalmorphError(
+                f"{path}: line {first + int(broken[0]) + _FIRST_LINE}: {name} holds a line break, or begins with a "
+                "quote that is not closed; correct the table"
+            )
 
 
 def _batches(stream: IO[bytes], columns: list[str]) -> Iterator[pa.RecordBatch]:
@@ -83,6 +101,7 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
             for batch in _batches(stream, columns):
                 block = batch.to_pandas()
                 block.index = pd.RangeIndex(rows, rows + len(block))
+                _refuse_line_breaks(batch, rows, path)
                 rows, size = rows + len(block), size + batch.nbytes
                 if size > MOST:
                     raise OSError(f"more than {MOST:,} bytes")
@@ -92,7 +111,9 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     except (OSError, EOFError, zlib.error) as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise GalmorphError(f"{path}: not a CSV table ({_told(error)}); correct the table, or fetch the file again") from None
+        raise GalmorphError(
+            f"{path}: not a CSV table ({_told(error)}); correct the table, or fetch the file again"
+        ) from None
     if rows == 0 and not may_be_empty:
         raise GalmorphError(f"{path}: a header and no rows; put the table in its place")
 
@@ -162,7 +183,7 @@ def refuse_repeats(values: NDArray[np.int64], column: str, path: Path) -> None:
 
 def refuse_formulae(table: pd.DataFrame, column: str, path: Path) -> None:
     """Stop where a cell would be a formula to a spreadsheet that opens what is written of it."""
-    wrong = table[column].str.strip().str.match(r"[=@]|[+-](?!\d)")
+    wrong = table[column].str.strip().str.match(FORMULA)
     refuse_rows(wrong, table, column, "is a formula to a spreadsheet: choose a name of another beginning", path)
 
 

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from galmorph.atomic import put, whole_file, whole_folder
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, lack
 from galmorph.records import save_record
 from galmorph.tracking import Store
 from made_records import made_condition, made_record
@@ -139,8 +139,9 @@ def test_what_is_made_goes_to_another_disk(small_disk: Path, tmp_path: Path) -> 
         # With no room for the new, the old stays.
         (tmp_path / "made/folder").mkdir()
         (tmp_path / "made/folder/a.bin").write_bytes(bytes(2_000_000))
-        with pytest.raises(OSError, match="No space left"):
+        with pytest.raises(OSError, match="No space left") as error:
             put(tmp_path / "made/folder", small_disk / "data/folder")
+        assert "make room on the disk" in str(lack(error.value))
         assert (small_disk / "data/folder/a.txt").read_text() == "second"
         assert sorted(path.name for path in (small_disk / "data").iterdir()) == ["file", "folder"]
     finally:
@@ -160,6 +161,30 @@ def test_what_is_made_goes_behind_a_link(tmp_path: Path) -> None:
 
 
 @pytest.mark.fault
+def test_what_is_made_replaces_a_link_to_a_file(tmp_path: Path) -> None:
+    # As DVC leaves one where its cache lies on another disk.
+    (tmp_path / "cached").write_text("old")
+    (tmp_path / "split").symlink_to(tmp_path / "cached")
+    (tmp_path / "made").write_text("new")
+    put(tmp_path / "made", tmp_path / "split")
+    assert (tmp_path / "split").read_text() == "new"
+    assert (tmp_path / "cached").read_text() == "old"
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("place", ["loop", "loop/inside", "file"])
+def test_a_link_to_itself_or_a_file_where_a_folder_is_to_be(tmp_path: Path, place: str) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "file").touch()
+    body = "from pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
+    done = launched(f"{body}with whole_folder(Path({place!r})):\n    pass", tmp_path)
+    assert (done.returncode, "Traceback" in done.stderr) == (1, False)
+    assert place.partition("/")[0] in done.stderr
+    assert ".partial" not in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "loop"]
+
+
+@pytest.mark.fault
 def test_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
     body = "from pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
     done = launched(f"{body}with whole_folder(Path('a' * 300)):\n    pass", tmp_path)
@@ -172,8 +197,9 @@ def test_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
 @pytest.mark.parametrize("streams", [">&-", "2>&-", "<&- >&- 2>&-"])
 def test_without_streams(tmp_path: Path, streams: str) -> None:
     script = (
-        "from pathlib import Path\nimport sys\nfrom galmorph.stages.launch import launch\n"
+        "from pathlib import Path\nimport os, sys\nfrom galmorph.stages.launch import launch\n"
         "def stage():\n    path = Path('made.txt')\n    with path.open('w') as file:\n"
+        "        assert all(os.get_inheritable(number) for number in (0, 1, 2))\n"
         "        print('said')\n        print('warned', file=sys.stderr)\n        sys.stdout.flush()\n"
         "        file.write('whole')\nlaunch(stage)\n"
     )

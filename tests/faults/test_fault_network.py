@@ -197,9 +197,23 @@ def test_an_answer_that_never_begins(tmp_path: Path, monkeypatch: pytest.MonkeyP
     first = b"" if again.startswith(b"HTTP") else b"HTTP/1.1 200 OK\r\n"
     started = time.monotonic()
     with Answers(first, again=again, pause=0.2) as answers:
-        assert asked_for(answers, tmp_path).endswith(f", {ATTEMPTS} times")
+        assert asked_for(answers, tmp_path) == f"the server fell silent for 1 s, {ATTEMPTS} times"
         assert answers.asked == ATTEMPTS
     assert time.monotonic() - started < 60
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("again", [b"x", bytes(65536)], ids=["drop by drop", "a flood"])
+@pytest.mark.parametrize("status", ["503 Busy", "302 Found\r\nLocation: /elsewhere"], ids=["busy", "elsewhere"])
+def test_a_refusal_without_an_end_is_not_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, status: str, again: bytes
+) -> None:
+    monkeypatch.setenv("GALMORPH_TIMEOUT", "1")
+    started = time.monotonic()
+    with Answers(f"HTTP/1.1 {status}\r\n\r\n".encode(), again=again, pause=0.01) as answers:
+        assert asked_for(answers, tmp_path).startswith("the server gave ")
+        assert answers.asked == ATTEMPTS
+    assert time.monotonic() - started < 30
 
 
 @pytest.mark.fault

@@ -184,7 +184,7 @@ def test_a_store_that_never_ends_its_list_of_runs(
     monkeypatch.setattr(
         store.client, "search_runs", lambda *given, **named: PagedList([] if pages == "empty" else found, "next")
     )
-    with pytest.raises(GalmorphError, match="there are more runs, and sends none"), store.explained():
+    with pytest.raises(GalmorphError, match="there are more runs, and sends none that are new"), store.explained():
         store.runs("run")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from galmorph.source_settings import StampsSettings
 from galmorph.sources.pictures import ENDINGS
 from galmorph.sources.stamps import read_stamps
 from galmorph.stamp import Reject, Stamp
-from galmorph.texttable import read_text_table, real_numbers, refuse_formulae, refuse_rows, require_columns
+from galmorph.texttable import FORMULA, read_text_table, real_numbers, refuse_formulae, refuse_rows, require_columns
 
 _SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
 
@@ -81,6 +82,8 @@ def stamp_targets(
             raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")
         if odd := [name for name in present if not is_text(name)]:
             raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
+        if odd := [name for name in present if re.match(FORMULA, name)]:
+            raise GalmorphError(f"{folder}: the name {odd[0]!r} is a formula to a spreadsheet; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:
         table = read_text_table(labels)

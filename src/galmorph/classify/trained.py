@@ -78,7 +78,7 @@ def read_ensemble(name: str, root: Path) -> Ensemble:
     if name not in known:
         raise GalmorphError(_unknown(name, known, root / MODELS))
     folder = root / records_folder(name, "confirmed")
-    # Of both, so that neither a record nor weights are lost without a word.
+    # Of both: of two files that belong together one may be lost.
     files = [*folder.glob("run-[0-9][0-9][0-9].npz"), *folder.glob("run-[0-9][0-9][0-9].weights.h5")]
     runs = sorted({int(path.name[4:7]) for path in files})
     everything = [load_run(folder, run, recorded_name(name), "confirmed") for run in runs]

@@ -113,8 +113,9 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     for needed in (GALAXIES, IMAGES, REJECTED):
         if not (project / needed).exists():
             raise GalmorphError(f"{project / needed}: no such file; run dvc repro cutouts, or dvc pull")
-    galaxies = read_table(project / GALAXIES)
-    known = read_table(project / GALAXIES, ["objid"])["objid"]
+    columns = dict.fromkeys(["objid", *table_columns(project / GALAXIES)])
+    galaxies = read_table(project / GALAXIES, list(columns))
+    known = galaxies["objid"]
     rows = np.flatnonzero((known == objid).to_numpy())
     if not rows.size:
         rejected = _rejected(project / REJECTED)

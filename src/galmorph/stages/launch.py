@@ -61,7 +61,7 @@ def _terminate(number: int, frame: object) -> None:
 def _open_streams() -> None:
     """Give a process that was started without its streams (`>&-`) streams to nowhere, else a file takes their place."""
     while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
-        pass
+        os.set_inheritable(handle, True)
     os.close(handle)
     if sys.stdout is None:
         sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
