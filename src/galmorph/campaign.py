@@ -11,7 +11,8 @@ from pathlib import Path
 from galmorph.atomic import PARTIAL
 from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign, code_hash
-from galmorph.records import file_sha256, load_record, record_name, weights_name
+from galmorph.records import load_record, record_name, weights_name
+from galmorph.regular import file_sha256
 from galmorph.run import run_one
 from galmorph.workers import spread
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -12,7 +11,7 @@ from pathlib import Path, PurePosixPath
 import pandas as pd
 
 from galmorph.errors import GalmorphError
-from galmorph.regular import is_text
+from galmorph.regular import file_sha256, is_text
 from galmorph.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
 
 NAME = "manifest.csv"
@@ -29,12 +28,6 @@ class Entry:
     url: str
 
 
-def sha256(path: Path) -> str:
-    """Return the sha256 of a file, in hexadecimal digits."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
 def _files(folder: Path) -> list[str]:
     found = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
     return sorted(name for name in found if name != NAME)
@@ -42,7 +35,7 @@ def _files(folder: Path) -> list[str]:
 
 def _hashes(folder: Path, names: list[str]) -> list[str]:
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return list(threads.map(lambda name: sha256(folder / name), names))
+        return list(threads.map(lambda name: file_sha256(folder / name), names))
 
 
 def write_manifest(folder: Path, urls: Mapping[str, str]) -> int:

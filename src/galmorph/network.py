@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
-from galmorph.records import file_sha256
+from galmorph.regular import file_sha256
 from galmorph.settings import NetworkSettings
 
 HDF5_BYTES = 8192  # at most, that an array takes in the file beyond its numbers

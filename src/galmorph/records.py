@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
-from galmorph.regular import file_bytes, regular
+from galmorph.regular import file_bytes
 
 FORMAT = 3
 CONTENTS = "sha256"  # of everything else in the file
@@ -147,18 +147,6 @@ def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
         total.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
         total.update(values.tobytes())
     return total.hexdigest()
-
-
-def file_sha256(path: Path) -> str:
-    """Return the sha256 of a file, by which a record knows its weights.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
-    with regular(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def load_record(path: Path) -> Record:

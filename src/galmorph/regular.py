@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 
 MOST = 2**28  # bytes of a file that is read at once; a frame has up to 13 million
@@ -40,3 +41,15 @@ def file_bytes(path: Path) -> bytes:
     if regular(path).stat().st_size > MOST:
         raise OSError(f"more than {MOST:,} bytes")
     return path.read_bytes()
+
+
+def file_sha256(path: Path) -> str:
+    """Return the sha256 of a file, in hexadecimal digits.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read, or is no regular file.
+    """
+    with regular(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -8,7 +8,8 @@ from pathlib import Path
 from galmorph.download import Mirror
 from galmorph.errors import GalmorphError
 from galmorph.fetch import Download
-from galmorph.manifest import Entry, check_folder, read_manifest, sha256
+from galmorph.manifest import Entry, check_folder, read_manifest
+from galmorph.regular import file_sha256
 
 log = logging.getLogger(__name__)
 
@@ -63,7 +64,7 @@ def _has_address(path: str, entries: dict[str, Entry]) -> bool:
 
 def _again(entry: Entry, mirror: Mirror) -> Download:
     def check(path: Path) -> None:
-        if sha256(path) != entry.sha256:
+        if file_sha256(path) != entry.sha256:
             raise GalmorphError(f"{path}: other bytes than the manifest's: the server's file, or the manifest, changed")
 
     return Download(entry.url, entry.path, check, entry.size, entry.size)

@@ -18,7 +18,8 @@ from galmorph.classify import Ensemble, load_ensemble
 from galmorph.classify.trained import known_models
 from galmorph.errors import GalmorphError
 from galmorph.network import load_weights, save_weights
-from galmorph.records import file_sha256, load_record, record_name, save_record, weights_name
+from galmorph.records import load_record, record_name, save_record, weights_name
+from galmorph.regular import file_sha256
 from made_trained_study import CUTOUTS, write_yaml
 from parameters import SMALL_NETWORK, changed, committed, settings_with
 

@@ -19,7 +19,8 @@ from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.protocol import PHASES, selected_epoch
 from galmorph.pyfunc import StampClassifier
-from galmorph.records import file_sha256, load_phase, load_record, record_name, save_record, weights_name
+from galmorph.records import load_phase, load_record, record_name, save_record, weights_name
+from galmorph.regular import file_sha256
 from galmorph.settings import Settings
 from galmorph.stages.declared import declared_records
 from galmorph.stages.train import note_epoch, read_epoch
