@@ -16,6 +16,7 @@ import pytest
 from damage import DAMAGES, damage, empty, flipped, page, truncated
 from framemaker import objid, table2_row, write_dr7, write_table2, write_tsfield
 from galmorph.datafiles import open_stamps, read_table
+from galmorph.engine import prepare_device
 from galmorph.errors import GalmorphError
 from galmorph.frames import read_frame, read_tsfield
 from galmorph.galaxyzoo import read_table2
@@ -134,6 +135,7 @@ def test_record(tmp_path: Path, how: Damage) -> None:
 @pytest.mark.parametrize("how", [truncated, empty, page], ids=lambda how: how.__name__)
 @pytest.mark.fault
 def test_weights(tmp_path: Path, how: Damage) -> None:
+    prepare_device()  # before anything else of TensorFlow's, or it can no longer be chosen
     network = settings_with({"network": SMALL_NETWORK}).network
     rng = np.random.default_rng(2)
     shapes = [(3, 3, 1, 4), (4,), (3, 3, 4, 4), (4,), (16, 8), (8,), (8, 2), (2,)]
