@@ -55,7 +55,7 @@ def _told(error: Exception) -> str:
     """Return what pyarrow says of a row, briefly, and with its line in the file."""
     if "straddl" in str(error):
         return f"a row of more than {BLOCK:,} bytes, or a quote that is not closed"
-    words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120, placeholder=" ...")
+    words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120)
     return re.sub(r"Row #(\d+):", lambda found: f"line {int(found[1]) + _FIRST_LINE - 1}:", words)
 
 
