@@ -91,7 +91,7 @@ def test_its_answers_elsewhere_are_scores_with_the_md5_of_what_was_shown(tested:
 
 def test_another_number_of_galaxies_is_refused(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
     np.save(tmp_path / "few.npy", np.zeros((10, 16, 16), np.float32))
-    with pytest.raises(GalmorphError, match=r"few\.npy: 10 stamps, the split asks for number"):
+    with pytest.raises(GalmorphError, match=r"split\.parquet: rows beyond the 10 stamps, in run"):
         run_tests(campaign, confirmed, {"few": (tmp_path / "few.npy", campaign.split)}, tmp_path / "tested")
 
 

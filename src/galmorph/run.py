@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from galmorph.datafiles import open_stamps, read_table
+from galmorph.datafiles import REMEDY, open_stamps, read_table
 from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
 from galmorph.protocol import generator, network_purpose
@@ -50,13 +50,15 @@ def peak_memory() -> int:
     return held if sys.platform == "darwin" else held * 1024
 
 
-def parts_of(split: Path, campaign: Campaign, run: int) -> dict[str, tuple[Any, Any]]:
+def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str, tuple[Any, Any]]:
     """Return the parts of one run's split.
 
     Parameters
     ----------
     split
         A split, of the campaign itself or of a level that it is tested at.
+    stamps
+        How many there are of its galaxies.
     campaign
         Its classes, in their order, and the phase whose draws it has.
     run
@@ -65,9 +67,24 @@ def parts_of(split: Path, campaign: Campaign, run: int) -> dict[str, tuple[Any, 
     Returns
     -------
     part -> rows (n,) int64, class numbers (n,) uint8.
+
+    Raises
+    ------
+    GalmorphError
+        If the split knows no such run, has a row without a stamp or another class, or tests on what trains.
     """
-    table = read_table(split, filters=[("phase", "==", campaign.drawn_as), ("run", "==", run)])
+    wanted = [("phase", "==", campaign.drawn_as), ("run", "==", run)]
+    table = read_table(split, ["row", "class", "part"], wanted)
     numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
+    trains = table["part"] == "train"
+    faults = {
+        "no galaxies that train, or none that test": not {"train", "test"} <= set(table["part"]),
+        f"rows beyond the {stamps:,} stamps": not table["row"].between(0, stamps - 1).all(),
+        f"classes other than {', '.join(numbers)}": not table["class"].isin(numbers).all(),
+        "galaxies that train and test": table["row"][~trains].isin(table["row"][trains]).any(),
+    }
+    if found := [fault for fault, there in faults.items() if there]:
+        raise GalmorphError(f"{split}: {found[0]}, in run {run} of the {campaign.drawn_as} phase; {REMEDY}")
     return {
         str(name): (members["row"].to_numpy(np.int64), members["class"].map(numbers).to_numpy(np.uint8))
         for name, members in table.groupby("part", sort=False)
@@ -126,7 +143,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         campaign.protocol.seed, campaign.drawn_as, run, network_purpose(campaign.condition.model_dump(mode="json"))
     )
     n_classes = len(campaign.condition.classes)
-    parts = parts_of(campaign.split, campaign, run)
+    parts = parts_of(campaign.split, len(images), campaign, run)
     confirmed = campaign.phase == "confirmed"
     validation = parts.pop(VALIDATION, None)
     judged = {name: part for name, part in parts.items() if name == "test" or (confirmed and name != "train")}
@@ -135,11 +152,12 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         for name, (rows, labels) in parts.items()
         if name in ("train", "test")
     }
-    watched = {
-        level: (path, *parts_of(split, campaign, run)["test"]) for level, (path, split) in campaign.watched.items()
-    }
+    watched = {}
+    for level, (path, split) in campaign.watched.items():
+        seen = open_stamps(path)
+        watched[level] = (seen, *parts_of(split, len(seen), campaign, run)["test"])
     if validation is not None and campaign.phase == "selected":
-        watched[VALIDATION] = (campaign.images, *validation)
+        watched[VALIDATION] = (images, *validation)
     start = None
     if campaign.start is not None:
         samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
@@ -158,7 +176,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             epochs=campaign.epochs,
             chance=chance,
             start=start,
-            watched={name: np.asarray(open_stamps(path)[rows]) for name, (path, rows, _) in watched.items()},
+            watched={name: np.asarray(seen[rows]) for name, (seen, rows, _) in watched.items()},
             on_epoch=tick,
         )
     except GalmorphError as error:

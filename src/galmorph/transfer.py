@@ -100,9 +100,7 @@ def answers(campaign: Campaign, weights: Path, record: Record, levels: Levels) -
     given = {}
     for name, (path, split) in levels.items():
         images = open_stamps(path)
-        rows, truth = parts_of(split, campaign, record.run)["test"]
-        if rows.size and rows.max() >= len(images):
-            raise GalmorphError(f"{path}: {len(images)} stamps, the split asks for number {rows.max()}; run dvc repro")
+        rows, truth = parts_of(split, len(images), campaign, record.run)["test"]
         if machine is None:
             size, count = images.shape[-1], len(record.classes)
             machine = engine(campaign.network, campaign.training, size, count)

@@ -24,8 +24,10 @@ from galmorph.manifest import write_manifest
 from galmorph.network import load_weights, save_weights
 from galmorph.paramsfile import load_settings
 from galmorph.records import load_record, save_record
+from galmorph.run import parts_of
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.verification import verify
+from made_campaign import made_campaign
 from made_records import made_record
 from parameters import ROOT, SMALL_NETWORK, settings_with
 
@@ -113,6 +115,40 @@ def test_stamps_and_galaxies(tmp_path: Path, how: Damage) -> None:
             continue
         with pytest.raises(GalmorphError, match=rf"{name}: not .*dvc checkout restores it"):
             read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("row", 150, "rows beyond the 150 stamps"),
+        ("row", -1, "rows beyond the 150 stamps"),
+        ("class", "quasar", "classes other than spiral, elliptical, uncertain"),
+        ("part", "train", "no galaxies that train, or none that test"),
+        ("run", 7, "no galaxies that train, or none that test"),
+        ("phase", None, "no column phase"),
+    ],
+)
+@pytest.mark.fault
+def test_a_split_of_other_galaxies(tmp_path: Path, column: str, value: int | str | None, said: str) -> None:
+    campaign = made_campaign(tmp_path)
+    split = pd.read_parquet(campaign.split)
+    if value is None:
+        split = split.drop(columns=column)
+    else:
+        split.loc[(split["phase"] == "confirmed") & (split["run"] == 2), column] = value
+    split.to_parquet(campaign.split)
+    with pytest.raises(GalmorphError, match=rf"split\.parquet: {said}.*dvc checkout restores it"):
+        parts_of(campaign.split, 150, campaign, 2)
+
+
+@pytest.mark.fault
+def test_a_split_whose_test_part_trains(tmp_path: Path) -> None:
+    campaign = made_campaign(tmp_path)
+    split = pd.read_parquet(campaign.split)
+    tested = split[(split["phase"] == "confirmed") & (split["run"] == 1) & (split["part"] == "test")]
+    pd.concat([split, tested.head(1).assign(part="train")]).to_parquet(campaign.split)
+    with pytest.raises(GalmorphError, match=r"split\.parquet: galaxies that train and test, in run 1 of the confirmed"):
+        parts_of(campaign.split, 150, campaign, 1)
 
 
 @damaged
