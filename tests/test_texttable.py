@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import gzip
+import io
+import threading
+from collections.abc import Generator
 from pathlib import Path
+from typing import cast
 
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -67,3 +72,31 @@ def test_a_line_break_within_a_cell(tmp_path: Path) -> None:
         read_text_table(path)
     with pytest.raises(GalmorphError, match="2 lines for 1 rows; remove line breaks within cells"):
         copy_rows(path, [0], 1, tmp_path / "copy.csv")
+
+
+@pytest.mark.parametrize("number", [2, 301])
+def test_a_row_far_into_the_file_is_named_by_its_line(tmp_path: Path, number: int) -> None:
+    lines = ["a,b", *(f"{row},x" for row in range(400))]
+    lines[number - 1] += ",y"
+    (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
+    with pytest.raises(GalmorphError, match=f"line {number}: Expected 2 columns, got 3"):
+        read_text_table(tmp_path / "t.csv")
+
+
+@pytest.mark.fault
+def test_a_table_that_is_left_in_the_middle_is_not_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that reads ahead of whoever has left, and closed the file, takes the process down with it."""
+    readers = set()
+
+    class Watched(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            readers.add(threading.get_ident())
+            return super().read(size)
+
+    table = b"a,b\n" + b"1,x\n" * 200_000
+    monkeypatch.setattr(texttable, "_open", lambda path: Watched(table))
+    blocks = cast("Generator[pd.DataFrame, None, None]", read_blocks(tmp_path / "t.csv"))
+    first = next(blocks)
+    blocks.close()
+    assert 0 < len(first) < 200_000
+    assert readers == {threading.get_ident()}

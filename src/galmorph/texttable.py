@@ -51,12 +51,25 @@ def _columns(stream: IO[bytes], path: Path) -> list[str]:
     return columns
 
 
-def _told(error: Exception) -> str:
-    """Return what pyarrow says of a row, briefly, and with its line in the file."""
-    if "straddl" in str(error):
-        return f"a row of more than {BLOCK:,} bytes, or a quote that is not closed"
+def _told(error: Exception, first: int) -> str:
+    """Return what pyarrow says of a row, briefly, and with its line in the file; `first` rows came before its own."""
     words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120)
-    return re.sub(r"Row #(\d+):", lambda found: f"line {int(found[1]) + _FIRST_LINE - 1}:", words)
+    return re.sub(r"Row #(\d+):", lambda found: f"line {first + int(found[1]) + _FIRST_LINE - 1}:", words)
+
+
+def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+    """Read whole lines, about `BLOCK` bytes of them at once."""
+    rest = b""
+    while block := stream.read(BLOCK):
+        rest += block
+        end = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
+        if not end and len(rest) > BLOCK:
+            raise csv.Error(f"a row of more than {BLOCK:,} bytes")
+        if end:
+            yield rest[:end]
+        rest = rest[end:]
+    if rest:
+        yield rest
 
 
 def _refuse_line_breaks(batch: pa.RecordBatch, first: int, path: Path) -> None:
@@ -71,17 +84,27 @@ def _refuse_line_breaks(batch: pa.RecordBatch, first: int, path: Path) -> None:
 
 
 def _batches(stream: IO[bytes], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Read the rows below the header, all of whose cells are text."""
-    try:
-        yield from pacsv.open_csv(
-            stream,
-            pacsv.ReadOptions(column_names=columns, block_size=BLOCK, use_threads=False),
-            pacsv.ParseOptions(newlines_in_values=True),
-            pacsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
-        )
-    except pa.ArrowInvalid as error:
-        if str(error) != "Empty CSV file":
-            raise
+    """Read the rows below the header, all of whose cells are text.
+
+    pyarrow is given bytes, never the file: it reads ahead in a thread of its own, and where a Python file is closed
+    meanwhile the process can crash.
+    """
+    rows = 0
+    for piece in _pieces(stream):
+        try:
+            table = pacsv.read_csv(
+                pa.BufferReader(piece),
+                pacsv.ReadOptions(column_names=columns, block_size=len(piece) + 1, use_threads=False),
+                pacsv.ParseOptions(newlines_in_values=True),
+                pacsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+            )
+        except pa.ArrowInvalid as error:
+            if str(error) == "Empty CSV file":
+                continue  # blank lines alone
+            raise csv.Error(_told(error, rows)) from None
+        yield from table.to_batches()
+        rows += table.num_rows
+    if not rows:
         yield pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in columns], names=columns)
 
 
@@ -111,9 +134,7 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     except (OSError, EOFError, zlib.error) as error:
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
     except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise GalmorphError(
-            f"{path}: not a CSV table ({_told(error)}); correct the table, or fetch the file again"
-        ) from None
+        raise GalmorphError(f"{path}: not a CSV table ({error}); correct the table, or fetch the file again") from None
     if rows == 0 and not may_be_empty:
         raise GalmorphError(f"{path}: a header and no rows; put the table in its place")
 
