@@ -12,11 +12,11 @@ from collections.abc import Callable
 import numpy as np
 
 from benchmarks.work import BATCH, EVALUATION, MATRIX, WARM_UP, made_data, settings
-from galmorph.quiet import import_tensorflow
 
 
 def plain_keras(precision: str) -> Callable[[int], None]:
     """Return `keras.Model.fit` on all cores, as a user would write it."""
+    # Before the project's own import of it, which sets what it needs: plain Keras has the environment it is given.
     import keras
 
     from galmorph.network import build_network
@@ -57,9 +57,8 @@ def engine(precision: str) -> Callable[[int], None]:
 
 def matrix_product(precision: str) -> Callable[[int], None]:
     """Return products of two square matrices, on one thread."""
-    import tensorflow as tf
-
     from galmorph.engine import prepare_device
+    from galmorph.quiet import tf
 
     prepare_device()
     kind = tf.float32 if precision == "float32" else tf.bfloat16
@@ -75,9 +74,6 @@ def matrix_product(precision: str) -> Callable[[int], None]:
 
 def main() -> None:
     kind, precision = sys.argv[1:]
-    # Plain Keras has the environment that it is given; the project's own import sets what it needs.
-    if kind != "plain_keras":
-        import_tensorflow()
     work = {"plain_keras": plain_keras, "engine": engine, "matrix_product": matrix_product}[kind](precision)
     work(WARM_UP)
     print("ready", flush=True)

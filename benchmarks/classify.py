@@ -76,9 +76,6 @@ def alone(project: Path) -> float:
 
 def rows() -> list[tuple[str, float, float]]:
     """Return rows of (what, stamps a second, the least that it may be)."""
-    from galmorph.quiet import import_tensorflow
-
-    import_tensorflow()
     from galmorph.engine import prepare_device
 
     prepare_device()

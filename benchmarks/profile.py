@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from benchmarks.child import engine
 from benchmarks.work import processor
-from galmorph.quiet import import_tensorflow
+from galmorph.quiet import tf
 
 LAYERS = {
     "MatMul": "dense layers",
@@ -35,8 +35,6 @@ def kind(operation: str) -> str:
 
 
 def main() -> None:
-    import_tensorflow()
-    import tensorflow as tf
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     work = engine("float32")

@@ -3,15 +3,10 @@
 import numpy as np
 import pytest
 
-from galmorph.quiet import import_tensorflow
+from galmorph.engine import Engine, prepare_device, seen_side
+from galmorph.network import build_network, initialise
+from galmorph.quiet import keras
 from parameters import SMALL_NETWORK, settings_with
-
-import_tensorflow()
-
-import keras  # noqa: E402
-
-from galmorph.engine import Engine, prepare_device, seen_side  # noqa: E402
-from galmorph.network import build_network, initialise  # noqa: E402
 
 
 @pytest.fixture(autouse=True, scope="module")

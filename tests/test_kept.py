@@ -19,7 +19,6 @@ from galmorph.campaign import run_campaign
 from galmorph.content import ConditionRecords
 from galmorph.errors import GalmorphError
 from galmorph.plan import file_md5
-from galmorph.quiet import import_tensorflow
 from galmorph.records import load_phase, record_name, weights_name
 from galmorph.tracking import Store
 from made_campaign import made_campaign
@@ -55,7 +54,6 @@ def store(condition: ConditionRecords, tmp_path_factory: pytest.TempPathFactory)
 @pytest.fixture
 def load(store: Store, monkeypatch: pytest.MonkeyPatch) -> Callable[[], mlflow.pyfunc.PyFuncModel]:
     # Its one thread must be asked for before TensorFlow's first use, and other tests in this process need it.
-    import_tensorflow()
     from galmorph.engine import prepare_device
 
     prepare_device()

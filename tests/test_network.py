@@ -1,12 +1,8 @@
 import numpy as np
 import pytest
 
-from galmorph.quiet import import_tensorflow
+from galmorph.network import HDF5_BYTES, build_network, initialise, loss_function, save_weights
 from parameters import SMALL_NETWORK, settings_with
-
-import_tensorflow()
-
-from galmorph.network import HDF5_BYTES, build_network, initialise, loss_function, save_weights  # noqa: E402
 
 SIZE = 16
 SMALL = settings_with({"network": SMALL_NETWORK}).network

@@ -3,19 +3,14 @@ from typing import Any
 import numpy as np
 import pytest
 
+from galmorph.engine import Engine, engine, prepare_device
 from galmorph.errors import GalmorphError
 from galmorph.protocol import generator
-from galmorph.quiet import import_tensorflow
+from galmorph.quiet import tf
+from galmorph.scaling import softening
 from galmorph.settings import NetworkSettings, TrainingSettings
+from galmorph.training import HISTORY, Sample, train
 from parameters import SMALL_NETWORK, settings_with
-
-import_tensorflow()
-
-import tensorflow as tf  # noqa: E402
-
-from galmorph.engine import Engine, engine, prepare_device  # noqa: E402
-from galmorph.scaling import softening  # noqa: E402
-from galmorph.training import HISTORY, Sample, train  # noqa: E402
 
 SIZE = 16
 

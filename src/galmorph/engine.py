@@ -16,11 +16,10 @@ from __future__ import annotations
 import functools
 from typing import Any
 
-import keras
 import numpy as np
-import tensorflow as tf
 
 from galmorph.network import build_network, initialise, loss_function
+from galmorph.quiet import keras, tf
 from galmorph.settings import NetworkSettings, TrainingSettings
 
 # keras.optimizers.Adam's defaults; the momentum is the usual one.

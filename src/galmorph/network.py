@@ -6,13 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
-import keras
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from galmorph.atomic import whole_file
 from galmorph.errors import GalmorphError
+from galmorph.quiet import keras, tf
 from galmorph.regular import file_sha256
 from galmorph.settings import NetworkSettings
 

@@ -16,7 +16,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.quiet import import_tensorflow
 from galmorph.records import Record, load_record
 from galmorph.scaling import scaled
 from galmorph.settings import NetworkSettings, TrainingSettings
@@ -45,7 +44,6 @@ class StampClassifier:
     """
 
     def __init__(self, record: Record, weights: Path, side: int) -> None:
-        import_tensorflow()
         from galmorph.engine import Engine
         from galmorph.network import load_weights
 
@@ -74,7 +72,7 @@ class StampClassifier:
         GalmorphError
             If the stamps have another shape, or a pixel is not finite.
         """
-        import tensorflow as tf
+        from galmorph.quiet import tf
 
         images = np.asarray(stamps, dtype=np.float32)
         if images.ndim != 3 or images.shape[1:] != (self.side, self.side):

@@ -17,7 +17,6 @@ from galmorph.datafiles import REMEDY, open_stamps, read_table
 from galmorph.errors import GalmorphError
 from galmorph.plan import DECISIVE_MODULES, Campaign, code_hash
 from galmorph.protocol import generator, network_purpose
-from galmorph.quiet import import_tensorflow
 from galmorph.records import VALIDATION, Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.workers import tick
 
@@ -132,7 +131,6 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             "bring it to the same commit and start it anew"
         )
     # In a worker process: only there is TensorFlow needed.
-    import_tensorflow()
     from galmorph.engine import prepare_device
     from galmorph.network import load_weights, save_weights
     from galmorph.training import Sample, Start, train

@@ -8,11 +8,11 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from galmorph.engine import engine, prepare_device
 from galmorph.errors import GalmorphError
+from galmorph.quiet import tf
 from galmorph.scaling import Images, scaled, softening
 from galmorph.settings import NetworkSettings, TrainingSettings
 

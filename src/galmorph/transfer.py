@@ -12,7 +12,6 @@ from galmorph.datafiles import open_stamps
 from galmorph.errors import GalmorphError
 from galmorph.levels import TRANSFER
 from galmorph.plan import Campaign, code_hash, file_md5
-from galmorph.quiet import import_tensorflow
 from galmorph.records import Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.run import parts_of
 from galmorph.workers import spread
@@ -88,11 +87,9 @@ def answers(campaign: Campaign, weights: Path, record: Record, levels: Levels) -
 
     The images are scaled with the constant of the run's own training part, whichever level they are of.
     """
-    import_tensorflow()
-    import tensorflow as tf
-
     from galmorph.engine import engine, prepare_device
     from galmorph.network import load_weights
+    from galmorph.quiet import tf
     from galmorph.scaling import scaled
 
     prepare_device()

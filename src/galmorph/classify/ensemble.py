@@ -15,7 +15,6 @@ from numpy.typing import ArrayLike, NDArray
 
 from galmorph.classify.doubts import doubts
 from galmorph.errors import GalmorphError
-from galmorph.quiet import import_tensorflow
 from galmorph.scaling import scaled
 from galmorph.settings import CutoutSettings, NetworkSettings, TrainingSettings
 from galmorph.source_settings import StampsSettings
@@ -111,10 +110,8 @@ class Ensemble:
         -------
         (networks, n, K) float32.
         """
-        import_tensorflow()
-        import tensorflow as tf
-
         from galmorph.engine import engine, prepare_device
+        from galmorph.quiet import tf
 
         prepare_device()
         size, count = self.cutouts.stamp_size, len(self.classes)

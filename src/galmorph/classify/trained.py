@@ -21,7 +21,6 @@ from galmorph.datafiles import read_table
 from galmorph.errors import GalmorphError
 from galmorph.levels import TRANSFER
 from galmorph.paramsfile import load_settings
-from galmorph.quiet import import_tensorflow
 from galmorph.records import Record, load_run, weights_name
 from galmorph.settings import NetworkSettings, Settings, TrainingSettings
 from galmorph.splits import EVALUATION_CLASSES
@@ -165,7 +164,6 @@ def _settings(kind: type[Trained], record: Record, name: str, folder: Path) -> T
 
 
 def _weights(path: Path, network: NetworkSettings, cutting: Cutting, record: Record) -> list[NDArray[np.float32]]:
-    import_tensorflow()
     from galmorph.engine import prepare_device
     from galmorph.network import load_weights
 

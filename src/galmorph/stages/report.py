@@ -15,7 +15,6 @@ from galmorph.atomic import put
 from galmorph.datafiles import open_stamps, read_table
 from galmorph.frames import read_frame
 from galmorph.plan import file_md5
-from galmorph.quiet import import_tensorflow
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
@@ -69,7 +68,6 @@ def first_table2_row() -> dict[str, object] | None:
 
 def layer_drawings(chosen: Settings) -> list[LayerDrawing]:
     """Describe the built network of the first condition, layer by layer, for its figure."""
-    import_tensorflow()
     from galmorph.network import describe
 
     first = next(iter(chosen.conditions.values()))
