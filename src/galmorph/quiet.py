@@ -1,7 +1,8 @@
-"""TensorFlow and Keras as the project uses them: with oneDNN's kernels, and without TensorFlow's greeting.
+"""TensorFlow and Keras as the project uses them: the same in every process, and without TensorFlow's greeting.
 
 Whatever needs them takes them from here, `from galmorph.quiet import keras, tf`, and never from their own packages:
-TensorFlow reads what is set here once, when it is first imported in a process.
+most of what is set here is read once, when they are first imported in a process. What depends on the processor, on a
+variable of the shell or on a file in somebody's home is nothing to decide bytes.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ import tempfile
 
 __all__ = ["keras", "tf"]
 
-# oneDNN is off by default on processors without AVX-512 VNNI, where its kernels are just as much faster; and what
-# depends on the processor, or on a variable of the shell, is nothing to decide bytes.
+# oneDNN is off by default on processors without AVX-512 VNNI, where its kernels are just as much faster.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.stderr.flush()
 # The lines come from compiled code, which writes to the file descriptor and not to sys.stderr.
 _kept = os.dup(2)
@@ -30,3 +31,6 @@ with tempfile.TemporaryFile() as _greeting:
     finally:
         os.dup2(_kept, 2)
         os.close(_kept)
+# Whatever ~/.keras/keras.json says.
+keras.config.set_floatx("float32")
+keras.config.set_image_data_format("channels_last")
