@@ -22,6 +22,7 @@ def made_record(
     epochs: int = 4,
     classes: tuple[str, ...] = ("spiral", "elliptical"),
     fingerprint: str | None = None,
+    runs: int = 3,
 ) -> Record:
     """Return a record with seeded random answers; the same arguments give the same record."""
     rng = np.random.default_rng([run, len(phase), len(condition), epochs])
@@ -48,7 +49,12 @@ def made_record(
         run=run,
         classes=classes,
         fingerprint=fingerprint or f"{condition}-{phase}",
-        parameters={"training.learning_rate": 0.0003, "network.filters": [4, 4], "epochs_trained": epochs},
+        parameters={
+            "training.learning_rate": 0.0003,
+            "network.filters": [4, 4],
+            "protocol.runs": runs,
+            "epochs_trained": epochs,
+        },
         data={"images": "0" * 32, "split": "1" * 32},
         softening=6.25,
         history=history,
@@ -73,7 +79,8 @@ def made_condition(
         files[phase] = [place / record_name(run) for run in range(1, runs + 1)]
         for run, path in enumerate(files[phase], start=1):
             fingerprint = f"{name}-{phase}{campaign}"
-            save_record(path, made_record(name, phase, run, 4 if phase == "selected" else 3, classes, fingerprint))
+            epochs = 4 if phase == "selected" else 3
+            save_record(path, made_record(name, phase, run, epochs, classes, fingerprint, runs))
         phases[phase] = [load_record(path) for path in files[phase]]
     data = {"images": Path("data/cutouts/images.npy"), "split": Path(f"data/splits/{name}.parquet")}
     return ConditionRecords(name, 3, phases, files, data)

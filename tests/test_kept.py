@@ -5,16 +5,19 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import urlparse
 
 import mlflow.pyfunc
 import numpy as np
 import pytest
 from mlflow.exceptions import MlflowException
 
+from damage import damage, empty, page, truncated
 from galmorph.campaign import run_campaign
 from galmorph.content import ConditionRecords
 from galmorph.errors import GalmorphError
@@ -141,6 +144,30 @@ def test_a_lost_network_is_logged_again_and_a_stray_one_removed(store: Store, co
     store.client.create_logged_model(store.experiment.experiment_id, "stray", tags=ours)
     assert store.sync([condition]).kept == 4
     assert models(store) == [("three_class-01", "READY", "current")]
+
+
+@pytest.mark.fault
+def test_a_network_whose_files_are_gone_is_logged_again(store: Store, condition: ConditionRecords) -> None:
+    (before,) = store.client.search_logged_models([store.experiment.experiment_id])
+    shutil.rmtree(urlparse(before.artifact_location).path)
+    store.sync([condition])
+    (after,) = store.client.search_logged_models([store.experiment.experiment_id])
+    assert (Path(urlparse(after.artifact_location).path) / "MLmodel").exists()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("how", [truncated, empty, page, None])
+def test_stamps_that_are_damaged_are_not_the_stores_fault(
+    condition: ConditionRecords, tmp_path: Path, how: Callable[[bytes], bytes] | None
+) -> None:
+    images = Path(shutil.copy(condition.data["images"], tmp_path / "images.npy"))
+    if how is None:
+        np.save(images, np.load(images)[:1])
+    else:
+        damage(images, how)
+    fresh = Store(f"sqlite:///{tmp_path / 'mlflow.db'}", "survey", tmp_path / "mlartifacts")
+    with pytest.raises(GalmorphError, match=r"^\S*images\.npy: .*dvc (repro|checkout)"):
+        fresh.sync([dataclasses.replace(condition, data={**condition.data, "images": images})])
 
 
 def test_a_persons_own_model_is_left_alone(store: Store, condition: ConditionRecords) -> None:

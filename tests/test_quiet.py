@@ -47,7 +47,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.Co
     """What a process says that imports the engine first: as it comes, and where shell and home have other ideas."""
     home = tmp_path_factory.mktemp("home")
     (home / "keras.json").write_text(json.dumps({"floatx": "float64", "image_data_format": "channels_first"}))
-    odd = {"TF_ENABLE_ONEDNN_OPTS": "0", "KERAS_BACKEND": "jax", "KERAS_HOME": str(home)}
+    odd = {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "AVX2", "KERAS_BACKEND": "jax", "KERAS_HOME": str(home)}
+    odd["TF_XLA_FLAGS"] = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"
     plain = {name: value for name, value in os.environ.items() if name not in odd}
     plain |= {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"}
     return {

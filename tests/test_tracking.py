@@ -1,6 +1,8 @@
 import dataclasses
 import sqlite3
 from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlparse
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from galmorph.content import DataFile
 from galmorph.errors import GalmorphError
 from galmorph.evaluation import scores
 from galmorph.experiment import CONFUSION_PICTURE, data_held, data_input
-from galmorph.records import Evaluation
+from galmorph.records import Evaluation, record_name
 from galmorph.report.queries import load_results
 from made_records import made_condition, open_store
 
@@ -135,6 +137,11 @@ def damage_orphan(store, run):
 def damage_data(store, run):
     wrong = DataFile("data/cutouts/images.npy", "f" * 32, "training")
     store.client.log_inputs(run.info.run_id, [data_input(wrong)])
+
+
+def damage_record(store, run):
+    path = Path(urlparse(run.info.artifact_uri).path) / record_name(2)
+    path.write_bytes(path.read_bytes()[:50])
 
 
 def damage_parent(store, run):

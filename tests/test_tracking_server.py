@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from galmorph.experiment import default_uri
+from galmorph.address import default_uri
 from galmorph.report.queries import load_results
 from galmorph.tracking import Store
 from made_records import made_condition

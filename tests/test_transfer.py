@@ -14,7 +14,7 @@ from galmorph.campaign import run_campaign
 from galmorph.content import run_content
 from galmorph.errors import GalmorphError
 from galmorph.plan import Campaign, Origin, code_hash, file_md5
-from galmorph.records import load_phase, load_record, record_name, weights_name
+from galmorph.records import load_phase, load_record, record_name, save_record, weights_name
 from galmorph.run import run_one
 from galmorph.transfer import Levels
 from galmorph.transfer import tested_campaign as run_tests
@@ -100,6 +100,29 @@ def test_torn_weights_are_refused(campaign: Campaign, confirmed: Path, levels: L
     (tmp_path / "confirmed" / weights_name(2)).write_bytes(b"nothing")
     with pytest.raises(GalmorphError, match=r"run-002\.weights\.h5: not the weights of this network"):
         run_tests(campaign, tmp_path / "confirmed", levels, tmp_path / "tested")
+
+
+@pytest.mark.fault
+def test_networks_of_other_settings_are_refused(
+    campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path
+) -> None:
+    other = dataclasses.replace(campaign, training=campaign.training.model_copy(update={"scaling": "linear"}))
+    assert other.training != campaign.training
+    with pytest.raises(GalmorphError, match=r"run-00\d\.npz: trained with other settings than params\.yaml has"):
+        run_tests(other, confirmed, levels, tmp_path / "tested")
+
+
+@pytest.mark.fault
+def test_fine_tuning_goes_on_from_no_network_of_another_campaign(
+    campaign: Campaign, confirmed: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(confirmed, tmp_path / "confirmed")
+    path = tmp_path / "confirmed" / record_name(2)
+    right = load_record(path)
+    save_record(path, dataclasses.replace(right, fingerprint="another"))
+    tuned = dataclasses.replace(campaign, start=Origin(path.parent, "three_class", right.fingerprint, 12))
+    with pytest.raises(GalmorphError, match=r"run-002\.npz: of another campaign than run 1"):
+        run_one(tuned, code_hash(), 2, tmp_path)
 
 
 def test_fine_tuning_goes_on_from_the_network_and_its_scaling(

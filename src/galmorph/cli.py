@@ -46,7 +46,7 @@ def check() -> None:
 
 def sync(ui: str | None = None) -> None:
     """Make the MLflow store show exactly the records of the declared conditions; --ui says where they are seen."""
-    from galmorph.experiment import without_password
+    from galmorph.address import without_password
     from galmorph.stages.declared import declared_records, declared_transfers
     from galmorph.stages.store import open_store
 

@@ -5,24 +5,21 @@ from __future__ import annotations
 import json
 import logging
 import os
-import re
 import subprocess
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from google.protobuf.json_format import ParseError
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
 from mlflow.exceptions import MlflowException
-from sqlalchemy.exc import SQLAlchemyError
 
+from galmorph.address import alone, explained
 from galmorph.content import KIND, STATUS, Content, DataFile
-from galmorph.errors import GalmorphError
 
 MAX_ENTRIES = 1000  # metrics, parameters and tags that one call to log_batch writes at once
 CONTEXT, DESCRIPTION = "mlflow.data.context", "mlflow.note.content"
@@ -56,16 +53,6 @@ def git_commit() -> str | None:
         return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
-
-
-def without_password(text: str) -> str:
-    """Return a text whose addresses name neither user nor password."""
-    return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
-
-
-def default_uri(root: Path) -> str:
-    """Return the store's address: MLFLOW_TRACKING_URI, else an SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
 
 
 def made_by() -> dict[str, str]:
@@ -105,44 +92,20 @@ class StoredExperiment:
     """
 
     def __init__(self, uri: str, survey: str, artifacts: Path, draw: Draw | None = None) -> None:
+        self.uri = uri
+        self.draw = draw
+        self.made_by = made_by()
         # The database migrations announce themselves at length; what MLflow says of a failing database, traceback and
         # all, is said below, with the remedy.
         logging.getLogger("alembic").setLevel(logging.WARNING)
         logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-        self.uri = uri
-        self.draw = draw
-        self.made_by = made_by()
-        with self.explained():
+        with self.explained(), alone(uri):
             self.client = MlflowClient(uri)
             self.experiment = self._experiment(survey, artifacts)
 
-    @contextmanager
-    def explained(self) -> Iterator[None]:
+    def explained(self) -> AbstractContextManager[None]:
         """Turn what MLflow and its database raise into a GalmorphError with the remedy."""
-        try:
-            yield
-        except ModuleNotFoundError as error:
-            raise GalmorphError(
-                f"the MLflow store {without_password(self.uri)} needs the Python module {error.name}: "
-                "install it into the environment, or set MLFLOW_TRACKING_URI to another store"
-            ) from error
-        # A port that is none, an answer that is none.
-        except (MlflowException, SQLAlchemyError, OSError, ValueError, ParseError) as error:
-            store, words = without_password(self.uri), without_password(str(error))
-            if "disk is full" in words or "No space left on device" in words:
-                raise GalmorphError(
-                    f"the MLflow store {store} cannot be written: the disk is full; make room, and repeat the command: "
-                    "what had finished is kept"
-                ) from error
-            if "database is locked" in words:
-                raise GalmorphError(
-                    f"the MLflow store {store} is locked by another process; end that one (a sync, a backup, a "
-                    "database browser with unsaved changes) and repeat the command"
-                ) from error
-            raise GalmorphError(
-                f"the MLflow store {store} refuses: {words}; if it is the project's own mlflow.db, remove it and "
-                "run galmorph sync, which rebuilds it; else check MLFLOW_TRACKING_URI"
-            ) from error
+        return explained(self.uri)
 
     def _experiment(self, name: str, artifacts: Path) -> Experiment:
         experiment = self.client.get_experiment_by_name(name)
@@ -186,13 +149,13 @@ class StoredExperiment:
     def missing(self, run: Run, content: Content) -> Missing | None:
         """Return what a run still lacks of `content`; None if anything that it holds differs from it."""
         metrics = run.data.metrics
-        files = {file.path for file in self.client.list_artifacts(run.info.run_id)}
+        files = {file.path: file.file_size for file in self.client.list_artifacts(run.info.run_id)}
         data = data_held(run)
         right = (
             run.info.status == "FINISHED"
             and run.data.params == content.params
             and content.tags.items() <= (run.data.tags | {STATUS: content.tags[STATUS]}).items()
-            and files >= {file.name for file in content.files}
+            and all(files.get(file.name) == file.stat().st_size for file in content.files)
             and data <= set(content.inputs)
             and metrics.keys() <= content.metrics.keys()
             and all(value == content.metrics[name][max(content.metrics[name])] for name, value in metrics.items())

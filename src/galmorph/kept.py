@@ -14,6 +14,8 @@ from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 
 from galmorph.content import STATUS, KeptNetwork
+from galmorph.datafiles import open_stamps
+from galmorph.errors import GalmorphError
 from galmorph.plan import file_md5
 from galmorph.pyfunc import RECORD, SIDE, WEIGHTS
 
@@ -67,8 +69,13 @@ def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None
 
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
     record = network.record
-    images = np.load(network.images, mmap_mode="r")
-    example = np.asarray(images[record.sets["test"].rows[:1]])
+    images = open_stamps(network.images)
+    (row,) = record.sets["test"].rows[:1]
+    if row >= len(images):
+        raise GalmorphError(
+            f"{network.images}: {len(images):,} stamps, the record {network.file} asks for number {row}; run dvc repro"
+        )
+    example = np.array(images[row : row + 1])
     columns = [ColSpec("float", name) for name in record.classes]
     stamps = TensorSpec(np.dtype(np.float32), (-1, *images.shape[1:]))
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
@@ -128,7 +135,7 @@ class KeptNetworks:
         right = None
         for model in self.unclaimed.pop(run_id, []):
             same = wanted.items() <= (model.tags | {STATUS: "current"}).items()
-            if right is None and same and model.status == LoggedModelStatus.READY:
+            if right is None and same and model.status == LoggedModelStatus.READY and self._is_whole(model):
                 right = model
             else:
                 self.client.delete_logged_model(model.model_id)
@@ -136,6 +143,11 @@ class KeptNetworks:
             self._log(run_id, network, wanted)
         elif right.tags.get(STATUS) != "current":
             self.client.set_logged_model_tags(right.model_id, {STATUS: "current"})
+
+    def _is_whole(self, model: LoggedModel) -> bool:
+        files = {file.path for file in self.client.list_logged_model_artifacts(model.model_id)}
+        data = {file.path for file in self.client.list_logged_model_artifacts(model.model_id, "data/network")}
+        return "MLmodel" in files and data >= {f"data/network/{name}" for name in (RECORD, WEIGHTS)}
 
     def _log(self, run_id: str, network: KeptNetwork, wanted: dict[str, str]) -> None:
         record = network.record

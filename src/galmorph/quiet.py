@@ -16,6 +16,9 @@ __all__ = ["keras", "tf"]
 # oneDNN is off by default on processors without AVX-512 VNNI, where its kernels are just as much faster.
 os.environ["TF_ENABLE_ONEDNN_OPTS"] = "1"
 os.environ["KERAS_BACKEND"] = "tensorflow"
+# Other instructions, other kernels: other last digits.
+for _name in ("ONEDNN_MAX_CPU_ISA", "DNNL_MAX_CPU_ISA", "TF_XLA_FLAGS", "XLA_FLAGS"):
+    os.environ.pop(_name, None)
 sys.stderr.flush()
 # The lines come from compiled code, which writes to the file descriptor and not to sys.stderr.
 _kept = os.dup(2)

@@ -214,13 +214,15 @@ def load_phase(folder: Path, runs: int, condition: str, phase: str) -> list[Reco
     Raises
     ------
     GalmorphError
-        If one is missing, torn or of another run, or if they are not all of one campaign.
+        If one is missing, torn or of another run, or if they are not all of one campaign and of the same data.
     """
     records = [load_run(folder, run, condition, phase) for run in range(1, runs + 1)]
+    first = records[0]
     for record in records:
-        if record.fingerprint != records[0].fingerprint:
+        # What a network was tested at later is in its data, and not in the fingerprint that it was trained under.
+        if (record.fingerprint, record.parameters, record.data) != (first.fingerprint, first.parameters, first.data):
             raise GalmorphError(
-                f"{folder}: run {record.run} is of another campaign than run 1; run dvc repro, or restore the folder "
-                "with dvc checkout"
+                f"{folder}: run {record.run} is of another campaign than run 1, or of other data; run dvc repro, or "
+                "restore the folder with dvc checkout"
             )
     return records

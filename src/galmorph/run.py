@@ -70,7 +70,8 @@ def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str
     Raises
     ------
     GalmorphError
-        If the split knows no such run, has a row without a stamp or another class, or tests on what trains.
+        If the split knows no such run, has a row without a stamp, twice or of another class, or tests on what
+        trains.
     """
     wanted = [("phase", "==", campaign.drawn_as), ("run", "==", run)]
     table = read_table(split, ["row", "class", "part"], wanted)
@@ -80,6 +81,7 @@ def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str
         "no galaxies that train, or none that test": not {"train", "test"} <= set(table["part"]),
         f"rows beyond the {stamps:,} stamps": not table["row"].between(0, stamps - 1).all(),
         f"classes other than {', '.join(numbers)}": not table["class"].isin(numbers).all(),
+        "a galaxy twice in one part": table.duplicated(["part", "row"]).any(),
         "galaxies that train and test": table["row"][~trains].isin(table["row"][trains]).any(),
     }
     if found := [fault for fault, there in faults.items() if there]:
@@ -160,6 +162,11 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     if campaign.start is not None:
         samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
         before = load_run(campaign.start.folder, run, campaign.start.name, "confirmed")
+        if before.fingerprint != campaign.start.fingerprint:
+            raise GalmorphError(
+                f"{campaign.start.folder / record_name(run)}: of another campaign than run 1; restore the folder with "
+                "dvc checkout, or run dvc repro"
+            )
         path = campaign.start.folder / weights_name(run)
         weights = load_weights(path, before.weights, campaign.network, images.shape[-1], n_classes)
         start = Start(weights, before.softening)

@@ -52,7 +52,8 @@ def tested_campaign(campaign: Campaign, confirmed: Path, levels: Levels, destina
     Raises
     ------
     GalmorphError
-        If a record or its weights are missing or torn, or a level has other galaxies than its split.
+        If a record or its weights are missing or torn or of other settings, or a level has other galaxies than its
+        split.
     """
     destination.mkdir(parents=True, exist_ok=True)
     md5 = {f"tested_{name}": file_md5(images) for name, (images, _) in levels.items()}
@@ -78,6 +79,10 @@ def tested_run(
     if code != code_hash():
         raise GalmorphError("a worker has other code than this project; bring it to the same commit and start it anew")
     record = load_run(confirmed, run, campaign.name, campaign.phase)
+    if record.parameters != campaign.parameters:
+        raise GalmorphError(
+            f"{confirmed / record_name(run)}: trained with other settings than params.yaml has; run dvc repro"
+        )
     sets = record.sets | answers(campaign, confirmed / weights_name(run), record, levels)
     save_record(destination / record_name(run), replace(record, sets=sets, data=record.data | md5))
 

@@ -142,6 +142,15 @@ def test_a_split_of_other_galaxies(tmp_path: Path, column: str, value: int | str
 
 
 @pytest.mark.fault
+def test_a_split_that_counts_a_galaxy_twice(tmp_path: Path) -> None:
+    campaign = made_campaign(tmp_path)
+    split = pd.read_parquet(campaign.split)
+    pd.concat([split, split[split["part"] == "test"]]).to_parquet(campaign.split)
+    with pytest.raises(GalmorphError, match=r"split\.parquet: a galaxy twice in one part, in run 1 of the confirmed"):
+        parts_of(campaign.split, 150, campaign, 1)
+
+
+@pytest.mark.fault
 def test_a_split_whose_test_part_trains(tmp_path: Path) -> None:
     campaign = made_campaign(tmp_path)
     split = pd.read_parquet(campaign.split)

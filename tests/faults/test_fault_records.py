@@ -22,7 +22,7 @@ from galmorph.pyfunc import StampClassifier
 from galmorph.records import load_phase, load_record, record_name, save_record, weights_name
 from galmorph.regular import file_sha256
 from galmorph.settings import Settings
-from galmorph.stages.declared import declared_records
+from galmorph.stages.declared import declared_records, declared_transfers
 from galmorph.stages.train import note_epoch, read_epoch
 from made_records import made_record
 from parameters import settings_with
@@ -113,6 +113,71 @@ def test_an_epoch_that_is_not_the_selected_one(recorded: Settings) -> None:
         GalmorphError, match=rf"two_class: epoch.json says epoch {right + 1}, the selected records say {right}"
     ):
         declared_records(recorded)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("runs", [2, 4])
+def test_fewer_or_more_runs_than_were_made(recorded: Settings, runs: int) -> None:
+    for phase in PHASES:
+        folder = Path("models/two_class") / phase
+        save_record(folder / record_name(4), dataclasses.replace(load_record(folder / record_name(3)), run=4))
+    chosen = recorded.model_copy(update={"protocol": recorded.protocol.model_copy(update={"runs": runs})})
+    with pytest.raises(GalmorphError, match=rf"two_class, selected: of 3 runs, where params\.yaml asks for {runs}"):
+        declared_records(chosen)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "changed", [{"parameters": {"training.learning_rate": 0.05}}, {"data": {"images": "f" * 32}}], ids=list
+)
+def test_phases_of_other_settings_or_data(recorded: Settings, changed: dict[str, dict[str, object]]) -> None:
+    for run in range(1, RUNS + 1):
+        path = Path("models/two_class/confirmed") / record_name(run)
+        record = load_record(path)
+        new = {name: getattr(record, name) | values for name, values in changed.items()}
+        save_record(path, dataclasses.replace(record, **new))
+    with pytest.raises(
+        GalmorphError, match="two_class: its confirmed runs are of other settings or data than its selected runs"
+    ):
+        declared_records(recorded)
+
+
+@pytest.fixture
+def transferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Records of networks of two levels, tested at both."""
+    monkeypatch.chdir(tmp_path)
+    chosen = settings_with({"resolution.runs": RUNS, "resolution.oracle": [], "resolution.remedies": {}})
+    for level in chosen.resolution.levels:
+        models, epochs = Path("models/transfer") / level, 4
+        for phase in PHASES:
+            (models / phase).mkdir(parents=True)
+            made = [made_record(f"transfer_{level}", phase, run, epochs) for run in range(1, RUNS + 1)]
+            for record in made:
+                save_record(models / phase / record_name(record.run), record)
+            if phase == "selected":
+                epochs = selected_epoch([record.deciding_accuracy for record in made])
+                note_epoch(models / phase, epochs)
+        for folder, md5 in (("tested", "a"), ("tested_before", "b")):
+            (models / folder).mkdir()
+            for record in made:
+                sets = record.sets | dict.fromkeys(chosen.resolution.seen, record.sets["test"])
+                data = record.data | {f"tested_{name}": 32 * md5 for name in chosen.resolution.seen}
+                path = models / folder / record_name(record.run)
+                save_record(path, dataclasses.replace(record, sets=sets, data=data))
+    return chosen
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("source", ["confirmed", "tested_before"])
+@pytest.mark.parametrize("runs", [(2,), (1, 2, 3)], ids=["one run", "all runs"])
+def test_a_network_that_was_tested_elsewhere(transferred: Settings, source: str, runs: tuple[int, ...]) -> None:
+    assert list(declared_transfers(transferred)) == list(transferred.resolution.levels)
+    last = Path("models/transfer") / list(transferred.resolution.levels)[-1]
+    for run in runs:
+        shutil.copy(last / source / record_name(run), last / "tested" / record_name(run))
+    said = "run 2 is of another campaign than run 1, or of other data" if len(runs) == 1 else "not tested at the stamps"
+    with pytest.raises(GalmorphError, match=f"{last / 'tested'}: {said}"):
+        declared_transfers(transferred)
 
 
 @pytest.mark.fault

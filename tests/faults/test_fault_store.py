@@ -121,6 +121,42 @@ def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
         assert list(phase.scores.index) == [1, 2, 3]
 
 
+OPEN = """
+import sys
+from pathlib import Path
+from galmorph.tracking import Store
+print("ready", flush=True)
+sys.stdin.readline()
+Store(sys.argv[1], "survey", Path("mlartifacts"))
+"""
+
+
+@pytest.mark.fault
+def test_two_at_once_make_one_new_store(tmp_path: Path) -> None:
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'mlflow.db'}"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+        )
+        for _ in range(2)
+    ]
+    for process in both:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+    for process in both:
+        assert process.stdin is not None
+        process.stdin.write("go\n")
+        process.stdin.flush()
+    for process in both:
+        _, said = process.communicate(timeout=300)
+        assert process.returncode == 0, said
+    assert open_store(tmp_path).runs("run") == []
+
+
 @pytest.mark.fault
 def test_a_store_whose_driver_is_not_installed(tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match=r"psycopg://\*\*\*@.* needs the Python module psycopg: install it"):

@@ -87,5 +87,21 @@ def test_records_of_another_split_are_not_read_as_if_of_this_one(own_study: Path
     assert dossier.stale == ("three_class",)
 
 
+def test_answers_to_other_stamps_are_not_shown_beside_these(own_study: Path, tested: pd.DataFrame) -> None:
+    path = own_study / "data/cutouts/images.npy"
+    np.save(path, np.load(path) + 1)
+    dossier = gather(int(tested["objid"].iloc[0]), own_study)
+    assert dossier.answers == ()
+    assert dossier.stale == ("three_class",)
+
+
+@pytest.mark.parametrize("column", ["objid", "class", "frame"])
+def test_a_table_of_galaxies_that_lacks_something(own_study: Path, column: str) -> None:
+    path = own_study / "data/cutouts/galaxies.parquet"
+    pd.read_parquet(path).drop(columns=column).to_parquet(path)
+    with pytest.raises(GalmorphError, match=rf"galaxies\.parquet: no column {column}"):
+        gather(17, own_study)
+
+
 def test_votes_that_are_unknown_are_left_out() -> None:
     assert votes_of({"p_el": 0.25, "p_dk": float("nan")}) == {"elliptical": 0.25}

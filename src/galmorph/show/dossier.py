@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import functools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,7 +81,8 @@ class Dossier:
     answers
         Of each condition and level that has tested it, or could have.
     stale
-        What was trained on other splits than the present ones, so that its answers are of other galaxies.
+        What was trained on other splits or stamps than the present ones: its answers are of other galaxies, or of
+        other pictures of this one.
     """
 
     objid: int
@@ -113,7 +115,7 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     for needed in (GALAXIES, IMAGES, REJECTED):
         if not (project / needed).exists():
             raise GalmorphError(f"{project / needed}: no such file; run dvc repro cutouts, or dvc pull")
-    columns = dict.fromkeys(["objid", *table_columns(project / GALAXIES)])
+    columns = dict.fromkeys(["objid", "class", "frame", *table_columns(project / GALAXIES)])
     galaxies = read_table(project / GALAXIES, list(columns))
     known = galaxies["objid"]
     rows = np.flatnonzero((known == objid).to_numpy())
@@ -132,13 +134,17 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
         )
     stamp = np.array(images[row])
     answers, stale = [], []
+    md5 = functools.cache(file_md5)
     for name in known_models(project / MODELS):
         folder = project / records_folder(name, "confirmed")
         level = level_of(name, load_run(folder, 1, recorded_name(name), "confirmed"))
         if level is not None and (project / level_path(level)).with_name(GALAXIES.name).exists():
             continue  # another survey, of other galaxies
         split = project / (split_path(name) if level is None else level_split(level))
-        found_here = answers_of(objid, name, split, folder)
+        present = {"split": md5(split)} if split.exists() else {}
+        if level is None:
+            present["images"] = md5(project / IMAGES)
+        found_here = answers_of(objid, name, split, present, folder)
         if found_here is None:
             stale.append(name)
         elif found_here.runs:
@@ -146,8 +152,8 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     return Dossier(objid, _plain(galaxies.iloc[row]), stamp, tuple(answers), tuple(stale))
 
 
-def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | None:
-    """Return what the confirmed runs in a folder said of a galaxy; None where they had another split than this one.
+def answers_of(objid: int, name: str, split: Path, present: Mapping[str, str], folder: Path) -> Answers | None:
+    """Return what the confirmed runs in a folder said of a galaxy; None where their data were not the present ones.
 
     The split says which runs tested the galaxy, and in which row of the images; only their records are read.
     """
@@ -156,12 +162,11 @@ def answers_of(objid: int, name: str, split: Path, folder: Path) -> Answers | No
         return None
     members = read_table(split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")])
     label = str(members["class"].iloc[0]) if len(members) else ""
-    md5 = file_md5(split)
     runs, probabilities = [], []
     classes: tuple[str, ...] = ()
     for run, row in zip(members["run"].tolist(), members["row"].tolist(), strict=True):
         record = load_run(folder, run, recorded_name(name), "confirmed")
-        if record.data.get("split") != md5:
+        if any(record.data.get(kind) != md5 for kind, md5 in present.items()):
             return None
         test = record.sets["test"]
         runs.append(run)

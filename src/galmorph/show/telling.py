@@ -16,7 +16,9 @@ def told(dossier: Dossier) -> str:
     if dossier.stamp is not None:
         lines += ["", *_answers(dossier)]
     if dossier.stale:
-        lines.append(f"Trained on other splits than the present ones, and not read: {', '.join(dossier.stale)}")
+        lines.append(
+            f"Trained on other splits or stamps than the present ones, and not read: {', '.join(dossier.stale)}"
+        )
     return "\n".join(lines) + "\n"
 
 

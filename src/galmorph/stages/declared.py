@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from galmorph.content import ConditionRecords
@@ -24,25 +25,55 @@ from galmorph.stages.layout import (
 from galmorph.stages.train import read_epoch
 from galmorph.transfer import transfer_name
 
+RESTORE = "restore models with dvc checkout, or run dvc repro"
 
-def _of_its_epoch(condition: ConditionRecords) -> ConditionRecords:
-    """Return the records of a condition, whose epoch is that which they select and were confirmed at.
+
+def _of_one_making(condition: ConditionRecords) -> ConditionRecords:
+    """Return the records of a condition, of as many runs as were made, all of the same settings, data and epoch.
 
     Raises
     ------
     GalmorphError
-        If epoch.json says another.
+        If they are fewer or more, if one phase was made with other settings or data than another, or if epoch.json
+        says another epoch than the records select and were confirmed at.
     """
+    firsts = {phase: runs[0] for phase, runs in condition.phases.items()}
+    one, *_ = firsts.values()
+    for phase, record in firsts.items():
+        runs, made = len(condition.phases[phase]), record.parameters.get("protocol.runs")
+        if made != runs:
+            raise GalmorphError(
+                f"{condition.name}, {phase}: of {made} runs, where params.yaml asks for {runs}; run dvc repro, or put "
+                "the number back"
+            )
+        asked = one.parameters | {"epochs_trained": record.epochs}
+        if record.parameters != asked or any(record.data.get(name, md5) != md5 for name, md5 in one.data.items()):
+            raise GalmorphError(
+                f"{condition.name}: its {phase} runs are of other settings or data than its {one.phase} runs; {RESTORE}"
+            )
     selected = condition.phases.get("selected")
     best = selected_epoch([run.deciding_accuracy for run in selected]) if selected else condition.epoch
     confirmed = {run.epochs for run in condition.phases["confirmed"]}
     if {best} | confirmed != {condition.epoch}:
         raise GalmorphError(
             f"{condition.name}: {EPOCH} says epoch {condition.epoch}, the selected records say {best}, and the "
-            f"confirmed ones have {', '.join(map(str, sorted(confirmed)))}; restore models with dvc checkout, or run "
-            "dvc repro"
+            f"confirmed ones have {', '.join(map(str, sorted(confirmed)))}; {RESTORE}"
         )
     return condition
+
+
+def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], chosen: Settings) -> None:
+    wanted = {f"tested_{level}" for level in chosen.resolution.seen}
+    tested = {
+        name: {key: md5 for key, md5 in records.phases["confirmed"][0].data.items() if key.startswith("tested_")}
+        for name, records in transfers.items()
+    }
+    for name, at in tested.items():
+        if not wanted <= at.keys() or at != next(iter(tested.values())):
+            raise GalmorphError(
+                f"{transfer_folder(name, 'tested')}: not tested at the stamps of every level, or not at those of the "
+                f"others; {RESTORE}"
+            )
 
 
 def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
@@ -73,7 +104,8 @@ def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
             }
             | {f"tested_{level}": level_path(level) for level in chosen.resolution.seen},
         )
-        found[name] = _of_its_epoch(records)
+        found[name] = _of_one_making(records)
+    _refuse_tests_elsewhere(found, chosen)
     return found
 
 
@@ -91,7 +123,7 @@ def declared_records(chosen: Settings) -> list[ConditionRecords]:
     """Read the records of every declared condition, in the order of params.yaml."""
     runs = range(1, chosen.protocol.runs + 1)
     return [
-        _of_its_epoch(
+        _of_one_making(
             ConditionRecords(
                 name=name,
                 epoch=read_epoch(records_folder(name, "selected"), chosen.training.epochs),

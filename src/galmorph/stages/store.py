@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from galmorph.experiment import default_uri
+from galmorph.address import default_uri
 from galmorph.settings import Settings
 from galmorph.stages.layout import store_root
 from galmorph.tracking import Store
