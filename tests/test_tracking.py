@@ -25,6 +25,7 @@ def shown(store):
     for run in store.runs("run") + store.runs("condition"):
         tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
         histories = {name: store.history(run, name) for name in run.data.metrics}
+        files = {file.path: file.file_size for file in store.client.list_artifacts(run.info.run_id)}
         rows.append(
             (
                 run.info.run_name,
@@ -34,6 +35,7 @@ def shown(store):
                 sorted(run.data.params.items()),
                 sorted(histories.items()),
                 sorted(data_held(run), key=str),
+                sorted(files.items()),
             )
         )
     return sorted(rows, key=lambda row: row[0])

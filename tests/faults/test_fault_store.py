@@ -122,9 +122,10 @@ def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
 
 
 OPEN = """
-import sys
+import os, sys
 from pathlib import Path
 from galmorph.tracking import Store
+Store(f"sqlite:///{os.getpid()}.db", "survey", Path("mlartifacts"))  # so that all is imported
 print("ready", flush=True)
 sys.stdin.readline()
 Store(sys.argv[1], "survey", Path("mlartifacts"))
@@ -151,9 +152,8 @@ def test_two_at_once_make_one_new_store(tmp_path: Path) -> None:
         assert process.stdin is not None
         process.stdin.write("go\n")
         process.stdin.flush()
-    for process in both:
-        _, said = process.communicate(timeout=300)
-        assert process.returncode == 0, said
+    said = [process.communicate(timeout=300)[1] for process in both]
+    assert [process.returncode for process in both] == [0, 0], said
     assert open_store(tmp_path).runs("run") == []
 
 
