@@ -5,7 +5,7 @@ from __future__ import annotations
 import bisect
 import functools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -134,17 +134,15 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
         )
     stamp = np.array(images[row])
     answers, stale = [], []
-    md5 = functools.cache(file_md5)
+    md5 = functools.cache(file_md5)  # conditions share their stamps
     for name in known_models(project / MODELS):
         folder = project / records_folder(name, "confirmed")
         level = level_of(name, load_run(folder, 1, recorded_name(name), "confirmed"))
         if level is not None and (project / level_path(level)).with_name(GALAXIES.name).exists():
             continue  # another survey, of other galaxies
         split = project / (split_path(name) if level is None else level_split(level))
-        present = {"split": md5(split)} if split.exists() else {}
-        if level is None:
-            present["images"] = md5(project / IMAGES)
-        found_here = answers_of(objid, name, split, present, folder)
+        data = {"split": split} | ({"images": project / IMAGES} if level is None else {})
+        found_here = answers_of(objid, name, data, folder, md5)
         if found_here is None:
             stale.append(name)
         elif found_here.runs:
@@ -152,11 +150,14 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     return Dossier(objid, _plain(galaxies.iloc[row]), stamp, tuple(answers), tuple(stale))
 
 
-def answers_of(objid: int, name: str, split: Path, present: Mapping[str, str], folder: Path) -> Answers | None:
+def answers_of(
+    objid: int, name: str, data: Mapping[str, Path], folder: Path, md5: Callable[[Path], str]
+) -> Answers | None:
     """Return what the confirmed runs in a folder said of a galaxy; None where their data were not the present ones.
 
     The split says which runs tested the galaxy, and in which row of the images; only their records are read.
     """
+    split = data["split"]
     # The split of a study without levels has no columns of its own.
     if not split.exists() or "part" not in table_columns(split):
         return None
@@ -166,7 +167,7 @@ def answers_of(objid: int, name: str, split: Path, present: Mapping[str, str], f
     classes: tuple[str, ...] = ()
     for run, row in zip(members["run"].tolist(), members["row"].tolist(), strict=True):
         record = load_run(folder, run, recorded_name(name), "confirmed")
-        if any(record.data.get(kind) != md5 for kind, md5 in present.items()):
+        if any(record.data.get(kind) != md5(path) for kind, path in data.items()):
             return None
         test = record.sets["test"]
         runs.append(run)
