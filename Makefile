@@ -35,6 +35,7 @@ lint: $(READY)
 	ruff check .
 	ruff format --check .
 	mypy
+	lint-imports
 
 test: lint
 	pytest -m "not slow"

@@ -19,7 +19,7 @@ def plain_keras(precision: str) -> Callable[[int], None]:
     # Before the project's own import of it, which sets what it needs: plain Keras has the environment it is given.
     import keras
 
-    from galmorph.network import build_network
+    from galmorph.training.network import build_network
 
     (train, train_labels), (test, test_labels) = made_data()
     model = build_network(settings().network, 64, 2, precision)
@@ -35,7 +35,7 @@ def plain_keras(precision: str) -> Callable[[int], None]:
 
 def engine(precision: str) -> Callable[[int], None]:
     """Return a run of the project, on one thread."""
-    from galmorph.training import Sample, train
+    from galmorph.training.fit import Sample, train
 
     (images, labels), (test, test_labels) = made_data()
     training = settings().training.model_copy(update={"batch_size": BATCH, "precision": precision})
@@ -57,8 +57,8 @@ def engine(precision: str) -> Callable[[int], None]:
 
 def matrix_product(precision: str) -> Callable[[int], None]:
     """Return products of two square matrices, on one thread."""
-    from galmorph.engine import prepare_device
-    from galmorph.quiet import tf
+    from galmorph.training.backend import tf
+    from galmorph.training.engine import prepare_device
 
     prepare_device()
     kind = tf.float32 if precision == "float32" else tf.bfloat16

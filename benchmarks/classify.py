@@ -18,8 +18,8 @@ NETWORKS = 5  # training.keep_weights of presets/thesis.yaml
 
 def write_study(folder: Path, networks: int) -> None:
     """Write a study whose condition two_class kept so many networks, untrained: what is computed is the same."""
-    from galmorph.network import build_network, save_weights
-    from galmorph.records import Record, record_name, save_record, weights_name
+    from galmorph.training.network import build_network, save_weights
+    from galmorph.training.records import Record, record_name, save_record, weights_name
 
     (folder / "params.yaml").write_bytes((ROOT / "presets/thesis.yaml").read_bytes())
     confirmed = folder / "models/two_class/confirmed"
@@ -76,7 +76,7 @@ def alone(project: Path) -> float:
 
 def rows() -> list[tuple[str, float, float]]:
     """Return rows of (what, stamps a second, the least that it may be)."""
-    from galmorph.engine import prepare_device
+    from galmorph.training.engine import prepare_device
 
     prepare_device()
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:

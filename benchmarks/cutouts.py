@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.work import ROOT
-from galmorph.archive import REDSHIFTS_NAME, TABLE2_NAME, find_frames
-from galmorph.cluster import worker_count
-from galmorph.frames import FRAME_SHAPE, read_frame_wcs
-from galmorph.galaxyzoo import COLUMNS, read_table2
-from galmorph.sdss import ObjectId
-from galmorph.source_settings import SimulatedSettings
+from galmorph.parallel.cluster import worker_count
+from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, find_frames
+from galmorph.sdss.frames import FRAME_SHAPE, read_frame_wcs
+from galmorph.sdss.galaxyzoo import COLUMNS, read_table2
+from galmorph.sdss.names import ObjectId
+from galmorph.settings.survey import SimulatedSettings
 from galmorph.sources import simulated
 from galmorph.sources.simulated.archive import write_redshifts, write_table2
 

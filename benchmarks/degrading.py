@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.work import settings
-from galmorph.degrading import degrade_sample
-from galmorph.kernels import FWHM, kernel_width
-from galmorph.levels import LevelSettings
-from galmorph.resolution import Telescope, degrade
+from galmorph.resolution.degrade import Telescope, degrade
+from galmorph.resolution.kernels import FWHM, kernel_width
+from galmorph.resolution.levels import degrade_sample
+from galmorph.settings.resolution import LevelSettings
 
 GALAXIES = 15_000
 EACH = 60  # stamps, one by one

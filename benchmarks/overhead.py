@@ -20,10 +20,10 @@ MEASURED = (1, 4)  # epochs; the training time is the slope between them
 
 def condition(epochs: int, folder: Path) -> None:
     """Run a condition as its stage does: processes, training, records, MLflow, a log."""
-    from galmorph.campaign import logged, run_campaign
-    from galmorph.plan import Campaign
-    from galmorph.records import load_record
-    from galmorph.tracking import Store
+    from galmorph.tracking.store import Store
+    from galmorph.training.campaign import logged, run_campaign
+    from galmorph.training.plan import Campaign
+    from galmorph.training.records import load_record
 
     chosen = settings()
     campaign = Campaign(

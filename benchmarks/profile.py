@@ -14,7 +14,7 @@ from tabulate import tabulate
 
 from benchmarks.child import engine
 from benchmarks.work import processor
-from galmorph.quiet import tf
+from galmorph.training.backend import tf
 
 LAYERS = {
     "MatMul": "dense layers",

@@ -69,7 +69,7 @@ def together(workers: list[Child], amount: int) -> float:
 
 def measure(precision: str) -> list[tuple[str, float, float]]:
     """Return rows of (what, ratio, its target), each ratio the median over rounds."""
-    from galmorph.engine import seen_side
+    from galmorph.training.engine import seen_side
 
     side = seen_side(settings().network, 64)
     cores = 2

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galmorph.galaxyzoo import COLUMNS, read_table2
+from galmorph.sdss.galaxyzoo import COLUMNS, read_table2
 from galmorph.sources.simulated.archive import write_table2
 
 ROWS = 667_944  # of the published Table 2

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.paramsfile import load_settings
-from galmorph.settings import Settings
+from galmorph.settings.reading import load_settings
+from galmorph.settings.study import Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 TRAIN, TEST = 700, 300

@@ -19,10 +19,10 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
-from galmorph.content import ConditionRecords
-from made_records import THREE, made_condition
-from made_trained_study import made_trained_study
-from parameters import ROOT
+from galmorph.tracking.content import ConditionRecords
+from tests.support.parameters import ROOT
+from tests.support.records import THREE, made_condition
+from tests.support.trained_study import made_trained_study
 
 # Examples are bounded by number, not by time: these machines are shared.
 settings.register_profile("galmorph", deadline=None)
@@ -52,7 +52,7 @@ class Scheduler:
 def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
     """Start a scheduler and two workers as a user of a cluster does, on loopback, in a folder of their own."""
     (tmp_path / "cluster").mkdir()
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT / 'tests'}"}
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
     dask = [sys.executable, "-m", "dask"]
     file = tmp_path / "cluster" / "scheduler.json"
     with ExitStack() as stack, (tmp_path / "cluster" / "log").open("wb") as log:

@@ -8,15 +8,16 @@ import sys
 
 import pytest
 
-from archiveserver import serving
-from framemaker import objid, table2_row, write_table2
-from galmorph import cli, progress
+from galmorph import cli
 from galmorph.errors import GalmorphError
-from galmorph.manifest import write_manifest
-from galmorph.progress import Progress
-from galmorph.stages import layout
+from galmorph.parallel import progress
+from galmorph.parallel.progress import Progress
+from galmorph.settings import layout
+from galmorph.sources.manifest import write_manifest
 from galmorph.stages.launch import NORMAL, QUIET, STOPPED_STATUS, VERBOSE, launch, painted
-from parameters import ROOT
+from tests.support.archive_server import serving
+from tests.support.frames import objid, table2_row, write_table2
+from tests.support.parameters import ROOT
 
 
 @pytest.fixture(autouse=True)
@@ -290,8 +291,8 @@ def test_whoever_has_read_enough_sees_no_traceback(tmp_path):
 def test_sync_says_where_the_study_is_seen_and_no_password(tmp_path, monkeypatch, capsys):
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("galmorph.stages.declared.declared_records", lambda chosen: [])
-    monkeypatch.setattr("galmorph.stages.declared.declared_transfers", lambda chosen: {})
+    monkeypatch.setattr("galmorph.stages.campaign.declared_records", lambda chosen: [])
+    monkeypatch.setattr("galmorph.stages.campaign.declared_transfers", lambda chosen: {})
     monkeypatch.setattr("sys.argv", ["galmorph", "--quiet", "sync", "--ui", "https://me:secret@mlflow.example/"])
     cli.main()
     page = "/#/experiments/1/runs?workflowType=machine_learning"

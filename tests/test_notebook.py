@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from galmorph.records import load_record
-from galmorph.tracking import Store
-from made_trained_study import write_yaml
-from parameters import ROOT
+from galmorph.tracking.store import Store
+from galmorph.training.records import load_record
+from tests.support.parameters import ROOT
+from tests.support.trained_study import write_yaml
 
 NOTEBOOK = ROOT / "docs/explore.ipynb"
 

@@ -5,9 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galmorph.errors import GalmorphError
-from galmorph.settings import ConditionSettings
+from galmorph.settings.study import ConditionSettings
 from galmorph.splits import apportion, split_condition
-from parameters import settings_with
+from tests.support.parameters import settings_with
 
 COUNTS = {"spiral": 403, "elliptical": 158, "uncertain": 939}
 

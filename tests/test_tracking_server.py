@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from galmorph.address import default_uri
-from galmorph.report.queries import load_results
-from galmorph.tracking import Store
-from made_records import made_condition
-from mlflowserver import mlflow_serving
+from galmorph.report.study import load_results
+from galmorph.tracking.address import default_uri
+from galmorph.tracking.store import Store
+from tests.support.mlflow_server import mlflow_serving
+from tests.support.records import made_condition
 
 
 @pytest.fixture(scope="module")

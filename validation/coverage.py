@@ -21,12 +21,12 @@ from numpy.typing import NDArray
 from scipy import stats
 from tabulate import tabulate
 
-from galmorph.protocol import generator
 from galmorph.report.answers import Answers
 from galmorph.report.bootstrap import difference_interval
-from galmorph.settings import ConditionSettings, ProtocolSettings
+from galmorph.scores.statistics import corrected_mean, mean_overlap, naive_half_width, unpaired_difference
+from galmorph.settings.study import ConditionSettings, ProtocolSettings
 from galmorph.splits import split_run
-from galmorph.statistics import corrected_mean, mean_overlap, naive_half_width, unpaired_difference
+from galmorph.training.protocol import generator
 
 RUNS: Final = 30
 TRAIN: Final = 0.7

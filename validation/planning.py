@@ -17,10 +17,10 @@ from typing import Final
 import numpy as np
 import pandas as pd
 
-from galmorph.download import Mirror
-from galmorph.galaxyzoo import COLUMNS, FLAGS
-from galmorph.source_settings import LimitsSettings, SampleSettings, SdssSettings
-from galmorph.sources import sdss
+from galmorph.sdss.galaxyzoo import COLUMNS, FLAGS
+from galmorph.settings.survey import LimitsSettings, SampleSettings, SdssSettings
+from galmorph.sources import archive
+from galmorph.sources.fetch import Mirror
 from galmorph.sources.simulated.archive import write_table2
 
 LETTERS: Final = {"SPIRAL": "S", "ELLIPTICAL": "E", "UNCERTAIN": "U"}
@@ -56,8 +56,8 @@ def main() -> None:
         )
         mirror = Mirror(Path(name) / "mirror")
         started = time.perf_counter()
-        request = sdss.make_request(settings, sample, mirror)
-        text = sdss.describe(request, settings, sample, mirror)
+        request = archive.make_request(settings, sample, mirror)
+        text = archive.describe(request, settings, sample, mirror)
         print(f"{text}\nplanned in       {time.perf_counter() - started:.1f} s")
 
 

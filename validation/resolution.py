@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from photutils.detection import DAOStarFinder
 
-from galmorph.cutouts import clipped_median, cut
-from galmorph.frames import read_frame, read_tsfield
-from galmorph.kernels import FWHM
-from galmorph.levels import LevelSettings
-from galmorph.resolution import Telescope, degrade
+from galmorph.resolution.degrade import Telescope, degrade
+from galmorph.resolution.kernels import FWHM
+from galmorph.sdss.frames import read_frame, read_tsfield
+from galmorph.settings.resolution import LevelSettings
+from galmorph.stamps.cutouts import clipped_median, cut
 
 PIXEL = 0.396
 SHARP = Telescope(psf_fwhm=1.3, pixel_scale=PIXEL, noise=0.0)

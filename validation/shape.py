@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from sklearn.ensemble import HistGradientBoostingClassifier
 from tabulate import tabulate
 
-from galmorph import metrics
-from galmorph.records import load_phase
-from galmorph.stages.layout import IMAGES, records_folder, settings, split_path
+from galmorph.scores import metrics
+from galmorph.settings.layout import IMAGES, records_folder, settings, split_path
+from galmorph.training.records import load_phase
 
 
 def magnitude_and_size(images: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -16,12 +16,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.cutouts import cut, local_sky
-from galmorph.frames import read_frame
 from galmorph.report.figures import style
 from galmorph.report.figures.cutout import border, stretch
-from galmorph.report.figures.examples import example_rows
+from galmorph.report.figures.galaxies import example_rows
+from galmorph.sdss.frames import read_frame
 from galmorph.sources.pictures import read_picture
+from galmorph.stamps.cutouts import cut, local_sky
 
 LETTERS: Final = {"S": "spiral", "U": "uncertain", "E": "elliptical"}
 PER_CLASS: Final = 8

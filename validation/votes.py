@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 from tabulate import tabulate
 
-from galmorph.archive import TABLE2_NAME
-from galmorph.galaxyzoo import read_table2
 from galmorph.report.figures import style
+from galmorph.sdss.frame_index import TABLE2_NAME
+from galmorph.sdss.galaxyzoo import read_table2
 
 SHARES: Final = {
     "p_el": "elliptical",

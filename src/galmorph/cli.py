@@ -8,9 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from galmorph import __version__, progress
+from galmorph import __version__
 from galmorph.errors import GalmorphError
-from galmorph.stages import layout
+from galmorph.parallel import progress
+from galmorph.settings import layout
 from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, launch
 
 STOPPED = "stopped; the same command begins again, and what the stages had finished is kept"
@@ -46,9 +47,8 @@ def check() -> None:
 
 def sync(ui: str | None = None) -> None:
     """Make the MLflow store show exactly the records of the declared conditions; --ui says where they are seen."""
-    from galmorph.address import without_password
-    from galmorph.stages.declared import declared_records, declared_transfers
-    from galmorph.stages.store import open_store
+    from galmorph.stages.campaign import declared_records, declared_transfers, open_store
+    from galmorph.tracking.address import without_password
 
     chosen = layout.settings()
     store = open_store(chosen)
@@ -62,22 +62,22 @@ def sync(ui: str | None = None) -> None:
 
 def plan() -> None:
     """Say what the sample of survey.source sdss is and what it would download; only tables are fetched."""
-    from galmorph.download import Mirror
-    from galmorph.sources import sdss
+    from galmorph.sources import archive
+    from galmorph.sources.fetch import Mirror
 
     chosen = layout.settings()
     if chosen.survey.source != "sdss":
         raise GalmorphError(f"survey.source is {chosen.survey.source}, which downloads nothing; plan is for sdss")
     mirror = Mirror(layout.ARCHIVE.resolve())
-    request = sdss.make_request(chosen.sdss, chosen.survey.sample, mirror)
-    sys.stdout.write(f"{sdss.describe(request, chosen.sdss, chosen.survey.sample, mirror)}\n")
+    request = archive.make_request(chosen.sdss, chosen.survey.sample, mirror)
+    sys.stdout.write(f"{archive.describe(request, chosen.sdss, chosen.survey.sample, mirror)}\n")
 
 
 def verify(again: bool = False) -> None:
     """Compare the files of data/raw, byte by byte, with its manifest; --repair fetches again those that differ."""
-    from galmorph.download import Mirror
-    from galmorph.verification import repair
-    from galmorph.verification import verify as compare
+    from galmorph.sources.fetch import Mirror
+    from galmorph.sources.manifest import repair
+    from galmorph.sources.manifest import verify as compare
 
     if again:
         repaired, wrong = repair(layout.RAW, Mirror(layout.ARCHIVE.resolve()))
@@ -111,15 +111,15 @@ def summary() -> None:
 
 def classify(asked: argparse.Namespace) -> None:
     """Classify new galaxies with the kept networks of a condition: a folder of stamps, or positions on a frame."""
-    from galmorph.commands.classify import Asked
-    from galmorph.commands.classify import classify as answer
+    from galmorph.classify.command import Asked
+    from galmorph.classify.command import classify as answer
 
     notice(answer(Asked(**{name: getattr(asked, name) for name in Asked.__dataclass_fields__})))
 
 
 def show(objid: int, output: Path | None) -> None:
     """Show a galaxy of the study: its stamp in its frame, its votes, and what the runs that tested it said."""
-    from galmorph.commands.show import show as describe
+    from galmorph.show.command import show as describe
 
     sys.stdout.write(describe(objid, output))
 

@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.fields import CLASS_NAMES, ClassName
-from galmorph.protocol import PHASES, generator
-from galmorph.settings import ConditionSettings, ProtocolSettings
+from galmorph.settings.fields import CLASS_NAMES, ClassName
+from galmorph.settings.study import ConditionSettings, ProtocolSettings
+from galmorph.training.protocol import PHASES, generator
 
 EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
 COMMON_SETS = ("common_natural", "common_balanced")

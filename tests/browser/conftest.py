@@ -7,11 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from headless import NO_BROWSER, Page, find_browser, page
-from parameters import ROOT
-
 # The made-up study of the report's own tests.
-from report.conftest import *  # noqa: F403
+from tests.report.conftest import *  # noqa: F403
+from tests.support.browser import NO_BROWSER, Page, find_browser, page
+from tests.support.parameters import ROOT
 
 
 @pytest.fixture

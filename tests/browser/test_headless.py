@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from headless import Page
+from tests.support.browser import Page
 
 PAGE = "<!doctype html><title>t</title><body style='margin:0'>{}</body>"
 

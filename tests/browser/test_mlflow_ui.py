@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from galmorph.report.figures.confusion import confusion_matrix
-from galmorph.tracking import Store
-from headless import Page
-from made_records import made_condition
-from mlflowserver import mlflow_serving
+from galmorph.tracking.store import Store
+from tests.support.browser import Page
+from tests.support.mlflow_server import mlflow_serving
+from tests.support.records import made_condition
 
 pytestmark = pytest.mark.slow
 # Its own, about a user list that a server without accounts does not have, and about its layout.

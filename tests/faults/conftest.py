@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from dvcproject import Project
+from tests.support.dvc_project import Project
 
 
 @pytest.fixture(scope="session")

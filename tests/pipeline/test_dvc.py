@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from dvcproject import CONDITIONS, TINY, Project
-from parameters import changed, committed
+from tests.support.dvc_project import CONDITIONS, TINY, Project
+from tests.support.parameters import changed, committed
 
 LEVELS = ("native", "coarse")
 

@@ -12,7 +12,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
-from dvcproject import CONDITIONS, Project
+from tests.support.dvc_project import CONDITIONS, Project
 
 pytestmark = pytest.mark.slow
 RATE = "training.learning_rate"

@@ -18,12 +18,12 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
-from archiveserver import serving
-from galmorph.frames import read_frame
-from galmorph.sdss import ObjectId, frame_path
-from galmorph.source_settings import SimulatedSettings
+from galmorph.sdss.frames import read_frame
+from galmorph.sdss.names import ObjectId, frame_path
+from galmorph.settings.survey import SimulatedSettings
 from galmorph.sources import simulated
-from parameters import ROOT, changed, committed
+from tests.support.archive_server import serving
+from tests.support.parameters import ROOT, changed, committed
 
 TRANSIENT = ("truncated", "flipped", "html", "500", "slow")
 BROKEN = 0.05  # of the responses

@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto.server import ThreadedMotoServer
 
-from dvcproject import Project
+from tests.support.dvc_project import Project
 
 
 @pytest.fixture(scope="module")

@@ -12,14 +12,14 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from galmorph.content import ConditionRecords
-from galmorph.paramsfile import load_settings, parse_settings
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
-from galmorph.report.results import ConditionResults
-from galmorph.settings import Settings
-from made_resolution import MakeResolution, made_resolution
-from made_study import GALAXIES, made_study, results_of, rows_by_class
+from galmorph.report.study import ConditionResults
+from galmorph.settings.reading import load_settings, parse_settings
+from galmorph.settings.study import Settings
+from galmorph.tracking.content import ConditionRecords
+from tests.support.resolution import MakeResolution, made_resolution
+from tests.support.study import GALAXIES, made_study, results_of, rows_by_class
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -11,7 +11,12 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
-from framemaker import (
+from galmorph.errors import GalmorphError
+from galmorph.settings.study import CutoutSettings
+from galmorph.settings.survey import LocalSettings
+from galmorph.sources import local
+from galmorph.stamps.survey import cut_survey
+from tests.support.frames import (
     KINDS,
     catalogue_of,
     cut_in_this_process,
@@ -23,12 +28,7 @@ from framemaker import (
     write_table2,
     write_tsfield,
 )
-from galmorph.errors import GalmorphError
-from galmorph.settings import CutoutSettings
-from galmorph.source_settings import LocalSettings
-from galmorph.sources import local
-from galmorph.survey import cut_survey
-from parameters import sample
+from tests.support.parameters import sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
 

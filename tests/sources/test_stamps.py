@@ -11,13 +11,13 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
-from framemaker import add_galaxy, frame_wcs, sky_image, sky_position
 from galmorph.errors import GalmorphError
-from galmorph.settings import CutoutSettings
-from galmorph.source_settings import StampsSettings
+from galmorph.settings.study import CutoutSettings
+from galmorph.settings.survey import StampsSettings
 from galmorph.sources import stamps
 from galmorph.sources.pictures import UnusableStampError, read_picture
-from parameters import ROOT, sample
+from tests.support.frames import add_galaxy, frame_wcs, sky_image, sky_position
+from tests.support.parameters import ROOT, sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.8)
 

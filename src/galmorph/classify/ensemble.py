@@ -1,4 +1,7 @@
-"""The networks of a condition, their answers about stamps, and what the answers come to."""
+"""The networks of a condition, their answers about stamps, and what the answers come to.
+
+What speaks against stamps being like those of a training, although each of them can be used.
+"""
 
 from __future__ import annotations
 
@@ -13,11 +16,10 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from galmorph.classify.doubts import doubts
 from galmorph.errors import GalmorphError
-from galmorph.scaling import scaled
-from galmorph.settings import CutoutSettings, NetworkSettings, TrainingSettings
-from galmorph.source_settings import StampsSettings
+from galmorph.settings.study import CutoutSettings, NetworkSettings, TrainingSettings
+from galmorph.settings.survey import StampsSettings
+from galmorph.training.scaling import scaled, softening
 
 log = logging.getLogger(__name__)
 
@@ -110,8 +112,8 @@ class Ensemble:
         -------
         (networks, n, K) float32.
         """
-        from galmorph.engine import engine, prepare_device
-        from galmorph.quiet import tf
+        from galmorph.training.backend import tf
+        from galmorph.training.engine import engine, prepare_device
 
         prepare_device()
         size, count = self.cutouts.stamp_size, len(self.classes)
@@ -207,3 +209,43 @@ def summarised(probabilities: NDArray[np.float32], classes: tuple[str, ...]) -> 
     table["networks"] = len(probabilities)
     table["agreeing"] = (probabilities.argmax(axis=2) == answer).mean(axis=0)
     return table
+
+
+LOOKED_AT = 256  # stamps; a set in other units shows in the first of them
+BORDER = 4  # pixels
+# The constant of the scaling differs by a few per cent between the runs of a condition, and by half between surveys.
+SPREAD_FACTOR = 4.0
+SKY_LEFT = 3.0  # in units of that constant: a border so bright is no fault of a sky's measurement
+
+
+def doubts(stamps: NDArray[np.float32], method: str, trained: float) -> list[str]:
+    """Return what is odd about a set of stamps, in sentences.
+
+    Parameters
+    ----------
+    stamps
+        (n, size, size) float32, DN after sky subtraction, finite.
+    method
+        training.scaling. For "extremes" units and sky make no difference, and there is no doubt.
+    trained
+        The constant of the scaling of a training part.
+    """
+    if method == "extremes" or not len(stamps):
+        return []
+    some = stamps[:LOOKED_AT]
+    try:
+        spread = softening(some, method)
+    except GalmorphError:
+        return ["the stamps are flat: nothing is in them that could be classified"]
+    said = []
+    if not 1 / SPREAD_FACTOR <= spread / trained <= SPREAD_FACTOR:
+        said.append(
+            f"the pixels of these stamps spread by {spread:.3g}, those of the training by {trained:.3g}: are they in "
+            "other units (DN are expected), or of another exposure? The answers are then worth nothing"
+        )
+    inside = np.zeros(some.shape[1:], dtype=bool)
+    inside[BORDER:-BORDER, BORDER:-BORDER] = True
+    sky = float(np.median(some[:, ~inside]))
+    if abs(sky) > SKY_LEFT * max(spread, trained):
+        said.append(f"the borders of these stamps lie at {sky:.3g}, not at 0: is the sky still in them?")
+    return said

@@ -12,15 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.classify.doubts import doubts
-from galmorph.classify.ensemble import Ensemble, summarised
+from galmorph.classify.ensemble import Ensemble, doubts, summarised
 from galmorph.classify.targets import Targets
 from galmorph.classify.trained import read_ensemble
 from galmorph.errors import GalmorphError
-from galmorph.plan import code_hash
-from galmorph.progress import Progress
-from galmorph.stamp import Reject, Stamp
-from galmorph.workers import spread
+from galmorph.parallel.progress import Progress
+from galmorph.parallel.workers import spread
+from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.training.plan import code_hash
 
 BLOCK = 256  # galaxies
 FEW = 4  # blocks that are done before the processes of the others would have started

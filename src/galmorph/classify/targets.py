@@ -14,17 +14,24 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.cutouts import frame_cutouts
 from galmorph.errors import GalmorphError
-from galmorph.fields import CLASS_NAMES
-from galmorph.frames import Frame, read_frame
-from galmorph.regular import is_text
-from galmorph.settings import CutoutSettings
-from galmorph.source_settings import StampsSettings
+from galmorph.files.reading import is_text
+from galmorph.files.texttable import (
+    FORMULA,
+    read_text_table,
+    real_numbers,
+    refuse_formulae,
+    refuse_rows,
+    require_columns,
+)
+from galmorph.sdss.frames import Frame, read_frame
+from galmorph.settings.fields import CLASS_NAMES
+from galmorph.settings.study import CutoutSettings
+from galmorph.settings.survey import StampsSettings
 from galmorph.sources.pictures import ENDINGS
 from galmorph.sources.stamps import read_stamps
-from galmorph.stamp import Reject, Stamp
-from galmorph.texttable import FORMULA, read_text_table, real_numbers, refuse_formulae, refuse_rows, require_columns
+from galmorph.stamps.cutouts import frame_cutouts
+from galmorph.stamps.stamp import Reject, Stamp
 
 _SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
 

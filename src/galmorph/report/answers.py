@@ -12,13 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph import metrics
-from galmorph.content import ConditionRecords
 from galmorph.errors import GalmorphError
-from galmorph.evaluation import restricted
-from galmorph.records import Evaluation, Record
-from galmorph.report.tables import OWN_TEST_PART, PHASES, RESTRICTED, Phase, Results, phase_of
+from galmorph.report.accuracy import OWN_TEST_PART, PHASES, RESTRICTED, Phase, Results, phase_of
+from galmorph.scores import metrics
+from galmorph.scores.evaluation import restricted
 from galmorph.splits import EVALUATION_CLASSES
+from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import Evaluation, Record
 
 Records = Mapping[str, ConditionRecords]
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy import sparse, stats
 
 from galmorph.report.answers import Answers
-from galmorph.statistics import LEVEL
+from galmorph.scores.statistics import LEVEL
 
 RESAMPLES = 2000
 _BATCH = 200

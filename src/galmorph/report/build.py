@@ -10,23 +10,22 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import answers, comparisons, hardest, inputs, page, plots, presented, question_1, tables, thesis
+from galmorph.report import accuracy, answers, comparisons, data, hardest, page, plots, presented, thesis
+from galmorph.report import comparisons as question_1
 from galmorph.report.answers import Records
-from galmorph.report.book import Book
 from galmorph.report.figures.cutout import Schematic, cutout_schematic
-from galmorph.report.figures.examples import contact_sheet
-from galmorph.report.figures.filters import throughput
+from galmorph.report.figures.galaxies import contact_sheet
 from galmorph.report.figures.network import LayerDrawing, network_diagram
-from galmorph.report.figures.sky import redshift_histogram
+from galmorph.report.figures.sky import redshift_histogram, throughput
 from galmorph.report.findings import findings
 from galmorph.report.language import say, spoken_in
-from galmorph.report.page import Picture, Section
+from galmorph.report.page import Book, Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import ResolutionResults
-from galmorph.report.results import ConditionResults
 from galmorph.report.sections import sections_of_results
-from galmorph.settings import Settings
+from galmorph.report.study import ConditionResults
+from galmorph.settings.study import Settings
 
 
 def build(
@@ -79,7 +78,7 @@ def build(
         If the results are not those of the declared conditions or not of these records, or images and galaxies differ
         in number.
     """
-    tables.check(results, settings)
+    accuracy.check(results, settings)
     answers.check(results, records)
     if len(images) != len(galaxies):
         raise GalmorphError(
@@ -93,7 +92,7 @@ def build(
     with spoken_in(settings.report.language):
         book = Book(settings, folder)
         compared = comparisons.compare(ordered, records, settings)
-        fair = question_1.accuracies(ordered, records, settings)
+        fair = question_1.restricted_accuracies(ordered, records, settings)
         confirmed = {name: records[name].phases["confirmed"] for name in ordered}
         sections = [
             *sections_of_results(book, ordered, records, settings, fair),
@@ -139,11 +138,11 @@ def _data_section(
 ) -> Section:
     """The sample: classes, redshifts, examples, filters, a cutout and a catalogue row."""
     absent, pictures = [], []
-    shown = [book.table(inputs.class_counts(galaxies)), book.table(inputs.filters())]
+    shown = [book.table(data.class_counts(galaxies)), book.table(data.filters())]
     if table2_row is None:
         absent.append(say("The row of Table 2 is left out: this survey has no catalogue of that form."))
     else:
-        shown.append(book.table(inputs.table2_row(table2_row)))
+        shown.append(book.table(data.table2_row(table2_row)))
     if schematic is None:
         absent.append(say("The figure of how a cutout is made is left out: this survey has no frames."))
     else:

@@ -1,4 +1,8 @@
-"""The declared comparisons in numbers: each difference with its intervals and its p value.
+"""Question 1 on one task: accuracies on spirals and ellipticals alone, beside a control.
+
+Section 4.3's question on common ground: both kinds of training draw, on both mixes of test galaxies.
+
+The declared comparisons in numbers: each difference with its intervals and its p value.
 
 The formulae, their sources and what each may be used for: docs/statistics.md.
 """
@@ -11,11 +15,9 @@ from typing import Any
 
 import pandas as pd
 
-from galmorph.protocol import generator
-from galmorph.report.answers import Records, answers, same_galaxies
-from galmorph.report.bootstrap import Metric, difference_interval
-from galmorph.report.results import ConditionResults
-from galmorph.report.tables import (
+from galmorph.errors import GalmorphError
+from galmorph.report import thesis
+from galmorph.report.accuracy import (
     COMMON_SETS,
     OWN_TEST_PART,
     PHASES,
@@ -26,9 +28,132 @@ from galmorph.report.tables import (
     phase_of,
     spread,
 )
-from galmorph.settings import ComparisonSettings, Settings
+from galmorph.report.answers import Records, answers, same_galaxies
+from galmorph.report.bootstrap import Metric, difference_interval
+from galmorph.report.language import say, sentences
+from galmorph.report.names import set_name
+from galmorph.report.study import ConditionResults
+from galmorph.report.table import METRICS, TWO_STE, Table, metric_label, number, pairs
+from galmorph.scores.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
+from galmorph.settings.study import ComparisonSettings, Settings
 from galmorph.splits import EVALUATION_CLASSES
-from galmorph.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
+from galmorph.training.protocol import generator
+
+
+def restricted_accuracies(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+    """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
+
+    A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
+    its test parts (accuracy_restricted); a condition of spirals and ellipticals that came in their natural mix is
+    taken as it is. Confirmed phase.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
+        two_std, two_ste; difference from the control's mean, half of its corrected 95 % interval, and paired (whether
+        it is taken run by run, on the same galaxies): missing for the control itself, and where it is not declared.
+    """
+    control = thesis.TWO_CLASS_SMALL
+    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
+    columns += ["difference", "half", "paired"]
+    rows = []
+    for name, result in results.items():
+        if not set(EVALUATION_CLASSES) <= set(result.classes) or settings.conditions[name].mix == "balanced":
+            continue
+        metric = restricted_score(result)
+        if metric is None:
+            raise GalmorphError(f"condition {name}: its confirmed runs have no accuracy_restricted; run galmorph sync")
+        pair = [result.classes.index(galaxy_class) for galaxy_class in EVALUATION_CLASSES]
+        scores = result.confirmed.scores
+        mean, std, ste = spread(scores[metric])
+        difference, half, paired = math.nan, math.nan, None
+        if name != control and control in results:
+            difference = mean - spread(results[control].confirmed.scores["accuracy"])[0]
+            against = contrast(results, records, settings, (control, name), ("accuracy", metric), RESTRICTED)
+            half, paired = against["half"], against["paired"]
+        galaxies = float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean())
+        numbers = (galaxies, mean, 2 * std, 2 * ste, difference, half, paired)
+        rows.append((name, metric, result.epoch, len(scores), *numbers))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def restricted_table(data: pd.DataFrame) -> Table:
+    """The accuracies on spirals and ellipticals alone."""
+    shown = {
+        say("Networks trained on"): [thesis.label(name) for name in data["condition"]],
+        say("Metric"): [metric_label(metric) for metric in data["metric"]],
+        say("Epoch"): data["epoch"].map(str),
+        say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
+        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"]),
+        say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
+    }
+    caption = say(
+        "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
+        "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
+    )
+    if data["difference"].notna().any():
+        shown[say("Less the control, corrected 95 % interval")] = pairs(data["difference"], data["half"], signed=True)
+        control = say(
+            "The control is trained on the spirals and ellipticals alone that a draw of three classes has, and tested "
+            "on those of that draw: the two are compared run by run on the same galaxies."
+        )
+        caption = sentences([caption, control])
+    return Table("question_1", caption, data, pd.DataFrame(shown))
+
+
+PAIR = (thesis.TWO_CLASS, thesis.BALANCED)
+_METRICS: tuple[Metric, ...] = ("accuracy", "tss")
+
+
+def by_test_mix(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+    """Return accuracy and TSS of networks trained on imbalanced and on balanced draws, on the two common sets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, balanced_mean, balanced_std, difference (balanced
+        less imbalanced, run by run), overlap (mean share of a run's evaluation set that another's has), half (of its
+        corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not know
+        both classes.
+    """
+    columns = ["metric", "evaluated_on", "runs", "imbalanced_mean", "imbalanced_std", "balanced_mean", "balanced_std"]
+    columns += ["difference", "overlap", "half", "naive_half"]
+    rows = []
+    declared = set(PAIR) <= set(results)
+    judged = declared and all(set(EVALUATION_CLASSES) <= set(results[name].classes) for name in PAIR)
+    for metric in _METRICS if judged else ():
+        for evaluated_on in COMMON_SETS:
+            column = f"{metric}@{evaluated_on}"
+            scores = [results[name].confirmed.scores[column] for name in PAIR]
+            (first, first_std, _), (second, second_std, _) = (spread(values) for values in scores)
+            said = contrast(results, records, settings, PAIR, (column, column), evaluated_on)
+            numbers = (first, first_std, second, second_std, second - first)
+            intervals = (said["overlap_first"], said["half"], said["naive_half"])
+            rows.append((metric, evaluated_on, len(scores[0]), *numbers, *intervals))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def mix_table(data: pd.DataFrame) -> Table:
+    """The two kinds of training draw beside each other, on each common set."""
+    shown = pd.DataFrame(
+        {
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("Trained on imbalanced draws ± 2 std"): pairs(data["imbalanced_mean"], 2 * data["imbalanced_std"]),
+            say("Trained on balanced draws ± 2 std"): pairs(data["balanced_mean"], 2 * data["balanced_std"]),
+            say("Balanced less imbalanced, corrected 95 % interval"): pairs(
+                data["difference"], data["half"], signed=True
+            ),
+            say(TWO_STE): [f"± {number(half)}" for half in data["naive_half"]],
+        }
+    )
+    caption = say(
+        "Networks trained on imbalanced and on balanced draws, on test galaxies of both mixes: the same for both kinds "
+        "of network, and compared run by run. Confirmed runs."
+    )
+    return Table("test_mixes", caption, data, shown)
+
 
 COLUMNS = (
     *("comparison", "metric", "evaluated_on", "phase", "first", "second", "runs"),

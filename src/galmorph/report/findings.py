@@ -6,13 +6,13 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from galmorph.report import language, presented, tables, thesis
+from galmorph.report import accuracy, language, presented, thesis
+from galmorph.report.accuracy import RESTRICTED, Results
 from galmorph.report.comparisons import same_task
 from galmorph.report.language import mark, say
 from galmorph.report.table import Table, number, plus_minus
-from galmorph.report.tables import RESTRICTED, Results
 from galmorph.report.verdicts import answer, difference, verdict
-from galmorph.settings import Settings
+from galmorph.settings.study import Settings
 
 _QUESTIONS = {
     "uncertain_labels": mark("Do galaxies whose label is uncertain harm classification?"),
@@ -52,7 +52,7 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
     compared
         From `comparisons.compare`.
     fair
-        From `question_1.accuracies`.
+        From `question_1.restricted_accuracies`.
     """
     found = []
     confirmed = compared[compared["phase"] == "confirmed"]
@@ -68,7 +68,9 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
             sentences.append(language.sentences([difference(row), verdict(row, tests, task)]))
         if RESTRICTED in set(ours["evaluated_on"]):
             sentences += _control_sentences(fair, comparison.conditions)
-        baselines = [tables.spread(results[condition].confirmed.scores["baseline"])[0] for condition in (first, second)]
+        baselines = [
+            accuracy.spread(results[condition].confirmed.scores["baseline"])[0] for condition in (first, second)
+        ]
         sentences.append(
             say(
                 BASELINE,

@@ -10,14 +10,13 @@ import pandas as pd
 from astropy.stats import binom_conf_interval
 from numpy.typing import NDArray
 
-from galmorph.records import Record
 from galmorph.report import thesis
-from galmorph.report.book import Book
-from galmorph.report.figures.hardest import hardest_sheet
+from galmorph.report.figures.galaxies import hardest_sheet
 from galmorph.report.language import listed, say
 from galmorph.report.names import class_name
-from galmorph.report.page import Picture, Section
+from galmorph.report.page import Book, Picture, Section
 from galmorph.report.table import Table, number
+from galmorph.training.records import Record
 
 SHOWN = 6  # of each class
 VOTES = ("p_el", "p_cw", "p_acw", "p_edge", "p_dk", "p_mg", "p_cs")

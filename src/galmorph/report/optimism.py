@@ -13,16 +13,16 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph import metrics
-from galmorph.content import ConditionRecords
-from galmorph.protocol import generator, selected_epoch
 from galmorph.report import thesis
+from galmorph.report.accuracy import Results, spread
 from galmorph.report.answers import Answers, Records, answers, gather
 from galmorph.report.language import mark, say
 from galmorph.report.table import METRICS, Table, pairs, plus_minus
-from galmorph.report.tables import Results, spread
-from galmorph.settings import ProtocolSettings, Settings
-from galmorph.statistics import corrected_mean, mean_overlap, unpaired_difference
+from galmorph.scores import metrics
+from galmorph.scores.statistics import corrected_mean, mean_overlap, unpaired_difference
+from galmorph.settings.study import ProtocolSettings, Settings
+from galmorph.tracking.content import ConditionRecords
+from galmorph.training.protocol import generator, selected_epoch
 
 ON_TEST = mark(
     "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "

@@ -1,4 +1,7 @@
-"""The page: one HTML file that needs no network and no script."""
+"""The page: one HTML file that needs no network and no script.
+
+Writes each table and figure of the report as it is made, with the note that a simulated survey is due.
+"""
 
 from __future__ import annotations
 
@@ -12,14 +15,16 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
+from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
 from galmorph.report import presented
+from galmorph.report import table as writers
+from galmorph.report.figures import style
 from galmorph.report.findings import Finding
 from galmorph.report.language import current, in_turn, mark, say
-from galmorph.report.table import Table
-from galmorph.report.writers import is_numeric
-from galmorph.settings import Settings
+from galmorph.report.table import Table, is_numeric
+from galmorph.settings.study import Settings
 
 SIMULATED = mark(
     "This survey is simulated and its difficulty is tuned towards the thesis's numbers: "
@@ -175,3 +180,32 @@ def render(
         parameters=as_yaml(settings),
     )
     return text.rstrip("\n") + "\n"
+
+
+class Book:
+    """The folders of tables and figures, which exist.
+
+    Parameters
+    ----------
+    settings
+        Of the study: the resolution of figures, and whether the survey is simulated.
+    folder
+        It holds the folders tables and figures.
+    """
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.figures = folder / "figures"
+        self._tables = folder / "tables"
+        self._dpi = settings.report.png_dpi
+        self._simulated = settings.survey.source == "simulated"
+
+    def table(self, table: Table) -> Table:
+        """Write a table and return it."""
+        writers.write_table(table, self._tables, [say(SIMULATED)] if self._simulated and table.results else [])
+        return table
+
+    def picture(self, figure: Figure, picture: Picture) -> Picture:
+        """Write a figure under the picture's name and return the picture."""
+        note = say(SIMULATED_SHORT) if self._simulated and picture.results else None
+        style.save(figure, self.figures, picture.name, self._dpi, note)
+        return picture

@@ -14,10 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from galmorph.report import tables
+from galmorph.report import accuracy
+from galmorph.report.accuracy import Results
 from galmorph.report.figures.curves import Quantity, mean_curves
-from galmorph.report.results import ConditionResults
-from galmorph.report.tables import Results
+from galmorph.report.study import ConditionResults
 
 # What `dvc metrics diff` and `dvc exp show` print, a column each for mean and spread of each phase; every other score
 # is in tables/summary.csv.
@@ -31,7 +31,7 @@ def metrics(results: Results) -> dict[str, Any]:
     What cannot be computed (the spread of a single run) is left out: JSON has no word for it.
     """
     nested: dict[str, Any] = {name: {"epoch": result.epoch} for name, result in results.items()}
-    summary = tables.summary(results)
+    summary = accuracy.summary(results)
     for row in summary[summary["metric"].isin(METRICS)].to_dict("records"):
         numbers = {key: round(row[key], 6) for key in ("mean", "std") if math.isfinite(row[key])}
         nested[row["condition"]].setdefault(row["phase"], {})[row["metric"]] = numbers

@@ -12,10 +12,11 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from galmorph.report import counts, optimism, tables, thesis
+from galmorph.report import accuracy, optimism, thesis
+from galmorph.report.accuracy import Results
 from galmorph.report.language import mark, say, sentences
 from galmorph.report.names import class_name, mix_name, phase_name, set_name
-from galmorph.report.results import ConditionResults
+from galmorph.report.study import ConditionResults
 from galmorph.report.table import (
     METRICS,
     MISSING,
@@ -29,8 +30,7 @@ from galmorph.report.table import (
     plus_minus,
     whole,
 )
-from galmorph.report.tables import Results
-from galmorph.settings import ProtocolSettings, Settings
+from galmorph.settings.study import ProtocolSettings, Settings
 
 DIFFERENCE = mark(
     "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
@@ -53,7 +53,7 @@ _CLASS_SCORES: Mapping[str, str] = MappingProxyType(
 
 def summary(results: Results) -> Table:
     """Every condition, metric and phase: mean, standard deviation and standard error."""
-    data = tables.summary(results)
+    data = accuracy.summary(results)
     shown = pd.DataFrame(
         {
             say("Condition"): data["condition"],
@@ -74,7 +74,7 @@ def summary(results: Results) -> Table:
 
 def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
     """Accuracy and selected epoch of each condition, beside the thesis's."""
-    data = tables.table_4_1(results)
+    data = accuracy.table_4_1(results)
     shown = pd.DataFrame(
         {
             say("Condition"): [thesis.label(name) for name in data["condition"]],
@@ -96,7 +96,7 @@ def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
 
 def section_4_3(results: Results) -> Table:
     """Accuracy and TSS, imbalanced and balanced."""
-    data = tables.section_4_3(results)
+    data = accuracy.section_4_3(results)
     shown = pd.DataFrame(
         {
             say("Drawn"): data["drawn"].map(mix_name),
@@ -171,7 +171,7 @@ def _inference(data: pd.DataFrame) -> dict[str, list[str]]:
 
 def class_scores(results: Results) -> Table:
     """Recall, precision and F1 of each class in the confirmed runs; the CSV has both phases."""
-    data = counts.class_scores(results)
+    data = accuracy.class_scores(results)
     confirmed = data[data["phase"] == "confirmed"]
     shown = pd.DataFrame(
         {
@@ -201,14 +201,14 @@ def _over_known_runs(data: pd.DataFrame, score: str) -> list[str]:
 
 def tss_forms(results: Results) -> Table | None:
     """The three forms of TSS for more than two classes; None where no condition has more."""
-    data = counts.tss_forms(results)
+    data = accuracy.tss_forms(results)
     if data.empty:
         return None
     confirmed, selected = (data[data["phase"] == phase].reset_index(drop=True) for phase in ("confirmed", "selected"))
     shown = pd.DataFrame(
         {
             say("Condition"): [thesis.label(name) for name in confirmed["condition"]],
-            say("Form of TSS"): [say(counts.TSS_FORMS[form]) for form in confirmed["form"]],
+            say("Form of TSS"): [say(accuracy.TSS_FORMS[form]) for form in confirmed["form"]],
             say("Confirmed ± 2 std"): pairs(confirmed["mean"], 2 * confirmed["std"]),
             say("Selected ± 2 std"): pairs(selected["mean"], 2 * selected["std"]),
         }
@@ -222,7 +222,7 @@ def tss_forms(results: Results) -> Table | None:
 
 def confusion(result: ConditionResults) -> Table:
     """The confusion matrix of one condition's confirmed runs; the CSV has both phases."""
-    data = counts.confusion_cells(result)
+    data = accuracy.confusion_cells(result)
     cells = {
         (row["actual"], row["predicted"]): plus_minus(row["mean"], row["std"], 1)
         for row in data[data["phase"] == "confirmed"].to_dict("records")

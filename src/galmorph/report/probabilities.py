@@ -15,11 +15,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from galmorph.report import thesis
+from galmorph.report.accuracy import COMMON_SETS, OWN_TEST_PART, Results, spread
 from galmorph.report.answers import Answers, Records, answers
 from galmorph.report.language import say
 from galmorph.report.names import set_name
 from galmorph.report.table import Table, number, pairs, whole
-from galmorph.report.tables import COMMON_SETS, OWN_TEST_PART, Results, spread
 from galmorph.splits import EVALUATION_CLASSES
 
 POSITIVE = EVALUATION_CLASSES[0]

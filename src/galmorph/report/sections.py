@@ -7,17 +7,18 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from galmorph.report import inputs, mixes, optimism, plots, presented, probabilities, question_1, tables, thesis
+from galmorph.report import accuracy as tables
+from galmorph.report import comparisons, optimism, plots, presented, probabilities, thesis
+from galmorph.report import data as inputs
+from galmorph.report.accuracy import Results
 from galmorph.report.answers import Records, answers
-from galmorph.report.book import Book
 from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.report.figures.curves import Quantity, learning_curve
 from galmorph.report.figures.probabilities import roc_and_reliability
 from galmorph.report.language import mark, say
-from galmorph.report.page import Picture, Section
-from galmorph.report.results import ConditionResults
-from galmorph.report.tables import Results
-from galmorph.settings import Settings
+from galmorph.report.page import Book, Picture, Section
+from galmorph.report.study import ConditionResults
+from galmorph.settings.study import Settings
 
 _CURVES: Mapping[Quantity, str] = MappingProxyType(
     {
@@ -54,13 +55,13 @@ def sections_of_results(
         )
     if "accuracy_restricted" in set(fair["metric"]):
         title = say("Uncertain labels, on the same task (section 4.2)")
-        sections.append(Section("question-1", title, tables=(book.table(question_1.table(fair)),)))
+        sections.append(Section("question-1", title, tables=(book.table(comparisons.restricted_table(fair)),)))
     balance = presented.section_4_3(results)
     if len(balance.data):
         shown = [book.table(balance)]
-        mixed = mixes.by_test_mix(results, records, settings)
+        mixed = comparisons.by_test_mix(results, records, settings)
         if len(mixed):
-            shown.append(book.table(mixes.table(mixed)))
+            shown.append(book.table(comparisons.mix_table(mixed)))
         title = say("Imbalanced and balanced classes (section 4.3)")
         sections.append(Section("section-4-3", title, tables=tuple(shown)))
     sections += _probability_sections(book, results, records)

@@ -8,8 +8,8 @@ import pandas as pd
 from tabulate import tabulate
 
 from galmorph.errors import GalmorphError
+from galmorph.files.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
 from galmorph.report.table import plus_minus
-from galmorph.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
 
 COLUMNS = (
     ("accuracy", "accuracy", "selected"),

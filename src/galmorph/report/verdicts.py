@@ -12,9 +12,9 @@ from types import MappingProxyType
 from typing import Any
 
 from galmorph.report import thesis
+from galmorph.report.accuracy import OWN_TEST_PART, RESTRICTED
 from galmorph.report.language import mark, say
 from galmorph.report.table import METRICS, interval, number, p_value, plus_minus
-from galmorph.report.tables import OWN_TEST_PART, RESTRICTED
 
 ALPHA = 0.05
 

@@ -13,15 +13,15 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.archive import TABLE2_NAME
-from galmorph.classify.cutting import level_of
-from galmorph.classify.trained import known_models
-from galmorph.datafiles import open_stamps, read_table, table_columns
+from galmorph.classify.trained import known_models, level_of
 from galmorph.errors import GalmorphError
-from galmorph.galaxyzoo import read_table2_blocks
-from galmorph.plan import file_md5
-from galmorph.records import load_run
-from galmorph.stages.layout import (
+from galmorph.files.datafiles import open_stamps, read_table, table_columns
+from galmorph.files.reading import file_md5
+from galmorph.files.texttable import read_blocks, require_columns, whole_numbers
+from galmorph.resolution.testing import recorded_name
+from galmorph.sdss.frame_index import TABLE2_NAME
+from galmorph.sdss.galaxyzoo import read_table2_blocks
+from galmorph.settings.layout import (
     GALAXIES,
     IMAGES,
     MODELS,
@@ -32,8 +32,7 @@ from galmorph.stages.layout import (
     records_folder,
     split_path,
 )
-from galmorph.texttable import read_blocks, require_columns, whole_numbers
-from galmorph.transfer import recorded_name
+from galmorph.training.records import load_run
 
 
 @dataclass(frozen=True)

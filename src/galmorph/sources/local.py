@@ -9,15 +9,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from galmorph.archive import REDSHIFTS_NAME, TABLE2_NAME, FrameFile, assign_frames, find_frames, find_tsfields
-from galmorph.atomic import whole_folder
 from galmorph.errors import GalmorphError
-from galmorph.galaxyzoo import read_table2
-from galmorph.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
-from galmorph.sample import choose_sample
-from galmorph.sdss import ObjectId, dr8_frame_path, frame_path, parse_tsfield_name, tsfield_path
-from galmorph.source_settings import LocalSettings, SampleSettings
-from galmorph.texttable import copy_rows
+from galmorph.files.atomic import whole_folder
+from galmorph.files.texttable import copy_rows
+from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, FrameFile, assign_frames, find_frames, find_tsfields
+from galmorph.sdss.galaxyzoo import read_table2
+from galmorph.sdss.names import ObjectId, dr8_frame_path, frame_path, parse_tsfield_name, tsfield_path
+from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
+from galmorph.settings.survey import LocalSettings, SampleSettings
+from galmorph.sources.sample import choose_sample
 
 # A DR7 frame in a flat folder says nothing of its rerun; where nothing else does either, its folder is that of rerun 0.
 UNKNOWN_RERUN = 0

@@ -12,8 +12,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
-from galmorph.fitsbytes import check_sizes, inflated
-from galmorph.regular import MOST, file_bytes
+from galmorph.files.reading import MOST, file_bytes
+from galmorph.sdss.frames import check_sizes, inflated
 
 UNREADABLE = "stamp unreadable"
 

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from galmorph.cutouts import NON_FINITE_PIXELS, clipped_median, cut
-from galmorph.rebinning import shares
-from galmorph.settings import CutoutSettings
-from galmorph.source_settings import StampsSettings
+from galmorph.settings.study import CutoutSettings
+from galmorph.settings.survey import StampsSettings
 from galmorph.sources.pictures import UnusableStampError
-from galmorph.stamp import Stamp
+from galmorph.stamps.cutouts import NON_FINITE_PIXELS, clipped_median, cut
+from galmorph.stamps.rebinning import shares
+from galmorph.stamps.stamp import Stamp
 
 TOO_SMALL = "stamp too small"
 NOT_SQUARE = "stamp not square"

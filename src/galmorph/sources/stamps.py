@@ -11,18 +11,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from galmorph.atomic import whole_folder
-from galmorph.blocks import make_blocks
 from galmorph.errors import GalmorphError
-from galmorph.fields import CLASS_NAMES
-from galmorph.galaxyzoo import VOTES
-from galmorph.sample import choose_sample
-from galmorph.settings import CutoutSettings
-from galmorph.source_settings import SampleSettings, StampsSettings
-from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
-from galmorph.sources.resampling import make_stamp
-from galmorph.stamp import Reject, Stamp
-from galmorph.texttable import (
+from galmorph.files.atomic import whole_folder
+from galmorph.files.texttable import (
     copy_rows,
     read_text_table,
     real_numbers,
@@ -31,6 +22,15 @@ from galmorph.texttable import (
     require_columns,
     whole_numbers,
 )
+from galmorph.sdss.galaxyzoo import VOTES
+from galmorph.settings.fields import CLASS_NAMES
+from galmorph.settings.study import CutoutSettings
+from galmorph.settings.survey import SampleSettings, StampsSettings
+from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
+from galmorph.sources.resampling import make_stamp
+from galmorph.sources.sample import choose_sample
+from galmorph.stamps.blocks import make_blocks
+from galmorph.stamps.stamp import Reject, Stamp
 
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"

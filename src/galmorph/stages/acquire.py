@@ -5,12 +5,12 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from galmorph.atomic import put
-from galmorph.download import Mirror
-from galmorph.manifest import write_manifest
-from galmorph.settings import Settings
+from galmorph.files.atomic import put
+from galmorph.settings.layout import ARCHIVE, RAW, fresh_folder, settings
+from galmorph.settings.study import Settings
+from galmorph.sources.fetch import Mirror
+from galmorph.sources.manifest import write_manifest
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import ARCHIVE, RAW, fresh_folder, settings
 
 log = logging.getLogger("galmorph.acquire")
 
@@ -23,9 +23,9 @@ def acquire(chosen: Settings, folder: Path) -> dict[str, str]:
 
         simulated.acquire(chosen.simulated, folder)
     elif chosen.survey.source == "sdss":
-        from galmorph.sources import sdss
+        from galmorph.sources import archive
 
-        return sdss.acquire(chosen.sdss, chosen.survey.sample, folder, Mirror(ARCHIVE.resolve()))
+        return archive.acquire(chosen.sdss, chosen.survey.sample, folder, Mirror(ARCHIVE.resolve()))
     elif chosen.survey.source == "local":
         from galmorph.sources import local
 

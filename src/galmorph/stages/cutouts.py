@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 
-from galmorph.atomic import put
+from galmorph.files.atomic import put
+from galmorph.settings.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, settings
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, settings
-from galmorph.survey import cut_survey
+from galmorph.stamps.survey import cut_survey
 
 log = logging.getLogger("galmorph.cutouts")
 

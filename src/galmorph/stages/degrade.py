@@ -8,14 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from galmorph.atomic import put
-from galmorph.datafiles import open_stamps, read_table
-from galmorph.degrading import degrade_sample, mix_levels
-from galmorph.settings import Settings
-from galmorph.source_settings import SampleSettings, StampsSettings
-from galmorph.sources.stamps import acquire, cut_stamps
-from galmorph.stages.launch import launch
-from galmorph.stages.layout import (
+from galmorph.files.atomic import put
+from galmorph.files.datafiles import open_stamps, read_table
+from galmorph.resolution.levels import degrade_sample, mix_levels
+from galmorph.settings.layout import (
     RESOLUTION_SAMPLE,
     WIDE,
     fresh_folder,
@@ -24,6 +20,10 @@ from galmorph.stages.layout import (
     mixture_path,
     settings,
 )
+from galmorph.settings.study import Settings
+from galmorph.settings.survey import SampleSettings, StampsSettings
+from galmorph.sources.stamps import acquire, cut_stamps
+from galmorph.stages.launch import launch
 
 log = logging.getLogger("galmorph.degrade")
 

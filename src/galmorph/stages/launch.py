@@ -15,8 +15,8 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from galmorph import progress
 from galmorph.errors import GalmorphError, lack
+from galmorph.parallel import progress
 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away holds up each run for four minutes

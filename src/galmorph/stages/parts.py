@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.atomic import put
-from galmorph.datafiles import read_table
-from galmorph.eligible import transfer_condition, transfer_protocol
 from galmorph.errors import GalmorphError
+from galmorph.files.atomic import put
+from galmorph.files.datafiles import read_table
+from galmorph.resolution.sample import transfer_condition, transfer_protocol
+from galmorph.settings.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, settings
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, settings
 
 
 def main() -> None:

@@ -10,22 +10,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph import __version__
-from galmorph.archive import TABLE2_NAME, find_frames
-from galmorph.atomic import put
-from galmorph.datafiles import open_stamps, read_table
-from galmorph.frames import read_frame
-from galmorph.plan import file_md5
+from galmorph.files.atomic import put
+from galmorph.files.datafiles import open_stamps, read_table
+from galmorph.files.reading import file_md5
 from galmorph.report.build import build
 from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
-from galmorph.report.queries import load_results
 from galmorph.report.resolution.chapter import Examples
-from galmorph.report.resolution.queries import load_resolution
-from galmorph.settings import Settings
-from galmorph.splits import EVALUATION_CLASSES
-from galmorph.stages.declared import declared_records, declared_transfers
-from galmorph.stages.launch import launch
-from galmorph.stages.layout import (
+from galmorph.report.resolution.results import load_resolution
+from galmorph.report.study import load_results
+from galmorph.sdss.frame_index import TABLE2_NAME, find_frames
+from galmorph.sdss.frames import read_frame
+from galmorph.settings.layout import (
     GALAXIES,
     IMAGES,
     RAW,
@@ -38,7 +34,10 @@ from galmorph.stages.layout import (
     settings,
     split_path,
 )
-from galmorph.stages.store import open_store
+from galmorph.settings.study import Settings
+from galmorph.splits import EVALUATION_CLASSES
+from galmorph.stages.campaign import declared_records, declared_transfers, open_store
+from galmorph.stages.launch import launch
 
 EXAMPLES_OF_A_CLASS = 2
 
@@ -68,7 +67,7 @@ def first_table2_row() -> dict[str, object] | None:
 
 def layer_drawings(chosen: Settings) -> list[LayerDrawing]:
     """Describe the built network of the first condition, layer by layer, for its figure."""
-    from galmorph.network import describe
+    from galmorph.training.network import describe
 
     first = next(iter(chosen.conditions.values()))
     layers = describe(chosen.network, chosen.cutouts.stamp_size, len(first.classes))

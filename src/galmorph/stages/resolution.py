@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import logging
 
-from galmorph.atomic import put
-from galmorph.datafiles import open_stamps, read_table
-from galmorph.eligible import resolution_sample, transfer_condition, transfer_protocol
-from galmorph.half_light import half_light_radii
-from galmorph.splits import split_condition
-from galmorph.stages.launch import launch
-from galmorph.stages.layout import (
+from galmorph.files.atomic import put
+from galmorph.files.datafiles import open_stamps, read_table
+from galmorph.resolution.sample import half_light_radii, resolution_sample, transfer_condition, transfer_protocol
+from galmorph.settings.layout import (
     GALAXIES,
     IMAGES,
     RESOLUTION_LEFT_OUT,
@@ -19,6 +16,8 @@ from galmorph.stages.layout import (
     fresh_folder,
     settings,
 )
+from galmorph.splits import split_condition
+from galmorph.stages.launch import launch
 
 log = logging.getLogger("galmorph.resolution")
 

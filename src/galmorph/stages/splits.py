@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.atomic import put
-from galmorph.datafiles import read_table
+from galmorph.files.atomic import put
+from galmorph.files.datafiles import read_table
+from galmorph.settings.layout import GALAXIES, fresh_folder, settings, split_path
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import GALAXIES, fresh_folder, settings, split_path
 
 
 def main() -> None:

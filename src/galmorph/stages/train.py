@@ -9,26 +9,18 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from galmorph.atomic import put
-from galmorph.campaign import logged, run_campaign
 from galmorph.errors import GalmorphError
-from galmorph.plan import Campaign
-from galmorph.protocol import selected_epoch
-from galmorph.records import VALIDATION, load_phase, load_record
-from galmorph.regular import regular
-from galmorph.settings import Settings
+from galmorph.files.atomic import put
+from galmorph.files.reading import regular
+from galmorph.settings.layout import EPOCH, IMAGES, LOGS, PARTIAL, records_folder, settings, split_path
+from galmorph.settings.study import Settings
+from galmorph.stages.campaign import open_store
 from galmorph.stages.launch import launch
-from galmorph.stages.layout import (
-    EPOCH,
-    IMAGES,
-    LOGS,
-    PARTIAL,
-    records_folder,
-    settings,
-    split_path,
-)
-from galmorph.stages.store import open_store
-from galmorph.tracking import Store
+from galmorph.tracking.store import Store
+from galmorph.training.campaign import logged, run_campaign
+from galmorph.training.plan import Campaign
+from galmorph.training.protocol import selected_epoch
+from galmorph.training.records import VALIDATION, load_phase, load_record
 
 log = logging.getLogger("galmorph.train")
 

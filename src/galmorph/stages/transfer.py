@@ -6,14 +6,10 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from galmorph.atomic import put
-from galmorph.eligible import transfer_condition, transfer_protocol
-from galmorph.levels import tuned
-from galmorph.plan import ORACLE, Campaign, Origin
-from galmorph.records import load_run
-from galmorph.settings import Settings
-from galmorph.stages.launch import launch
-from galmorph.stages.layout import (
+from galmorph.files.atomic import put
+from galmorph.resolution.sample import transfer_condition, transfer_protocol
+from galmorph.resolution.testing import tested_campaign, transfer_name
+from galmorph.settings.layout import (
     RESOLUTION_SPLIT,
     fresh_folder,
     level_path,
@@ -22,8 +18,12 @@ from galmorph.stages.layout import (
     settings,
     transfer_folder,
 )
+from galmorph.settings.resolution import tuned
+from galmorph.settings.study import Settings
+from galmorph.stages.launch import launch
 from galmorph.stages.train import carry_out, note_epoch, read_epoch
-from galmorph.transfer import tested_campaign, transfer_name
+from galmorph.training.plan import ORACLE, Campaign, Origin
+from galmorph.training.records import load_run
 
 
 def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:

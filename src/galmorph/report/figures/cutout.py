@@ -10,9 +10,9 @@ from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import NDArray
 from scipy import stats
 
-from galmorph.cutouts import nearest_pixel
 from galmorph.report.figures import style
 from galmorph.report.language import say
+from galmorph.stamps.cutouts import nearest_pixel
 
 # A frame is drawn at about this many pixels a side; more would not be seen in print.
 _DRAWN = 700

@@ -10,14 +10,7 @@ from galmorph.report.answers import Answers
 from galmorph.report.figures import style
 from galmorph.report.language import say
 from galmorph.report.names import class_name
-from galmorph.report.probabilities import (
-    BINS,
-    FALSE_POSITIVE_RATES,
-    POSITIVE,
-    positives,
-    reliability,
-    roc_curves,
-)
+from galmorph.report.probabilities import BINS, FALSE_POSITIVE_RATES, POSITIVE, positives, reliability, roc_curves
 
 
 @style.house()

@@ -7,13 +7,15 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.report.book import Book
 from galmorph.report.language import capital, joined, listed, mark, say, sentences
-from galmorph.report.page import Picture, Section, unbroken
-from galmorph.report.resolution import curves, figures, oracle, remedies, tables
+from galmorph.report.page import Book, Picture, Section, unbroken
+from galmorph.report.resolution import figures, tables
+from galmorph.report.resolution import figures as curves
+from galmorph.report.resolution import tables as oracle
+from galmorph.report.resolution import tables as remedies
 from galmorph.report.resolution.findings import summary
-from galmorph.report.resolution.labels import spoken
 from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, ResolutionResults, check, ends, of_role
+from galmorph.report.resolution.scores import spoken
 from galmorph.report.table import METRICS
 
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.

@@ -1,25 +1,179 @@
-"""Maps of the scores over the levels, confusion matrices at the corners, and the galaxies as each level shows them."""
+"""Scores against the width of the PSF: what is lost against the ratio of the two widths, and recall by class.
+
+Maps of the scores over the levels, confusion matrices at the corners, and the galaxies as each level shows them.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Literal
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.figures.confusion import colour_bar, draw
 from galmorph.report.figures.cutout import border, stretch
-from galmorph.report.language import say
-from galmorph.report.names import class_name
-from galmorph.report.resolution.labels import in_line, stacked
-from galmorph.report.resolution.results import Level, ResolutionResults, ends, levels_tested, levels_trained
-from galmorph.report.resolution.scores import mean_std, score
+from galmorph.report.language import mark, say
+from galmorph.report.names import class_name, plural
+from galmorph.report.resolution.results import (
+    LEVEL,
+    REMEDY,
+    SURVEY,
+    Level,
+    ResolutionResults,
+    ends,
+    levels_tested,
+    levels_trained,
+    of_role,
+)
+from galmorph.report.resolution.scores import in_line, loss, mean_std, ratio, score, stacked
 from galmorph.report.table import METRICS, MISSING, number
+
+_MARKERS = "osD^vPX<>"
+_REMEDY_MARKERS = "*1234+xpd"
+# Ratios at which the logarithmic axis has its marks: about evenly spaced on it.
+_MARKS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)
+# How far the points of neighbouring trained levels stand apart, in the width of the axis.
+_SHIFT = 0.008
+
+
+@style.house()
+def loss_against_ratio(results: ResolutionResults) -> Figure:
+    """Draw the loss of accuracy against FWHM tested / FWHM trained, a line per trained level, mean ± 1 std.
+
+    The loss is against networks trained where they are tested, run by run: zero where the ratio is one by being the
+    same level. A trained level without a FWHM of its own (a mixture) has no ratio and is not drawn.
+    """
+    levels = of_role(results, LEVEL)
+    figure = style.new_figure(4.6, 3.7)
+    axes = figure.add_subplot()
+    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    axes.axvline(1, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    ratios = [1.0]
+    for place, trained in enumerate(levels):
+        places = np.array([ratio(trained, tested) for tested in levels])
+        _line(axes, results, place, trained, places, [loss(results, "accuracy", trained, tested) for tested in levels])
+        ratios += [float(value) for value in places[np.isfinite(places)]]
+    axes.set_xscale("log")
+    axes.set_xlim(min(0.65, min(ratios) / 1.15), max(1.55, max(ratios) * 1.15))
+    low, high = axes.get_xlim()
+    axes.xaxis.set_major_locator(FixedLocator([mark for mark in _MARKS if low <= mark <= high]))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlabel(say("PSF FWHM tested at / PSF FWHM trained at"))
+    axes.set_ylabel(say("loss of accuracy"))
+    _legend(figure, axes, 2)
+    return figure
+
+
+@style.house()
+def loss_against_size(results: ResolutionResults) -> Figure:
+    """Draw the loss of accuracy against FWHM / half-light radius, a line per tested level, mean ± 1 std."""
+    assert results.by_size is not None
+    figure = style.new_figure(4.6, 3.7)
+    axes = figure.add_subplot()
+    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    levels = of_role(results, LEVEL)
+    for place, tested in enumerate(levels):
+        points = results.by_size[results.by_size["tested"] == tested.name].sort_values("ratio")
+        if points.empty:
+            continue
+        spread = points["loss_std"].to_numpy(dtype=float)
+        axes.errorbar(
+            points["ratio"].to_numpy(dtype=float),
+            points["loss_mean"].to_numpy(dtype=float),
+            yerr=None if np.isnan(spread).any() else spread,
+            color=_colour(results, tested),
+            marker=_MARKERS[place % len(_MARKERS)],
+            markersize=4.5,
+            linewidth=1.1,
+            elinewidth=0.9,
+            capsize=2,
+            label=in_line(tested),
+        )
+    axes.set_xlabel(say("PSF FWHM tested at / half-light radius"))
+    axes.set_ylabel(say("loss of accuracy"))
+    _legend(figure, axes, 2, mark("tested at (PSF FWHM)"))
+    return figure
+
+
+@style.house()
+def recall_against_fwhm(results: ResolutionResults) -> Figure:
+    """Draw the recall of each class against the FWHM tested at: a panel per class, a line per trained level.
+
+    Mean ± 1 std. The points are those of levels that are both trained and tested; those of different trained levels
+    are shifted a little, so that their bars can be told apart.
+    """
+    levels = of_role(results, LEVEL)
+    trained_levels = [level for level in levels_trained(results) if level.role != SURVEY]
+    figure = style.new_figure(style.FULL, 3.6)
+    panels = figure.subplots(1, len(results.classes), sharey=True, squeeze=False)[0]
+    widths = np.array([tested.psf_fwhm for tested in levels])
+    known = widths[np.isfinite(widths)]
+    extent = max(float(np.ptp(known)) if len(known) else 0.0, 0.1)
+    for panel, name in zip(panels, results.classes, strict=True):
+        for place, trained in enumerate(trained_levels):
+            shifted = widths + _SHIFT * extent * (place - (len(trained_levels) - 1) / 2)
+            values = [score(results, f"recall_{name}", trained, tested) for tested in levels]
+            _line(panel, results, place, trained, shifted, values)
+        panel.margins(x=0.08)
+        panel.set_title(plural(name))
+        panel.set_xlabel(say("PSF FWHM tested at (arcsec)"))
+    panels[0].set_ylabel(say("recall"))
+    _legend(figure, panels[0], 3)
+    return figure
+
+
+def _line(
+    axes: Axes,
+    results: ResolutionResults,
+    place: int,
+    trained: Level,
+    places: NDArray[np.float64],
+    values: Sequence[NDArray[np.float64]],
+) -> None:
+    """Draw the points of one trained level from left to right, with bars where the runs have a spread."""
+    spreads = [mean_std(value) for value in values]
+    means, stds = (np.array(part) for part in zip(*spreads, strict=True))
+    order = np.argsort(places, kind="stable")
+    order = order[np.isfinite(places[order]) & np.isfinite(means[order])]
+    remedy = trained.role == REMEDY
+    axes.errorbar(
+        places[order],
+        means[order],
+        yerr=None if np.isnan(stds[order]).any() else stds[order],
+        color=style.INK if remedy else _colour(results, trained),
+        linestyle="--" if remedy else "-",
+        marker=(_REMEDY_MARKERS if remedy else _MARKERS)[place % len(_MARKERS)],
+        markersize=7 if remedy else 4.5,
+        linewidth=1.1,
+        elinewidth=0.9,
+        capsize=2,
+        label=in_line(trained),
+        zorder=4 if remedy else 3,
+    )
+
+
+def _colour(results: ResolutionResults, level: Level) -> tuple[float, float, float, float]:
+    """Return a level's colour, from dark to light in the order of the levels; the markers differ as well."""
+    names = [known.name for known in of_role(results, LEVEL)]
+    red, green, blue, alpha = matplotlib.colormaps["viridis"](0.82 * names.index(level.name) / max(len(names) - 1, 1))
+    return red, green, blue, alpha
+
+
+def _legend(figure: Figure, axes: Axes, columns: int, title: str = mark("trained at (PSF FWHM)")) -> None:
+    """Say above the figure which line is which level."""
+    handles, labels = axes.get_legend_handles_labels()
+    legend = figure.legend(handles, labels, loc="outside upper center", ncols=min(columns, len(labels)))
+    legend.set_title(say(title))
+    legend.get_title().set_fontsize(9)
+
 
 Metric = Literal["accuracy", "tss"]
 _CELL = 0.8

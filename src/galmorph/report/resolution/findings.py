@@ -16,9 +16,8 @@ import numpy as np
 
 from galmorph.report.language import capital, in_turn, joined, mark, say, sentences
 from galmorph.report.names import plural
-from galmorph.report.resolution.labels import in_line, spoken
 from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, Level, ResolutionResults, ends, of_role
-from galmorph.report.resolution.scores import Floats, loss, mean_std, score, share
+from galmorph.report.resolution.scores import Floats, in_line, loss, mean_std, score, share, spoken
 from galmorph.report.table import number, plus_minus
 
 Direction = Literal["lower", "higher", "same", "unknown"]

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.content import ConditionRecords
-from galmorph.records import Evaluation
 from galmorph.report.resolution.results import LEVEL, Level
+from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import Evaluation
 
 PARTS = 4
 COLUMNS = ["trained", "tested", "part", "ratio", "galaxies", "loss_mean", "loss_std"]

@@ -2,6 +2,10 @@
 
 Every spread is one standard deviation over the runs (ddof = 1). A loss or a change is taken run by run, so its spread
 is that of the differences.
+
+The table of the remedies: what each way of training reaches where the images are worst.
+
+The best epoch for each level that is tested at: what a user who cannot know it would have gained by knowing it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,6 @@ import pandas as pd
 
 from galmorph.report.language import in_turn, mark, say, sentences
 from galmorph.report.names import class_name, reason_name
-from galmorph.report.resolution.labels import CHANGES, SCORES, heading, in_line, spoken
 from galmorph.report.resolution.results import (
     ABLATION,
     LEVEL,
@@ -27,8 +30,9 @@ from galmorph.report.resolution.results import (
     levels_trained,
     of_role,
 )
-from galmorph.report.resolution.scores import Floats, loss, mean_std, score
+from galmorph.report.resolution.scores import CHANGES, SCORES, Floats, heading, in_line, loss, mean_std, score, spoken
 from galmorph.report.table import Table, number, pairs, plus_minus, whole
+from galmorph.scores.statistics import corrected_interval
 
 _USES: Mapping[str, str] = MappingProxyType(
     {
@@ -257,3 +261,138 @@ def _columns(name: str, values: Floats) -> dict[str, float]:
 
 def _spoken(results: ResolutionResults) -> Mapping[str, str]:
     return {level.name: spoken(level) for level in results.levels}
+
+
+AS_IS, MATCHED = mark("as it is"), mark("trained at the target")
+_SCORES = {"accuracy": mark("Accuracy ± std"), "tss": mark("TSS ± std")}
+_GAINS = {"accuracy": mark("Gain in accuracy, 95 % interval"), "tss": mark("Gain in TSS, 95 % interval")}
+
+
+def remedies(results: ResolutionResults) -> pd.DataFrame:
+    """Return one row per target and way of training: as it is, at the target, and each remedy for it.
+
+    The targets are the last level, and any other that a remedy is for.
+
+    Returns
+    -------
+    pandas.DataFrame
+        training, trained, tested, epoch, runs; accuracy and tss, each with _mean and _std, then _gain, the mean
+        difference from training at the first level as it is, run by run, and _half, half of its 95 % interval,
+        corrected for the overlap of the test parts; overlap.
+    """
+    first, last = ends(results)[0], ends(results)[-1]
+    means = of_role(results, REMEDY)
+    wanted = {last.name, *(remedy.target for remedy in means)}
+    rows = []
+    for target in (level for level in levels_tested(results) if level.name in wanted):
+        ways = [(AS_IS, first), (MATCHED, target)]
+        ways += [(spoken(remedy), remedy) for remedy in means if remedy.target == target.name]
+        for way, trained in ways:
+            row: dict[str, Any] = {
+                "training": way,
+                "trained": trained.name,
+                "tested": target.name,
+                "epoch": results.epochs[trained.name],
+                "runs": results.runs,
+            }
+            overlap = results.overlap[target.name]
+            for metric in ("accuracy", "tss"):
+                here = score(results, metric, trained, target)
+                row[f"{metric}_mean"], row[f"{metric}_std"] = mean_std(here)
+                gains = here - score(results, metric, first, target)
+                row[f"{metric}_gain"], row[f"{metric}_half"] = corrected_interval(gains, overlap)
+            rows.append(row | {"overlap": overlap})
+    return pd.DataFrame(rows)
+
+
+def resolution_remedies(results: ResolutionResults) -> Table | None:
+    """What each way of training reaches at its target; None where there is but one level."""
+    first, last = ends(results)[0], ends(results)[-1]
+    if first.name == last.name:
+        return None
+    data = remedies(results)
+    names = {level.name: spoken(level) for level in levels_tested(results)}
+    shown: dict[str, list[str]] = {
+        say("Training"): [say(way) if way in (AS_IS, MATCHED) else way for way in data["training"]],
+        say("Tested at"): data["tested"].map(names).tolist(),
+    }
+    for metric in ("accuracy", "tss"):
+        shown[say(_SCORES[metric])] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
+        gains = zip(data[f"{metric}_gain"], data[f"{metric}_half"], strict=True)
+        shown[say(_GAINS[metric])] = [plus_minus_signed(gain, half) for gain, half in gains]
+    caption = say(
+        "Ways to train for what is seen less sharply, or by another survey, tested there: mean over the runs ± 1 std, "
+        "and the gain over networks trained at {first} as they are, run by run, ± half of its 95 % interval, corrected "
+        "for the galaxies that test parts share, {overlap:.1f} % in the mean at {last}.",
+        first=spoken(first),
+        overlap=100 * results.overlap[last.name],
+        last=spoken(last),
+    )
+    return Table("resolution_remedies", caption, data, pd.DataFrame(shown))
+
+
+def oracle(results: ResolutionResults) -> pd.DataFrame:
+    """Return one row per pair of levels whose accuracy after every epoch is known.
+
+    Returns
+    -------
+    pandas.DataFrame
+        trained, tested, epoch (selected where it was trained), mean, std: accuracy there; best_epoch (of the highest
+        mean accuracy where it is tested), best_mean, best_std; gain_mean, gain_std: run by run. All of it on the runs
+        of the selected phase, so that the best is best on the very galaxies that chose it.
+    """
+    rows = []
+    for (trained, tested), accuracy in results.oracle.items():
+        own = results.epochs[trained]
+        best = int(np.argmax(accuracy.mean(axis=0))) + 1
+        here, there = accuracy[:, own - 1], accuracy[:, best - 1]
+        rows.append(
+            (trained, tested, own, *mean_std(here), best, *mean_std(there), *mean_std(there - here), len(accuracy))
+        )
+    columns = ["trained", "tested", "epoch", "mean", "std", "best_epoch", "best_mean", "best_std"]
+    return pd.DataFrame(rows, columns=[*columns, "gain_mean", "gain_std", "runs"])
+
+
+def sentence(results: ResolutionResults) -> str:
+    """Say for which pair of levels the oracle gains most; empty where none was looked for."""
+    if not results.oracle:
+        return ""
+    most = oracle(results).sort_values("gain_mean", ascending=False, kind="stable").to_dict("records")[0]
+    names = {level.name: spoken(level) for level in results.levels}
+    return say(
+        "Whoever knew the best epoch for what is tested would gain most with networks trained at {trained} and tested "
+        "at {tested}: {best} after epoch {best_epoch}, against {own} after epoch {epoch}, the one selected where they "
+        "are trained.",
+        trained=names[most["trained"]],
+        tested=names[most["tested"]],
+        best=plus_minus(most["best_mean"], most["best_std"]),
+        best_epoch=most["best_epoch"],
+        own=plus_minus(most["mean"], most["std"]),
+        epoch=most["epoch"],
+    )
+
+
+def resolution_oracle(results: ResolutionResults) -> Table | None:
+    """The epoch that a user would choose beside the best one for each tested level; None where none was looked for."""
+    if not results.oracle:
+        return None
+    data = oracle(results)
+    names = {level.name: spoken(level) for level in results.levels}
+    gains = zip(data["gain_mean"], data["gain_std"], strict=True)
+    shown = pd.DataFrame(
+        {
+            say("Trained at"): data["trained"].map(names),
+            say("Tested at"): data["tested"].map(names),
+            say("Selected epoch"): data["epoch"].map(str),
+            say("Accuracy ± std"): pairs(data["mean"], data["std"]),
+            say("Best epoch"): data["best_epoch"].map(str),
+            say("Accuracy there ± std"): pairs(data["best_mean"], data["best_std"]),
+            say("Gain ± std"): [plus_minus_signed(mean, std) for mean, std in gains],
+        }
+    )
+    caption = say(
+        "The epoch that is selected where networks are trained, as a user would have to choose it, beside the epoch "
+        "with the highest mean accuracy where they are tested: an oracle, which looks at the answers. Both on the runs "
+        "that select the epoch, trained again and tested at every level after every epoch; mean ± 1 std."
+    )
+    return Table("resolution_oracle", caption, data, shown)

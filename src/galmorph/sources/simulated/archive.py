@@ -17,8 +17,8 @@ from astropy.io import fits
 from astropy.wcs import WCS
 from numpy.typing import NDArray
 
-from galmorph.galaxyzoo import COLUMNS, VOTES
-from galmorph.sdss import PIXEL_SCALE, frame_path, tsfield_path
+from galmorph.sdss.galaxyzoo import COLUMNS, VOTES
+from galmorph.sdss.names import PIXEL_SCALE, frame_path, tsfield_path
 from galmorph.sources.simulated.exposure import EXPOSURE_SECONDS, Exposure
 from galmorph.sources.simulated.pointing import FIELD_ROWS, FIRST_FIELD, FIRST_RUN, RERUN, Pointing
 

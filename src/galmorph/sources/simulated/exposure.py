@@ -14,7 +14,7 @@ import galsim
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.sdss import PIXEL_SCALE
+from galmorph.sdss.names import PIXEL_SCALE
 
 EXPOSURE_SECONDS: Final = 53.907456
 MOFFAT_BETA: Final = 3.0

@@ -14,7 +14,7 @@ import pandas as pd
 import scipy.fft
 from numpy.typing import NDArray
 
-from galmorph.sdss import PIXEL_SCALE
+from galmorph.sdss.names import PIXEL_SCALE
 from galmorph.sources.simulated.exposure import OVERSAMPLING, Exposure, half_plane
 
 Floats = NDArray[np.float32]

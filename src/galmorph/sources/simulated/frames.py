@@ -15,9 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.frames import FRAME_SHAPE
-from galmorph.sdss import PIXEL_SCALE, ObjectId
-from galmorph.source_settings import SimulatedSettings
+from galmorph.sdss.frames import FRAME_SHAPE
+from galmorph.sdss.names import PIXEL_SCALE, ObjectId
+from galmorph.settings.survey import SimulatedSettings
 from galmorph.sources.simulated import drawing, exposure, field, measures, population
 from galmorph.sources.simulated.exposure import Exposure
 from galmorph.sources.simulated.pointing import FIELD_ROWS, RERUN, STRIP_FIELDS, Pointing, pointing

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.sdss import PIXEL_SCALE
+from galmorph.sdss.names import PIXEL_SCALE
 from galmorph.sources.simulated.drawing import Stamp
 from galmorph.sources.simulated.exposure import OVERSAMPLING, SAMPLE, Exposure
 

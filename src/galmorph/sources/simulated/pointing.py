@@ -16,7 +16,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.frames import FRAME_SHAPE
+from galmorph.sdss.frames import FRAME_SHAPE
 
 RERUN: Final = 40
 FIRST_RUN, RUN_STEP = 1009, 8

@@ -15,7 +15,7 @@ import pandas as pd
 from astropy.cosmology import FlatLambdaCDM
 from numpy.typing import NDArray
 
-from galmorph.source_settings import TypesSettings
+from galmorph.settings.survey import TypesSettings
 
 Floats = NDArray[np.float64]
 

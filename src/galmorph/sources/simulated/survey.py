@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from galmorph.galaxyzoo import COLUMNS as TABLE2
-from galmorph.source_settings import SimulatedSettings
+from galmorph.parallel.workers import spread
+from galmorph.sdss.galaxyzoo import COLUMNS as TABLE2
+from galmorph.settings.survey import SimulatedSettings
 from galmorph.sources.simulated import archive, frames, volunteers
 from galmorph.sources.simulated.pointing import STRIP_FIELDS, pointing
-from galmorph.workers import spread
 
 
 def take(

@@ -1,0 +1,84 @@
+"""Read what the pipeline has made: arrays and tables, or a GalmorphError that names the file and the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.files.reading import regular
+
+REMEDY = "dvc checkout restores it, dvc repro makes it anew"
+
+
+@contextmanager
+def _told(path: Path, kind: str) -> Iterator[None]:
+    """Turn what goes wrong while a file is read into a GalmorphError."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
+    except Exception as error:  # on damaged input numpy, pyarrow and pandas raise two dozen types between them
+        words = (str(error).splitlines() or [type(error).__name__])[0]
+        raise GalmorphError(f"{path}: not a whole {kind} ({words}); {REMEDY}") from None
+
+
+def open_stamps(path: Path) -> NDArray[np.float32]:
+    """Open a .npy file of stamps as a memory map: (n, size, size) float32, DN, (y, x).
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, cut short, or holds anything else.
+    """
+    with _told(path, "array"):
+        images = np.load(regular(path), mmap_mode="r", allow_pickle=False)
+    if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
+        raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
+    if images.shape[1] != images.shape[2]:
+        raise GalmorphError(f"{path}: stamps of {images.shape[2]} x {images.shape[1]} pixels, not square; {REMEDY}")
+    return images
+
+
+def table_columns(path: Path) -> list[str]:
+    """Return the names of a parquet table's columns.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing or damaged.
+    """
+    with _told(path, "table"):
+        return list(pq.read_schema(regular(path)).names)
+
+
+def read_table(
+    path: Path, columns: Sequence[str] | None = None, filters: list[tuple[str, str, Any]] | None = None
+) -> pd.DataFrame:
+    """Read a parquet table.
+
+    Parameters
+    ----------
+    columns
+        Which to read; None: all.
+    filters
+        Rows to keep, as `pandas.read_parquet` has them.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, damaged, or lacks a column.
+    """
+    present = table_columns(path)
+    wanted = [*(columns or ()), *(name for name, _, _ in filters or ())]
+    if missing := [name for name in wanted if name not in present]:
+        raise GalmorphError(f"{path}: no column {missing[0]}; {REMEDY}")
+    with _told(path, "table"):
+        return pd.read_parquet(regular(path), columns=None if columns is None else list(columns), filters=filters)

@@ -1,0 +1,1 @@
+"""Jobs over processes, on this machine or on a Dask scheduler."""

@@ -1,0 +1,115 @@
+"""What the report is computed from: the finished runs of the declared conditions, as MLflow gave them.
+
+The finished runs of the declared conditions, asked of MLflow by identity, never by recency.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from mlflow.entities import Run
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.tracking.content import CONFUSION, ConditionRecords, confusion_name, score_name
+from galmorph.tracking.store import Store
+
+
+@dataclass(frozen=True)
+class PhaseResults:
+    """The runs of one phase (selected or confirmed) of one condition.
+
+    Attributes
+    ----------
+    history
+        One row per run and epoch: run, epoch (completed passes, from 1), train_loss, train_accuracy, test_loss,
+        test_accuracy, test_tss.
+    scores
+        One row per run (index `run`, from 1), one column per metric, at the reported epoch: accuracy, tss and
+        baseline on the run's own test part; in the confirmed phase also accuracy, tss and baseline on the common
+        evaluation sets ("accuracy@common_natural", ...) and, where the condition has a class beside spiral and
+        elliptical, "accuracy_restricted": the accuracy on the spirals and ellipticals of the test part with the
+        answer restricted to those two.
+    confusion
+        (runs, K, K) int64, counts on the test part at the reported epoch; rows true, columns predicted, both in the
+        order of the condition's classes.
+    """
+
+    history: pd.DataFrame
+    scores: pd.DataFrame
+    confusion: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class ConditionResults:
+    """One condition: its classes, its selected epoch, and its two phases."""
+
+    name: str
+    classes: tuple[str, ...]
+    epoch: int
+    selected: PhaseResults
+    confirmed: PhaseResults
+
+
+CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "test_tss")
+REMEDY = "run galmorph sync, which rebuilds the store from the records"
+
+
+def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[Run]:
+    """Return the runs of one phase, run 1 first.
+
+    Raises
+    ------
+    GalmorphError
+        If the store holds anything but exactly one finished run for each record.
+    """
+    records = condition.phases[phase]
+    found = store.runs("run", condition=condition.name, phase=phase, fingerprint=records[0].fingerprint)
+    by_number = {int(run.data.tags["galmorph.run"]): run for run in found}
+    unfinished = [run.info.run_name for run in found if run.info.status != "FINISHED"]
+    if unfinished or len(found) != len(records) or set(by_number) != set(range(1, len(records) + 1)):
+        raise GalmorphError(
+            f"condition {condition.name}, phase {phase}: the store holds {len(found) - len(unfinished)} finished runs, "
+            f"{len(records)} are declared; {REMEDY}"
+        )
+    return [by_number[number] for number in sorted(by_number)]
+
+
+def phase_results(store: Store, condition: ConditionRecords, phase: str) -> PhaseResults:
+    """Collect the curves, scores and confusion matrices of one phase from the store."""
+    classes = condition.phases[phase][0].classes
+    histories, scores, confusions = [], {}, []
+    for number, run in enumerate(phase_runs(store, condition, phase), start=1):
+        curves = pd.DataFrame({name: pd.Series(store.history(run, name)) for name in CURVES}).sort_index()
+        curves.insert(0, "epoch", curves.index)
+        curves.insert(0, "run", number)
+        histories.append(curves)
+        metrics = run.data.metrics
+        confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
+        # Curves are of the test part, or of a set that was watched: "validation/test_accuracy".
+        scores[number] = {
+            score_name(name): value
+            for name, value in metrics.items()
+            if name.rpartition("/")[2] not in CURVES and CONFUSION not in name
+        }
+    return PhaseResults(
+        history=pd.concat(histories, ignore_index=True),
+        scores=pd.DataFrame.from_dict(scores, orient="index").rename_axis("run"),
+        confusion=np.array(confusions).astype(np.int64),
+    )
+
+
+def load_results(store: Store, declared: list[ConditionRecords]) -> dict[str, ConditionResults]:
+    """Return the results of the declared conditions, in their order."""
+    return {
+        condition.name: ConditionResults(
+            name=condition.name,
+            classes=condition.phases["selected"][0].classes,
+            epoch=condition.epoch,
+            selected=phase_results(store, condition, "selected"),
+            confirmed=phase_results(store, condition, "confirmed"),
+        )
+        for condition in declared
+    }

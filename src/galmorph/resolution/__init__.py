@@ -1,0 +1,1 @@
+"""Stamps at another spatial resolution, and networks tested on them."""

@@ -1,0 +1,189 @@
+"""A stamp seen by a worse telescope: coarser pixels, a wider PSF, the noise that is named, in that order.
+
+docs/resolution.md has the formulae and their sources.
+"""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from galmorph.errors import GalmorphError
+from galmorph.resolution.kernels import kernel_width, rebinned_width, transfer_function
+from galmorph.settings.resolution import LevelSettings
+from galmorph.stamps.rebinning import centred_edges, noise_autocovariance, shares
+
+Floats = NDArray[np.float64]
+
+# Pixel scales that differ by less are the same: the frames' own differ by a few 1e-5.
+SAME_SCALE = 2e-3
+MARGIN = 3.0  # in FWHM of the kernel, mirrored around a stamp before a convolution that is periodic
+TOLERANCE = 1e-3  # of a noise: so much may be missing by rounding
+
+
+@dataclass(frozen=True)
+class Telescope:
+    """How a galaxy was seen.
+
+    Attributes
+    ----------
+    psf_fwhm, pixel_scale
+        arcsec.
+    noise
+        DN a pixel, white.
+    """
+
+    psf_fwhm: float
+    pixel_scale: float
+    noise: float
+
+
+def degrade(
+    wide: NDArray[np.float32],
+    source: Telescope,
+    level: LevelSettings,
+    chance: np.random.Generator,
+    *,
+    kernel: str = "gaussian",
+    grid: str = "field",
+    size: int = 64,
+) -> NDArray[np.float32]:
+    """Show a galaxy at another spatial resolution.
+
+    Parameters
+    ----------
+    wide
+        (n, n) float32, DN after sky subtraction, (y, x), n even; the galaxy's pixel is at index n // 2.
+    source
+        How it was seen.
+    level
+        What it is to be seen as. With psf_fwhm null nothing is convolved; with noise null none is added, and what there
+        is is less than before, and correlated. All null: as it is.
+    chance
+        The generator of the noise.
+    kernel
+        gaussian or moffat.
+    grid
+        What the network is given. field: the field of view of the central `size` pixels of `wide`, again in `size`
+        pixels, each with the flux that falls on it. pixels: the central `size` pixels of the target.
+    size
+        Side of the result, even.
+
+    Returns
+    -------
+    (size, size) float32, DN.
+
+    Raises
+    ------
+    GalmorphError
+        If the target is sharper than the source, its pixels are finer, or its noise is less than what the source's
+        noise becomes on its pixels; or if the stamp is too small for `size` pixels of the target.
+    """
+    count = wide.shape[0]
+    middle = slice((count - size) // 2, (count + size) // 2)
+    if level.native:
+        return wide[middle, middle].copy()
+    optics = _optics(count, source.pixel_scale, level, grid, size)
+    image = optics.rebin @ wide.astype(np.float64) @ optics.rebin.T
+    width = _kernel(source, level, optics.scale, kernel)
+    noise = None if level.noise is None else float(level.noise)
+    if width > 0 or noise is not None:
+        image = _observed(image, width / optics.scale, kernel, noise, source.noise, optics.rebin, chance)
+    result: NDArray[np.float32] = (optics.output @ image @ optics.output.T).astype(np.float32)
+    return result
+
+
+@dataclass(frozen=True)
+class _Optics:
+    """Pixels of the source -> of the target (rebin) -> of the network (output), and the target's scale in arcsec."""
+
+    rebin: Floats
+    output: Floats
+    scale: float
+
+
+@functools.lru_cache(maxsize=64)
+def _optics(count: int, scale: float, level: LevelSettings, grid: str, size: int) -> _Optics:
+    assert level.pixel_scale is not None  # settings: only the native level has none
+    ratio = level.pixel_scale / scale
+    if ratio < 1 - SAME_SCALE:
+        raise GalmorphError(
+            f"pixels of {level.pixel_scale:g} arcsec are finer than the source's of {scale:g}: images are only ever "
+            "made worse; raise pixel_scale"
+        )
+    ratio = 1.0 if ratio < 1 + SAME_SCALE else ratio
+    pixels = 2 * int(count / 2 / ratio + SAME_SCALE)
+    if grid == "pixels" and pixels < size:
+        raise GalmorphError(
+            f"{size} pixels of {level.pixel_scale:g} arcsec need more than the {count} pixels of a wide stamp: raise "
+            "cutouts.wide_size, or set resolution.grid to field"
+        )
+    if grid == "field" and pixels * ratio < size * (1 - SAME_SCALE):
+        raise GalmorphError(
+            f"only {pixels} whole pixels of {level.pixel_scale:g} arcsec fit into the {count} pixels of a wide stamp: "
+            f"less than the field of {size} that the network sees; raise cutouts.wide_size, or lower pixel_scale"
+        )
+    old, new = centred_edges(count, 1.0), centred_edges(pixels, ratio)
+    seen = centred_edges(size, 1.0 if grid == "field" else ratio)
+    return _Optics(shares(old, new), shares(new, seen), scale * ratio)
+
+
+def _kernel(source: Telescope, level: LevelSettings, scale: float, kind: str) -> float:
+    """Return the FWHM of the kernel in arcsec; 0 where there is nothing to convolve."""
+    if level.psf_fwhm is None:
+        return 0.0
+    rebinned = rebinned_width(source.psf_fwhm, source.pixel_scale, max(scale, source.pixel_scale))
+    try:
+        return kernel_width(rebinned, level.psf_fwhm, kind)
+    except ValueError:
+        on = "" if scale < source.pixel_scale * (1 + SAME_SCALE) else f", {rebinned:.3g} on pixels of {scale:.3g}"
+        raise GalmorphError(
+            f"psf_fwhm {level.psf_fwhm:g} arcsec is sharper than the galaxy's PSF of {source.psf_fwhm:.3g}{on}: images "
+            "are only ever made worse"
+        ) from None
+
+
+def _observed(
+    image: Floats,
+    width: float,
+    kind: str,
+    noise: float | None,
+    before: float,
+    rebin: Floats,
+    chance: np.random.Generator,
+) -> Floats:
+    """Convolve, and add noise whose power is what a white noise of the named rms lacks, frequency by frequency."""
+    margin = math.ceil(MARGIN * width)
+    padded = np.pad(image, margin, mode="reflect" if margin < len(image) else "symmetric")
+    side = len(padded)
+    rows, columns = fft.fftfreq(side), fft.rfftfreq(side)
+    response = transfer_function(np.hypot(rows[:, None], columns[None, :]), width, kind) if width > 0 else np.float64(1)
+    spectrum = fft.rfft2(padded) * response
+    if noise is not None:
+        covariance = noise_autocovariance(rebin)
+        power = before**2 * np.outer(_power(covariance, rows), _power(covariance, columns))
+        missing = noise**2 - power * response**2
+        if missing.min() < -2 * TOLERANCE * noise**2:
+            left = math.sqrt((power * response**2).max())
+            raise GalmorphError(
+                f"noise {noise:g} DN is less than what the galaxy's {before:.3g} DN become at this level, {left:.3g} "
+                "at the largest scales: noise can only be added; raise noise"
+            )
+        white = chance.standard_normal((side, side))
+        spectrum = spectrum + fft.rfft2(white) * np.sqrt(np.maximum(missing, 0.0))
+    observed = fft.irfft2(spectrum, s=padded.shape)
+    inside: Floats = observed[margin : side - margin, margin : side - margin]
+    return inside
+
+
+def _power(covariance: Floats, frequency: Floats) -> Floats:
+    """Return the power spectrum along one axis of a noise with this autocovariance."""
+    lags = np.flatnonzero(np.abs(covariance[1:]) > 1e-12) + 1
+    waves = 2.0 * np.cos(2.0 * math.pi * frequency[:, None] * lags)
+    power: Floats = covariance[0] + waves @ covariance[lags]
+    return power

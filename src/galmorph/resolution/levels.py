@@ -1,0 +1,126 @@
+"""All galaxies of the resolution sample at one level, by many processes."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.files.datafiles import open_stamps, read_table
+from galmorph.parallel.workers import spread
+from galmorph.resolution.degrade import Telescope, degrade
+from galmorph.settings.resolution import LevelSettings, ResolutionSettings
+from galmorph.stamps.stampset import write_array
+
+STAMPS_PER_BLOCK = 256
+
+
+def noise_generator(seed: int, level: LevelSettings, objid: int) -> np.random.Generator:
+    """Return the generator of the noise of one galaxy at one level; a level that is renamed has the same."""
+    digest = hashlib.sha256(level.model_dump_json(exclude={"stamps"}).encode()).digest()
+    return np.random.default_rng([seed, int.from_bytes(digest[:8], "big"), objid])
+
+
+def degrade_sample(
+    wide: Path,
+    sample: Path,
+    name: str,
+    level: LevelSettings,
+    settings: ResolutionSettings,
+    size: int,
+    destination: Path,
+    partial: Path,
+) -> int:
+    """Write a level's stamps; the same bytes for any number of workers.
+
+    Parameters
+    ----------
+    wide
+        wide.npy: (m, wide_size, wide_size) float32, DN. An absolute path, for the workers.
+    sample
+        The resolution sample, as `galmorph.eligible.resolution_sample` gives it, as a parquet file. An absolute path.
+    name, level
+        The level, and what messages call it.
+    settings
+        Kernel, grid and seed.
+    size
+        Side of the stamps, pixels.
+    destination
+        A .npy file: (n, size, size) float32, DN, (y, x); row i is the galaxy of row i of the sample.
+    partial
+        An empty folder, absolute, for the blocks.
+
+    Returns
+    -------
+    The number of stamps.
+
+    Raises
+    ------
+    GalmorphError
+        If a galaxy cannot be shown at this level, with its object id.
+    """
+    count = len(read_table(sample, ["objid"]))
+    starts = range(0, count, STAMPS_PER_BLOCK)
+    blocks = [partial / f"{start:07d}.npy" for start in starts]
+    jobs = [
+        (wide, sample, start, name, level, settings, size, block) for start, block in zip(starts, blocks, strict=True)
+    ]
+    for _ in spread(_degrade_block, jobs, label=f"level {name}", unit="block"):
+        pass
+    write_array(destination, _images(blocks), count, size)
+    return count
+
+
+def _images(blocks: list[Path]) -> Iterator[NDArray[np.float32]]:
+    for block in blocks:
+        yield from np.load(block, mmap_mode="r")
+
+
+def _degrade_block(
+    wide: Path,
+    sample: Path,
+    start: int,
+    name: str,
+    level: LevelSettings,
+    settings: ResolutionSettings,
+    size: int,
+    destination: Path,
+) -> None:
+    images = open_stamps(wide)
+    columns = ["objid", "wide", "psf_fwhm", "pixel_scale", "noise"]
+    galaxies = read_table(sample, columns).iloc[start : start + STAMPS_PER_BLOCK]
+    stamps = np.empty((len(galaxies), size, size), np.float32)
+    rows = zip(stamps, *(galaxies[column].tolist() for column in columns), strict=True)
+    for stamp, objid, number, psf_fwhm, pixel_scale, noise in rows:
+        source = Telescope(psf_fwhm, pixel_scale, noise)
+        chance = noise_generator(settings.seed, level, objid)
+        try:
+            stamp[:] = degrade(
+                images[number], source, level, chance, kernel=settings.kernel, grid=settings.grid, size=size
+            )
+            if not np.isfinite(stamp).all():
+                raise GalmorphError("its pixels are no numbers at this level; lower its noise")
+        except GalmorphError as error:
+            raise GalmorphError(f"resolution level {name}, galaxy {objid}: {error}") from None
+    np.save(destination, stamps)
+
+
+def mix_levels(levels: Sequence[Path], objids: Sequence[int], seed: int, destination: Path) -> None:
+    """Write stamps of which each is as one of the levels has it, drawn to the seed and the galaxy.
+
+    Parameters
+    ----------
+    levels
+        Stamps of the same galaxies, row by row.
+    objids
+        Of the galaxies.
+    destination
+        A .npy file.
+    """
+    opened = [open_stamps(level) for level in levels]
+    drawn = (opened[np.random.default_rng([seed, objid]).integers(len(opened))][i] for i, objid in enumerate(objids))
+    write_array(destination, drawn, len(objids), opened[0].shape[-1])

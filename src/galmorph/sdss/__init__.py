@@ -1,0 +1,1 @@
+"""SDSS and Galaxy Zoo files: names, frames, labels, redshifts."""

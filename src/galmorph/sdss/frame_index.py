@@ -1,0 +1,198 @@
+"""What lies in a folder of frames, and which of them each galaxy is cut from."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from astropy.coordinates import SkyCoord
+from astropy.wcs import WCS
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.files.texttable import read_blocks, require_columns
+from galmorph.sdss.frames import read_frame_wcs
+from galmorph.sdss.names import FrameName, ObjectId, parse_tsfield_name
+
+
+@dataclass(frozen=True)
+class FrameFile:
+    """A frame on disk.
+
+    Attributes
+    ----------
+    path
+        Where.
+    name
+        What its file name says.
+    rerun
+        Of DR7: from the archive's layout, `.../{run}/{rerun}/corr/{camcol}/file`; None in a flat folder.
+    """
+
+    path: Path
+    name: FrameName
+    rerun: int | None
+
+    @property
+    def place(self) -> tuple[int, int, int]:
+        """Run, camcol and field: one strip of sky in one exposure."""
+        return (self.name.run, self.name.camcol, self.name.field)
+
+
+TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
+REDSHIFTS_NAME = "redshifts.csv"
+MISSING_NAME = "missing.csv"
+
+
+def write_missing(failures: Mapping[str, str], folder: Path) -> None:
+    """Write missing.csv: the paths of files that a source could not have, and why."""
+    table = pd.DataFrame({"path": list(failures), "reason": list(failures.values())}, dtype=str)
+    table.to_csv(folder / MISSING_NAME, index=False, lineterminator="\n")
+
+
+def read_missing(folder: Path) -> dict[tuple[int, int, int], str]:
+    """Read why frames are missing, by run, camcol and field; nothing where the source leaves no such list."""
+    path = folder / MISSING_NAME
+    if not path.exists():
+        return {}
+    missing = {}
+    for table in read_blocks(path, may_be_empty=True):
+        require_columns(table, ("path", "reason"), path)
+        for file, reason in zip(table["path"], table["reason"], strict=True):
+            if (name := FrameName.parse(Path(file).name)) is not None:
+                missing[name.run, name.camcol, name.field] = reason
+    return missing
+
+
+@dataclass(frozen=True)
+class Assignment:
+    """Which frame each galaxy is cut from.
+
+    Attributes
+    ----------
+    frame
+        (n,) int64, index into the list of frames; -1 where no frame at hand holds the galaxy.
+    by_objid
+        (n,) bool, whether the object id names that frame.
+    unreadable
+        Indices of the frames that could not be searched by position: their headers cannot be read.
+    """
+
+    frame: NDArray[np.int64]
+    by_objid: NDArray[np.bool_]
+    unreadable: tuple[int, ...]
+
+
+def find_frames(folder: Path, band: str | None = None) -> list[FrameFile]:
+    """List the frames in a folder and below it, of one band or of all, in the order of their paths.
+
+    Raises
+    ------
+    GalmorphError
+        If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise GalmorphError(f"{folder}: no such folder; put the frames there, or correct its name in params.yaml")
+    frames = []
+    for path in sorted(folder.rglob("f*-*.fit*")):
+        name = FrameName.parse(path.name)
+        if name is not None and band in (None, name.band):
+            frames.append(FrameFile(path, name, _rerun(path, name)))
+    return frames
+
+
+def _rerun(path: Path, name: FrameName) -> int | None:
+    parts = path.parts[-5:-1]
+    if (
+        len(parts) == 4
+        and parts[0] == str(name.run)
+        and parts[1].isdecimal()
+        and parts[2:] == ("corr", str(name.camcol))
+    ):
+        return int(parts[1])
+    return None
+
+
+def find_tsfields(folder: Path) -> dict[tuple[int, int, int], Path]:
+    """Find the tsField files in a folder and below it, by run, camcol and field; of several reruns the last."""
+    found: dict[tuple[int, int, int], tuple[int, Path]] = {}
+    for path in sorted(folder.rglob("tsField-*.fit")):
+        if (name := parse_tsfield_name(path.name)) is not None:
+            run, rerun, camcol, field = name
+            found[run, camcol, field] = max((rerun, path), found.get((run, camcol, field), (-1, path)))
+    return {place: path for place, (_, path) in found.items()}
+
+
+def assign_frames(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> Assignment:
+    """Find for each galaxy the frame that its object id names, else a frame at hand that holds its position.
+
+    Neighbouring frames overlap. The one that the id names is where the catalogue's object was found; of several
+    others, the one in which the galaxy lies farthest from the edge is taken.
+
+    Parameters
+    ----------
+    galaxies
+        Columns objid, ra, dec (degrees, ICRS). An objid that is not of DR7 names no frame.
+    frames
+        As `find_frames` lists them. Of a DR7 and a DR8+ frame of the same place, DR7's is preferred; of two reruns, the
+        one that the id names, else the last.
+    """
+    candidates: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    for index, frame in enumerate(frames):
+        candidates[frame.place].append(index)
+    assigned = np.full(len(galaxies), -1, dtype=np.int64)
+    for row, objid in enumerate(galaxies["objid"].tolist()):
+        try:
+            names = ObjectId.decode(objid)
+        except GalmorphError:
+            continue
+        found = candidates.get((names.run, names.camcol, names.field))
+        if found:
+            assigned[row] = max(found, key=lambda index: _preference(frames[index], names.rerun))
+    by_objid = assigned >= 0
+    left = np.flatnonzero(~by_objid)
+    unreadable: list[int] = []
+    if left.size:
+        found_by_position, unreadable = _by_position(galaxies.iloc[left], frames)
+        assigned[left] = found_by_position
+    return Assignment(assigned, by_objid, tuple(unreadable))
+
+
+def _preference(frame: FrameFile, rerun: int) -> tuple[bool, bool, int]:
+    return (frame.name.release == "dr7", frame.rerun == rerun, -1 if frame.rerun is None else frame.rerun)
+
+
+def _by_position(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> tuple[NDArray[np.int64], list[int]]:
+    sky = SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg")
+    directions = sky.cartesian.xyz.value
+    best = np.full(len(galaxies), -1, dtype=np.int64)
+    room = np.full(len(galaxies), 0.0)
+    unreadable = []
+    for index, frame in enumerate(frames):
+        try:
+            wcs, (ny, nx) = read_frame_wcs(frame.path)
+        except GalmorphError:
+            unreadable.append(index)
+            continue
+        near = np.flatnonzero(_near(directions, wcs, nx, ny))
+        if near.size == 0:
+            continue
+        x, y = wcs.world_to_pixel(sky[near])
+        distance = np.min([x + 0.5, y + 0.5, nx - 0.5 - x, ny - 0.5 - y], axis=0)
+        better = near[distance > room[near]]
+        room[better] = distance[distance > room[near]]
+        best[better] = index
+    return best, unreadable
+
+
+def _near(directions: NDArray[np.float64], wcs: WCS, nx: int, ny: int) -> NDArray[np.bool_]:
+    """Tell which directions lie within a frame's circumscribed circle, before the exact and slower question."""
+    corners = wcs.pixel_to_world([(nx - 1) / 2, -0.5, nx - 0.5, -0.5, nx - 0.5], [(ny - 1) / 2, -0.5, -0.5, ny, ny])
+    vectors = corners.cartesian.xyz.value
+    centre = vectors[:, 0]
+    inside: NDArray[np.bool_] = centre @ directions >= (centre @ vectors[:, 1:]).min() - 1e-9
+    return inside

@@ -1,0 +1,116 @@
+"""Spectroscopic redshifts, which Table 2 does not have, and their join to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import astropy.units as u
+import numpy as np
+import pandas as pd
+from astropy.coordinates import SkyCoord
+
+from galmorph.files.texttable import (
+    read_blocks,
+    real_numbers,
+    refuse_repeats,
+    refuse_rows,
+    require_columns,
+    whole_numbers,
+)
+
+MATCH_RADIUS_ARCSEC = 2.0
+
+
+def read_redshifts(path: Path) -> pd.DataFrame:
+    """Read spectroscopic redshifts from a CSV with a column redshift, and objid (or objid_dr7), or ra and dec, or both.
+
+    Returns
+    -------
+    pandas.DataFrame
+        objid (int64; 0 where the cell is empty), ra, dec (float64, degrees; NaN where empty), redshift (float64).
+        It may have no rows.
+
+    Raises
+    ------
+    GalmorphError
+        If a column is missing, a number cannot be read, an objid stands there twice, or a row can be found neither
+        by objid nor by position.
+    """
+    table = pd.concat([_block(block, path) for block in read_blocks(path, may_be_empty=True)], ignore_index=True)
+    named = table["objid"] != 0
+    # A row without an objid repeats nothing: its own number, negative, stands for it.
+    refuse_repeats(table["objid"].where(named, -1 - table.index.to_numpy()).to_numpy(), "objid", path)
+    return table
+
+
+def empty_redshifts() -> pd.DataFrame:
+    """Return a table as `read_redshifts` does, without rows."""
+    kinds = {"objid": np.int64, "ra": np.float64, "dec": np.float64, "redshift": np.float64}
+    return pd.DataFrame({column: np.empty(0, dtype=kind) for column, kind in kinds.items()})
+
+
+def known_redshifts(galaxies: pd.DataFrame) -> pd.DataFrame:
+    """Return objid, ra, dec and redshift of the galaxies that have one, as they are written for the later stages."""
+    return galaxies.loc[galaxies["redshift"].notna(), ["objid", "ra", "dec", "redshift"]]
+
+
+def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
+    table = table.rename(columns={"objid_dr7": "objid"})
+    require_columns(table, ("redshift",), path)
+    for column in ("objid", "ra", "dec"):
+        if column not in table.columns:
+            table[column] = ""
+    named = (table["objid"].str.strip() != "").to_numpy(dtype=bool)
+    objid = np.zeros(len(table), dtype=np.int64)
+    objid[named] = whole_numbers(table.assign(objid=table["objid"].where(named, "0")), "objid", path)[named]
+    ra = real_numbers(table, "ra", path, 0, 360, blank=True)
+    dec = real_numbers(table, "dec", path, -90, 90, blank=True)
+    refuse_rows(~named & ~(np.isfinite(ra) & np.isfinite(dec)), table, "objid", "and no position: one is needed", path)
+    redshift = real_numbers(table, "redshift", path, -0.1, 10)
+    return pd.DataFrame({"objid": objid, "ra": ra, "dec": dec, "redshift": redshift})
+
+
+@dataclass(frozen=True)
+class RedshiftCounts:
+    """How many galaxies of a catalogue were given a redshift, and how."""
+
+    by_objid: int
+    by_position: int
+    unmatched: int
+
+    def __str__(self) -> str:
+        return f"{self.by_objid} by objid, {self.by_position} by position, {self.unmatched} unknown"
+
+
+def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> tuple[pd.DataFrame, RedshiftCounts]:
+    """Give each galaxy its redshift: that of its objid, else that of the nearest position within 2 arcsec.
+
+    Parameters
+    ----------
+    catalogue
+        As `read_table2` returns it.
+    redshifts
+        As `read_redshifts` returns them.
+
+    Returns
+    -------
+    catalogue, counts
+        A copy with a column redshift (float64), NaN where unknown; and what was found how.
+    """
+    known = redshifts[redshifts["objid"] != 0].set_index("objid")["redshift"]
+    redshift = known.reindex(catalogue["objid"]).to_numpy(dtype=np.float64, copy=True)
+    by_objid = int(np.isfinite(redshift).sum())
+    left = np.flatnonzero(np.isnan(redshift))
+    placed = redshifts[redshifts["ra"].notna() & redshifts["dec"].notna()]
+    if left.size and len(placed):
+        sky = SkyCoord(placed["ra"].to_numpy() * u.deg, placed["dec"].to_numpy() * u.deg)
+        rows = catalogue.iloc[left]
+        index, separation, _ = SkyCoord(
+            rows["ra"].to_numpy() * u.deg, rows["dec"].to_numpy() * u.deg
+        ).match_to_catalog_sky(sky)
+        near = separation.arcsec <= MATCH_RADIUS_ARCSEC
+        redshift[left[near]] = placed["redshift"].to_numpy()[index[near]]
+    unmatched = int(np.isnan(redshift).sum())
+    counts = RedshiftCounts(by_objid, len(catalogue) - by_objid - unmatched, unmatched)
+    return catalogue.assign(redshift=redshift), counts

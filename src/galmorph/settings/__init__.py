@@ -1,0 +1,1 @@
+"""params.yaml as frozen, typed objects, and where the pipeline's files lie."""

@@ -1,0 +1,109 @@
+"""Where the pipeline's files lie, relative to the project's root; only the stages and the command line know."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from galmorph.settings.reading import load_settings
+from galmorph.settings.resolution import TRANSFER
+from galmorph.settings.study import Settings
+
+PARAMS = Path("params.yaml")
+RAW = Path("data/raw")
+CUTOUTS = Path("data/cutouts")
+IMAGES = CUTOUTS / "images.npy"
+GALAXIES = CUTOUTS / "galaxies.parquet"
+REJECTED = CUTOUTS / "rejected.csv"
+SPLITS = Path("data/splits")
+WIDE = CUTOUTS / "wide.npy"
+RESOLUTION = Path("data/resolution")
+RESOLUTION_SAMPLE = RESOLUTION / "sample.parquet"
+RESOLUTION_LEFT_OUT = RESOLUTION / "left_out.csv"
+RESOLUTION_SPLIT = RESOLUTION / "split.parquet"
+MODELS = Path("models")
+REPORTS = Path("reports")
+SUMMARY = REPORTS / "tables" / "summary.csv"
+PAGE = REPORTS / "report.html"
+PARTIAL = Path(".galmorph/partial")
+BLOCKS = PARTIAL / "blocks"  # of stamps
+ARCHIVE = Path(".galmorph/archive")  # what has been downloaded, for all samples
+LOGS = Path(".galmorph/logs")
+EPOCH = "epoch.json"
+
+
+def settings() -> Settings:
+    """Read params.yaml."""
+    return load_settings(PARAMS)
+
+
+def split_path(condition: str) -> Path:
+    """Return where the split of a condition lies."""
+    return SPLITS / f"{condition}.parquet"
+
+
+def records_folder(condition: str, phase: str) -> Path:
+    """Return where the records of one phase of a condition lie."""
+    return MODELS / condition / phase
+
+
+def store_root() -> Path:
+    """Return the checkout whose store is used.
+
+    In a temporary copy (`dvc exp run --temp` and `--queue`) DVC_ROOT names the checkout that it was made from, where
+    the store must lie to outlive the copy.
+    """
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
+def level_folder(level: str) -> Path:
+    """Return where a level lies: its images.npy and, if it is another survey, its galaxies."""
+    return RESOLUTION / "levels" / level
+
+
+def level_path(level: str) -> Path:
+    """Return where the stamps of a level lie."""
+    return level_folder(level) / "images.npy"
+
+
+def level_galaxies(level: str) -> Path:
+    """Return where the galaxies of a level lie that is another survey."""
+    return level_folder(level) / "galaxies.parquet"
+
+
+def level_split(level: str) -> Path:
+    """Return where the split of a level lies; it is that of the resolution sample but for another survey."""
+    return RESOLUTION / "splits" / f"{level}.parquet"
+
+
+def mixture_path(remedy: str) -> Path:
+    """Return where the stamps lie on which a remedy trains."""
+    return RESOLUTION / "mixtures" / f"{remedy}.npy"
+
+
+def transfer_folder(trained: str, phase: str) -> Path:
+    """Return where the records of what was trained at a level, or as a remedy, lie; phase may be "tested" too."""
+    return MODELS / TRANSFER / trained / phase
+
+
+@contextmanager
+def fresh_folder(name: str) -> Iterator[Path]:
+    """Give an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
+
+    A stage moves what it made to its place with `galmorph.atomic.put` when all of it is whole. The path is a whole
+    one, because the workers of a cluster have another working directory, on the same file system.
+    """
+    folder = PARTIAL.resolve() / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    except OSError as error:
+        # pyarrow and numpy do not say which file found no room.
+        error.filename = error.filename or str(folder)
+        raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)

@@ -1,0 +1,174 @@
+"""params.yaml as frozen, typed objects.
+
+The comments beside the keys in params.yaml say what each one means and why it has its value; this module says what
+is allowed. Nothing here depends on the machine: workers, schedulers and stores are named by environment variables,
+so that no cached result is invalidated by moving house.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from galmorph.settings.fields import Block, Classes, Count, Fraction, Name, Seed, distinct
+from galmorph.settings.resolution import TRANSFER, ResolutionSettings
+from galmorph.settings.survey import LocalSettings, SdssSettings, SimulatedSettings, StampsSettings, SurveySettings
+
+
+class CutoutSettings(Block):
+    """From frames to stamps."""
+
+    stamp_size: Annotated[int, Field(ge=16, le=256, multiple_of=2)]
+    wide_size: Annotated[int, Field(ge=16, le=512, multiple_of=2)]
+    sky_inner: Annotated[int, Field(ge=16, multiple_of=2)]
+    sky_outer: Annotated[int, Field(ge=24, le=1024, multiple_of=2)]
+    max_rejected_fraction: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _nested(self) -> Self:
+        if self.wide_size <= self.stamp_size:
+            raise ValueError("wide_size must be larger than stamp_size")
+        if self.sky_inner < self.stamp_size:
+            raise ValueError("sky_inner must not be smaller than stamp_size: the sky is measured around the stamp")
+        if self.sky_outer < self.sky_inner + 8:
+            raise ValueError("sky_outer must exceed sky_inner by 8 pixels or more")
+        return self
+
+
+class EvaluationSettings(Block):
+    """The common evaluation sets of spirals and ellipticals, reserved in each run before any condition draws."""
+
+    natural: Annotated[int, Field(ge=2)]
+    balanced: Annotated[int, Field(ge=2, multiple_of=2)]
+
+
+class ProtocolSettings(Block):
+    """What is repeated, and from which seed."""
+
+    seed: Seed
+    runs: Annotated[int, Field(ge=1, le=999)]
+    train_fraction: Fraction
+    validation_fraction: Fraction | None
+    evaluation: EvaluationSettings
+
+
+class ConditionSettings(Block):
+    """One condition of the study.
+
+    A run draws `draw` galaxies from the classes `drawn_among` and keeps those of `classes`.
+    """
+
+    classes: Classes
+    drawn_among: Classes
+    mix: Literal["natural", "balanced"]
+    draw: Annotated[int, Field(ge=4)]
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if missing := set(self.classes) - set(self.drawn_among):
+            raise ValueError(f"classes has {sorted(missing)}, which drawn_among lacks")
+        if self.mix == "balanced" and self.draw % len(self.drawn_among):
+            raise ValueError(f"a balanced draw of {self.draw} does not divide by {len(self.drawn_among)} classes")
+        return self
+
+
+class ComparisonSettings(Block):
+    """Two conditions set side by side."""
+
+    conditions: Annotated[tuple[Name, Name], AfterValidator(distinct)]
+    metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(distinct)]
+
+
+Units = Annotated[int, Field(ge=1, le=65_536)]
+
+
+class NetworkSettings(Block):
+    """The convolutional network."""
+
+    filters: Annotated[tuple[Units, ...], Field(min_length=1, max_length=6)]
+    kernels: Annotated[tuple[Annotated[int, Field(ge=1, le=11)], ...], Field(min_length=1, max_length=6)]
+    padding: Literal["valid", "same"]
+    dense: Annotated[tuple[Units, ...], Field(max_length=4)]
+    dropout: Annotated[float, Field(ge=0, lt=1)]
+
+    @model_validator(mode="after")
+    def _same_length(self) -> Self:
+        if len(self.filters) != len(self.kernels):
+            raise ValueError(f"{len(self.filters)} filters, {len(self.kernels)} kernels: one of each per layer")
+        return self
+
+    def smallest_side(self, size: int) -> int:
+        """Side in pixels of the last feature map, for stamps of `size` pixels; 0 or less where they are too small."""
+        for kernel in self.kernels:
+            size = (size if self.padding == "same" else size - kernel + 1) // 2
+        return size
+
+
+class TrainingSettings(Block):
+    """How one network is trained."""
+
+    epochs: Annotated[int, Field(ge=1, le=100_000)]
+    batch_size: Count
+    optimiser: Literal["adam", "sgd"]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
+    loss: Literal["cross_entropy", "mean_squared_error"]
+    precision: Literal["float32", "mixed_bfloat16"]
+    scaling: Literal["asinh", "linear", "extremes"]
+    keep_weights: Annotated[int, Field(ge=0)]
+
+
+class ReportSettings(Block):
+    """What the report shows; nothing here reaches a trained number."""
+
+    language: Literal["en", "ja"]
+    examples: Annotated[int, Field(ge=1, le=24)]
+    redshift_bin: Annotated[float, Field(ge=1e-4, le=1)]
+    png_dpi: Annotated[int, Field(ge=50, le=600)]
+
+
+class Settings(Block):
+    """The whole of params.yaml."""
+
+    survey: SurveySettings
+    simulated: SimulatedSettings
+    sdss: SdssSettings
+    local: LocalSettings
+    stamps: StampsSettings
+    cutouts: CutoutSettings
+    protocol: ProtocolSettings
+    conditions: Annotated[dict[Name, ConditionSettings], Field(min_length=1)]
+    comparisons: dict[Name, ComparisonSettings]
+    network: NetworkSettings
+    training: TrainingSettings
+    resolution: ResolutionSettings
+    report: ReportSettings
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        for name, comparison in self.comparisons.items():
+            if unknown := [c for c in comparison.conditions if c not in self.conditions]:
+                raise ValueError(f"comparisons.{name}.conditions: {unknown[0]} is not among conditions")
+        if TRANSFER in self.conditions:
+            raise ValueError(f"conditions.{TRANSFER}: the folder of the resolution study has this name; choose another")
+        draws = {f"conditions.{name}": condition.draw for name, condition in self.conditions.items()}
+        for name, draw in (draws | {"resolution": self.resolution.draw}).items():
+            train = math.floor(self.protocol.train_fraction * draw + 0.5)
+            if not 0 < train < draw:
+                raise ValueError(f"{name}.draw: {draw} leaves an empty part")
+        if self.training.keep_weights > self.protocol.runs:
+            raise ValueError("training.keep_weights: more than protocol.runs")
+        if self.network.smallest_side(self.cutouts.stamp_size) < 1:
+            raise ValueError(
+                f"network.kernels: nothing is left of a stamp of {self.cutouts.stamp_size} pixels (cutouts.stamp_size)"
+            )
+        if self.survey.sample.rule == "in_frames" and self.survey.source != "local":
+            raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
+        sample = self.survey.sample
+        if self.survey.source == "simulated" and ((sample.rule, sample.galaxies) != ("first", None) or sample.limited):
+            raise ValueError(
+                "survey.sample: the simulated survey is all sample; leave rule first, galaxies and limits null, and "
+                "set simulated.galaxies"
+            )
+        return self

@@ -1,0 +1,126 @@
+"""The blocks of params.yaml that say where galaxies come from: the survey, its sample, and each source's own."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, model_validator
+
+from galmorph.settings.fields import Block, Count, Seed, Share
+
+
+def _above_the_pixel_scale(seeing: float) -> float:
+    # Single frames go down to 0.75 of the survey's median, and a PSF's core is narrower than its effective width.
+    if seeing < 0.8:
+        raise ValueError("0.8 or more: in the best frames the PSF would be sharper than a pixel of 0.396 arcsec")
+    return seeing
+
+
+def _ascending(bounds: tuple[float, float]) -> tuple[float, float]:
+    if bounds[0] > bounds[1]:
+        raise ValueError("the least value comes first, then the most")
+    return bounds
+
+
+def _address(text: str) -> str:
+    if text.startswith(("http://", "https://")):
+        try:
+            _ = urlsplit(text).port
+        except ValueError as error:
+            raise ValueError(f"no address ({error})") from None
+    return text
+
+
+Place = Annotated[str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_address)]  # a path, or the address of a file
+Angle = Annotated[float, Field(ge=0, le=360)]
+Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
+
+
+class LimitsSettings(Block):
+    """Least and most of some columns, both included; a galaxy whose value is unknown lies outside."""
+
+    ra: tuple[Angle, Angle] | None
+    dec: Range | None
+    redshift: Range | None
+    nvote: Range | None
+
+
+class SampleSettings(Block):
+    """Which rows of the catalogue are requested."""
+
+    rule: Literal["first", "random", "in_frames"]
+    galaxies: Count | None
+    seed: Seed
+    limits: LimitsSettings
+
+    @property
+    def limited(self) -> bool:
+        """Whether there are limits."""
+        return any(bounds is not None for _, bounds in self.limits)
+
+
+class SurveySettings(Block):
+    """The survey in use."""
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")]
+    source: Literal["simulated", "sdss", "local", "stamps"]
+    sample: SampleSettings
+
+
+class TypesSettings(Block):
+    """Shares of the galaxies' types within the flux limits of the embedded survey."""
+
+    elliptical: Share
+    lenticular: Share
+    spiral: Share
+
+    @model_validator(mode="after")
+    def _whole(self) -> Self:
+        total = self.elliptical + self.lenticular + self.spiral
+        if abs(total - 1) > 1e-6:
+            raise ValueError(f"the shares of the types add up to {total:g}; they must add up to 1")
+        return self
+
+
+class SimulatedSettings(Block):
+    """The embedded survey."""
+
+    seed: Seed
+    galaxies: Count
+    galaxies_per_frame: Annotated[int, Field(ge=1, le=60)]
+    band: Literal["r"]
+    seeing: Annotated[float, Field(le=3), AfterValidator(_above_the_pixel_scale)]
+    types: TypesSettings | None
+
+
+class SdssSettings(Block):
+    """The archive on the network."""
+
+    release: Literal["dr7", "dr17"]
+    archive: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$"), AfterValidator(_address)] | None
+    catalogue: Place
+    redshifts: Place | None
+    band: Literal["u", "g", "r", "i", "z"]
+    max_missing_fraction: Annotated[float, Field(ge=0, lt=1)]
+
+
+class LocalSettings(Block):
+    """Frames and catalogue that are already on disk."""
+
+    frames: Place
+    catalogue: Place
+    redshifts: Place | None
+    band: Literal["u", "g", "r", "i", "z"]
+
+
+class StampsSettings(Block):
+    """Cutouts that somebody else made."""
+
+    folder: Place
+    labels: Place
+    colour: Literal["red", "green", "blue", "mean"]
+    field: Literal["whole", "centre"]
+    resampling: Literal["area", "spline"]
+    pixel_scale: Annotated[float, Field(gt=0)] | None
+    psf_fwhm: Annotated[float, Field(gt=0)] | None

@@ -1,0 +1,232 @@
+"""The SDSS archive on the network: a sample of Galaxy Zoo 1 and the frames that its object ids name."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import logging
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pandas as pd
+
+from galmorph.errors import GalmorphError
+from galmorph.files.texttable import MOST, copy_rows, refuse_rows
+from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, write_missing
+from galmorph.sdss.frames import read_frame, read_tsfield
+from galmorph.sdss.galaxyzoo import ROWS, read_table2
+from galmorph.sdss.names import BEST_SKY, ObjectId, dr8_frame_path, frame_path, tsfield_path
+from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
+from galmorph.settings.fields import CLASS_NAMES
+from galmorph.settings.survey import SampleSettings, SdssSettings
+from galmorph.sources.fetch import Download, Mirror, require_answer
+from galmorph.sources.sample import choose_sample
+
+log = logging.getLogger(__name__)
+
+SERVERS = {"dr7": "https://das.sdss.org", "dr17": "https://data.sdss.org/sas/dr17/eboss/photoObj"}
+OTHER_RELEASE = {"dr7": "dr17", "dr17": "dr7"}
+
+# Bytes, to plan with: the mean of ten DR7 frames of band r, one whole DR12 frame, a tsField, the whole Table 2.
+TYPICAL_FRAME = {"dr7": 2_400_000, "dr17": 3_220_000}
+TYPICAL_TSFIELD = 28_000
+TYPICAL_TABLE = 30_000_000
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a sample asks of the archive.
+
+    Attributes
+    ----------
+    catalogue, rows
+        Table 2, a file, and how many rows it has.
+    galaxies
+        The sample, with redshifts (NaN where unknown) and the path of each one's frame below the archive's root.
+    downloads
+        The frames and, of DR7, their tsField files.
+    """
+
+    catalogue: Path
+    rows: int
+    galaxies: pd.DataFrame
+    downloads: tuple[Download, ...]
+
+
+def make_request(settings: SdssSettings, sample: SampleSettings, mirror: Mirror) -> Request:
+    """Choose the sample and list what it needs; of the network only tables are asked, if they are not at hand.
+
+    Raises
+    ------
+    GalmorphError
+        If a table cannot be had or is wrong, the sample is empty, or one of its object ids is not of DR7.
+    """
+    path = _table("sdss.catalogue", settings.catalogue, mirror, read_table2)
+    catalogue = read_table2(path)
+    if len(catalogue) < ROWS:
+        log.warning("%s: %d rows; the whole Table 2 has %d", path, len(catalogue), ROWS)
+    redshifts = empty_redshifts()
+    if settings.redshifts is not None:
+        redshifts = read_redshifts(_table("sdss.redshifts", settings.redshifts, mirror, read_redshifts))
+    if sample.limits.redshift is not None:
+        catalogue, _ = join_redshifts(catalogue, redshifts)
+    galaxies, counts = join_redshifts(choose_sample(catalogue, sample), redshifts)
+    log.info("redshifts: %s", counts)
+    fields = _fields(galaxies, path)
+    frames = [_frame_path(settings, field) for field in fields]
+    distinct = sorted(dict(zip(frames, fields, strict=True)).items())
+    downloads = [_download(settings, frame, read_frame, TYPICAL_FRAME[settings.release]) for frame, _ in distinct]
+    if settings.release == "dr7":
+        check = functools.partial(read_tsfield, band=settings.band)
+        downloads += [_download(settings, tsfield_path(*field), check, TYPICAL_TSFIELD) for _, field in distinct]
+    return Request(path, len(catalogue), galaxies.assign(frame=frames), tuple(downloads))
+
+
+def _root(settings: SdssSettings) -> str:
+    return (settings.archive or SERVERS[settings.release]).rstrip("/")
+
+
+def _download(settings: SdssSettings, path: str, check: Callable[[Path], object], size: int) -> Download:
+    return Download(f"{_root(settings)}/{path}", path, check, size)
+
+
+def _frame_path(settings: SdssSettings, field: tuple[int, int, int, int]) -> str:
+    run, rerun, camcol, number = field
+    if settings.release == "dr7":
+        return frame_path(run, rerun, camcol, number, settings.band)
+    return dr8_frame_path(run, camcol, number, settings.band)
+
+
+def _fields(galaxies: pd.DataFrame, path: Path) -> list[tuple[int, int, int, int]]:
+    """Return run, rerun, camcol and field of each galaxy."""
+    fields, wrong = [], []
+    why = ""
+    for objid in galaxies["objid"].tolist():
+        try:
+            names = ObjectId.decode(objid)
+            if names.sky_version != BEST_SKY:
+                raise GalmorphError(f"{objid} is of sky version {names.sky_version}; Galaxy Zoo 1 has {BEST_SKY}")
+            fields.append((names.run, names.rerun, names.camcol, names.field))
+            wrong.append(False)
+        except GalmorphError as error:
+            why = why or str(error)
+            wrong.append(True)
+    table = pd.DataFrame({"OBJID": galaxies["objid"].astype(str)})
+    refuse_rows(pd.Series(wrong), table, "OBJID", f"names no frame: {why}", path)
+    return fields
+
+
+def _table(parameter: str, place: str, mirror: Mirror, check: Callable[[Path], object]) -> Path:
+    """Return where a table lies; one that has an address is fetched, unless it is at hand."""
+    if not place.startswith(("http://", "https://")):
+        return Path(place)
+    name = Path(urlsplit(place).path).name
+    if not name:
+        raise GalmorphError(f"{parameter}: {place} names no file; give the address of a CSV or csv.gz")
+    # Another address is another table, though it may have the same name.
+    address = hashlib.sha256(place.encode()).hexdigest()[:16]
+    download = Download(place, f"tables/{address}/{name}", check, TYPICAL_TABLE, MOST)
+    remedy = f"try later, or put the table on the disk and its path into {parameter}"
+    if not mirror.path(download).exists():
+        require_answer(place, remedy)
+        if failure := mirror.fetch([download], name, remedy).get(download.path):
+            raise GalmorphError(f"{place}: {failure}; {remedy}")
+    return mirror.path(download)
+
+
+def describe(request: Request, settings: SdssSettings, sample: SampleSettings, mirror: Mirror) -> str:
+    """Return what a request will cost, as text; nothing is downloaded."""
+    galaxies = request.galaxies
+    classes = galaxies["class"].value_counts()
+    frames = galaxies["frame"].nunique()
+    missing = _not_at_hand(request, mirror)
+    rows = [
+        ("galaxies", f"{len(galaxies)} of {request.rows} rows of {request.catalogue.name}, rule {sample.rule}"),
+        *((f"  {name}", f"{classes.get(name, 0)}") for name in CLASS_NAMES),
+        ("with redshift", f"{galaxies['redshift'].notna().sum()}"),
+        ("frames", f"{frames} of band {settings.band}, {settings.release}, from {_root(settings)}"),
+        ("to download", f"{len(missing)} files, about {_bytes_of(missing) / 1e9:.2f} GB"),
+        ("at hand", f"{len(request.downloads) - len(missing)} files"),
+        ("free on the disk", f"{_free(mirror) / 1e9:.1f} GB"),
+    ]
+    return "\n".join(f"{name:<18}{value}" for name, value in rows)
+
+
+def _not_at_hand(request: Request, mirror: Mirror) -> list[Download]:
+    return [download for download in request.downloads if not mirror.path(download).exists()]
+
+
+def _bytes_of(downloads: list[Download]) -> int:
+    return sum(download.typical_size for download in downloads)
+
+
+def _free(mirror: Mirror) -> int:
+    mirror.whole.mkdir(parents=True, exist_ok=True)
+    return shutil.disk_usage(mirror.whole).free
+
+
+def acquire(settings: SdssSettings, sample: SampleSettings, folder: Path, mirror: Mirror) -> dict[str, str]:
+    """Fetch the frames of a sample.
+
+    Parameters
+    ----------
+    settings, sample
+        The release and where it is; which galaxies.
+    folder
+        Existing and empty. It receives the frames in the archive's layout (`imaging/...` of DR7, `frames/301/...` of
+        DR17), of DR7 their tsField files, GalaxyZoo1_DR_table2.csv (the sample's rows, as they were written),
+        redshifts.csv (of the galaxies that have one), and missing.csv: the files that could not be had, and why.
+    mirror
+        Where downloads gather and stay, so that another sample asks for what is new only. The files in `folder` are
+        links to them, where the file system allows.
+
+    Returns
+    -------
+    dict
+        By path, the address of each downloaded file.
+
+    Raises
+    ------
+    GalmorphError
+        If the archive does not answer, the disk is too small, or more than max_missing_fraction of the galaxies are
+        without a frame. What has come stays in the mirror.
+    """
+    request = make_request(settings, sample, mirror)
+    log.info("%s", describe(request, settings, sample, mirror))
+    missing = _not_at_hand(request, mirror)
+    if _bytes_of(missing) > _free(mirror):
+        raise GalmorphError(
+            f"{mirror.whole}: {_bytes_of(missing) / 1e9:.1f} GB are to come, {_free(mirror) / 1e9:.1f} GB are free; "
+            "make room, or lower survey.sample.galaxies"
+        )
+    other = OTHER_RELEASE[settings.release]
+    remedy = f"try later, or set sdss.release to {other} (or sdss.archive to a mirror) in params.yaml"
+    if missing:
+        require_answer(missing[0].url, remedy)
+    failures = mirror.fetch(request.downloads, f"archive {settings.release}", remedy)
+    _refuse_too_many(request.galaxies, failures, settings.max_missing_fraction)
+    urls = {}
+    for download in request.downloads:
+        if download.path not in failures:
+            mirror.link(download.path, folder / download.path)
+            urls[download.path] = download.url
+    write_missing(failures, folder)
+    copy_rows(request.catalogue, request.galaxies.index.tolist(), request.rows, folder / TABLE2_NAME)
+    known_redshifts(request.galaxies).to_csv(folder / REDSHIFTS_NAME, index=False, lineterminator="\n")
+    return urls
+
+
+def _refuse_too_many(galaxies: pd.DataFrame, failures: dict[str, str], limit: float) -> None:
+    without = galaxies[galaxies["frame"].isin(list(failures))]
+    if without.empty:
+        return
+    first = "; ".join(f"{frame}: {failures[frame]}" for frame in without["frame"].unique()[:3])
+    log.warning("%d of %d galaxies without a frame. First: %s", len(without), len(galaxies), first)
+    if len(without) > limit * len(galaxies) or len(without) == len(galaxies):
+        raise GalmorphError(
+            f"{len(without)} of {len(galaxies)} galaxies without a frame, more than sdss.max_missing_fraction "
+            f"{limit:g} allows. First: {first}. Try later, or raise sdss.max_missing_fraction; what has come is kept"
+        )

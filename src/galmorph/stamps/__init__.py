@@ -1,0 +1,1 @@
+"""From frames and positions to a set of stamps."""

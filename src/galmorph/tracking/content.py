@@ -1,0 +1,250 @@
+"""What MLflow should show of the records: names, tags, parameters and metrics, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from galmorph.scores.evaluation import curves, epoch_confusions, scores, set_confusions
+from galmorph.splits import EVALUATION_CLASSES
+from galmorph.training.records import Record
+
+CONFUSION = "confusion/"
+KIND, STATUS = "galmorph.kind", "galmorph.status"
+
+
+@dataclass(frozen=True)
+class DataFile:
+    """A file that a run has read: its path in the project, its md5 as DVC has it, and what for."""
+
+    path: str
+    md5: str
+    context: str
+
+
+@dataclass(frozen=True)
+class Confusion:
+    """Confusion matrices, (runs, K, K) int64, rows true, columns predicted, and their K classes in that order."""
+
+    matrices: NDArray[np.int64]
+    classes: tuple[str, ...]
+    title: str
+
+
+@dataclass(frozen=True)
+class KeptNetwork:
+    """A network whose weights are kept: the record of its run, where that and the weights lie, and the stamps."""
+
+    record: Record
+    file: Path
+    weights: Path
+    images: Path
+
+    @property
+    def name(self) -> str:
+        """What MLflow calls it, of the characters that it allows there."""
+        return f"{self.record.condition}-{self.record.run:02d}"
+
+
+@dataclass(frozen=True)
+class Content:
+    """One run in the store.
+
+    Attributes
+    ----------
+    name, tags, params
+        As MLflow has them.
+    metrics
+        By name, {step: value}.
+    files
+        Kept with the run as they are.
+    description
+        For people, who may edit it.
+    inputs
+        The data that the run has read.
+    confusion
+        To be drawn.
+    network
+        The network of the run, where it is kept.
+    """
+
+    name: str
+    tags: dict[str, str]
+    params: dict[str, str] = field(default_factory=dict)
+    metrics: dict[str, dict[int, float]] = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    description: str = ""
+    inputs: tuple[DataFile, ...] = ()
+    confusion: Confusion | None = None
+    network: KeptNetwork | None = None
+
+
+@dataclass(frozen=True)
+class ConditionRecords:
+    """The records of a condition.
+
+    Attributes
+    ----------
+    name, epoch
+        The condition and its selected epoch.
+    phases, files
+        The records of each phase and where they lie, run 1 first.
+    data
+        Where the files lie whose md5 the records hold, by the records' names for them.
+    weights
+        Those that are kept of the confirmed runs, by run.
+    """
+
+    name: str
+    epoch: int
+    phases: Mapping[str, Sequence[Record]]
+    files: Mapping[str, Sequence[Path]]
+    data: Mapping[str, Path] = field(default_factory=dict)
+    weights: Mapping[int, Path] = field(default_factory=dict)
+
+    def network(self, record: Record, file: Path) -> KeptNetwork | None:
+        """Return the network of a run, if it is kept."""
+        if record.phase != "confirmed" or record.run not in self.weights:
+            return None
+        return KeptNetwork(record, file, self.weights[record.run], self.data["images"])
+
+
+def metric_name(score: str) -> str:
+    """Return the MLflow name of a score: accuracy@common_natural becomes common_natural/accuracy."""
+    metric, _, evaluation_set = score.partition("@")
+    return f"{evaluation_set}/{metric}" if evaluation_set else metric
+
+
+def score_name(metric: str) -> str:
+    """Return the score of an MLflow metric: the inverse of `metric_name`."""
+    evaluation_set, _, score = metric.rpartition("/")
+    return f"{score}@{evaluation_set}" if evaluation_set else score
+
+
+def confusion_name(true: str, predicted: str, evaluation_set: str = "") -> str:
+    """Return the MLflow name of a cell of the confusion matrix, on the test part or on another set."""
+    return f"{evaluation_set}/{CONFUSION}{true}_as_{predicted}".removeprefix("/")
+
+
+def _finite(metrics: dict[str, dict[int, float]]) -> dict[str, dict[int, float]]:
+    kept = {name: {step: v for step, v in steps.items() if np.isfinite(v)} for name, steps in metrics.items()}
+    return {name: steps for name, steps in kept.items() if steps}
+
+
+def data_files(records: Sequence[Record], paths: Mapping[str, Path]) -> tuple[DataFile, ...]:
+    """Return what some records were made from, each file once.
+
+    Stamps at which a network was tested, and nothing else, are named "tested_..." in a record; a condition's own test
+    part is of the stamps and the split that it trained with.
+    """
+    found: dict[tuple[str, str], DataFile] = {}
+    for record in records:
+        for name, md5 in record.data.items():
+            if name in paths:
+                path = paths[name].as_posix()
+                context = "evaluation" if name.startswith("tested_") else "training"
+                found.setdefault((path, md5), DataFile(path, md5, context))
+    return tuple(found.values())
+
+
+def run_content(
+    record: Record,
+    file: Path,
+    epoch: int | None,
+    paths: Mapping[str, Path] | None = None,
+    network: KeptNetwork | None = None,
+) -> Content:
+    """Describe the run of a record.
+
+    Parameters
+    ----------
+    record, file
+        The record and where it lies.
+    epoch
+        The epoch whose scores are the run's own; None while it is not selected yet.
+    paths
+        Of the data that the record names.
+    network
+        Of the run, if it is kept.
+    """
+    metrics = {name: dict(enumerate(values.tolist(), start=1)) for name, values in curves(record).items()}
+    name = f"{record.condition} {record.phase} {record.run:02d}"
+    confusion = None
+    if epoch is not None:
+        confusion = Confusion(epoch_confusions(record)[epoch - 1][None], record.classes, name)
+        metrics |= {metric_name(name): {epoch: value} for name, value in scores(record, epoch).items()}
+        matrices = {"": (record.classes, epoch_confusions(record)[epoch - 1])}
+        matrices |= {name: (EVALUATION_CLASSES, matrix) for name, matrix in set_confusions(record).items()}
+        for evaluation_set, (classes, matrix) in matrices.items():
+            for i, true in enumerate(classes):
+                for j, predicted in enumerate(classes):
+                    metrics[confusion_name(true, predicted, evaluation_set)] = {epoch: float(matrix[i, j])}
+    return Content(
+        name=name,
+        tags={
+            KIND: "run",
+            STATUS: "current",
+            "galmorph.condition": record.condition,
+            "galmorph.phase": record.phase,
+            "galmorph.run": str(record.run),
+            "galmorph.fingerprint": record.fingerprint,
+            "galmorph.classes": " ".join(record.classes),
+        }
+        | {f"galmorph.{name}_md5": md5 for name, md5 in record.data.items()},
+        params={name: str(value) for name, value in record.parameters.items()}
+        | {"phase": record.phase, "run": str(record.run), "softening": f"{record.softening:.9g}"},
+        metrics=_finite(metrics),
+        files=(file,),
+        inputs=data_files([record], paths or {}),
+        confusion=confusion,
+        network=network,
+    )
+
+
+def condition_content(condition: ConditionRecords) -> Content:
+    """Describe the parent run of a condition: the mean curves and mean scores of each phase, with their spread."""
+    metrics: dict[str, dict[int, float]] = {}
+    for phase, records in condition.phases.items():
+        table = pd.DataFrame([scores(record, condition.epoch) for record in records])
+        for name, column in table.items():
+            metrics[f"{phase}/{metric_name(str(name))}"] = {condition.epoch: float(column.mean())}
+            metrics[f"{phase}/{metric_name(str(name))}_std"] = {condition.epoch: float(column.std(ddof=1))}
+        by_run = [curves(record) for record in records]
+        for name in by_run[0]:
+            epochs = pd.DataFrame([curve[name] for curve in by_run])
+            for statistic, values in (("mean", epochs.mean()), ("std", epochs.std(ddof=1))):
+                metrics[f"{phase}/{name}_{statistic}"] = dict(enumerate(values.tolist(), start=1))
+    phase, records = list(condition.phases.items())[-1]
+    confusion = np.stack([epoch_confusions(record)[condition.epoch - 1] for record in records])
+    firsts = [records[0] for records in condition.phases.values()]
+    first = firsts[0]
+    return Content(
+        name=condition.name,
+        tags={KIND: "condition", STATUS: "current", "galmorph.condition": condition.name}
+        | {f"galmorph.{phase}.fingerprint": records[0].fingerprint for phase, records in condition.phases.items()}
+        | {f"galmorph.{name}_md5": md5 for name, md5 in first.data.items()},
+        params={name: str(value) for name, value in first.parameters.items() if name != "epochs_trained"}
+        | {"selected_epoch": str(condition.epoch)},
+        metrics=_finite(metrics),
+        description=_description(condition, metrics),
+        inputs=data_files(firsts, condition.data),
+        confusion=Confusion(confusion, first.classes, f"{condition.name}, {len(records)} {phase} runs"),
+    )
+
+
+def _description(condition: ConditionRecords, metrics: Mapping[str, Mapping[int, float]]) -> str:
+    """A condition in a few lines of Markdown: what is told apart, and how well."""
+    lines = []
+    for phase, records in condition.phases.items():
+        values = []
+        for name, label in (("accuracy", "accuracy"), ("tss", "TSS")):
+            mean, std = (metrics[f"{phase}/{name}{ending}"][condition.epoch] for ending in ("", "_std"))
+            values.append(f"{label} {mean:.3f}" + (f" ± {std:.3f}" if np.isfinite(std) else ""))
+        lines.append(f"- {phase}, {len(records)} runs, epoch {condition.epoch}: {', '.join(values)}")
+    classes = " / ".join(next(iter(condition.phases.values()))[0].classes)
+    return "\n".join([f"**{classes}** (mean ± standard deviation over the runs)", "", *lines])

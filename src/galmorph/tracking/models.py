@@ -1,0 +1,176 @@
+"""Kept networks as logged models of MLflow, which `mlflow.pyfunc.load_model` loads."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tempfile
+import warnings
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+import numpy as np
+from mlflow import MlflowClient
+from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+
+from galmorph.errors import GalmorphError
+from galmorph.files.datafiles import open_stamps
+from galmorph.files.reading import file_md5
+from galmorph.tracking.content import STATUS, KeptNetwork
+from galmorph.tracking.pyfunc import RECORD, SIDE, WEIGHTS
+
+# What galmorph.pyfunc imports; the package itself goes with the model.
+PACKAGES = ("h5py", "keras", "mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "tensorflow-cpu", "tensorflow")
+
+
+OURS = "galmorph.fingerprint"  # the tag of every logged model that is this project's
+
+
+def tags(network: KeptNetwork) -> dict[str, str]:
+    """Return what tells a logged model from all others."""
+    return {
+        STATUS: "current",
+        "galmorph.condition": network.record.condition,
+        "galmorph.run": str(network.record.run),
+        OURS: network.record.fingerprint,
+        "galmorph.weights_md5": file_md5(network.weights),
+    }
+
+
+def requirements() -> list[str]:
+    """Return the packages that a model needs, in the versions of this environment."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name}=={version(name)}")
+        except PackageNotFoundError:  # TensorFlow goes by one of two names
+            continue
+    return found
+
+
+def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None:
+    """Write a network to a folder that does not exist yet, as MLflow's pyfunc format has it.
+
+    Parameters
+    ----------
+    network
+        The record and the weights are copied; one stamp of its test part is the input example.
+    folder
+        Where.
+    run_id, model_id
+        MLflow's, which the model names.
+    """
+    # Takes a second, and only a store that lacks a model needs it.
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType")  # MLflow's own hints
+        import mlflow.pyfunc
+        from mlflow.models import Model, ModelSignature
+        from mlflow.types import ColSpec, Schema, TensorSpec
+
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
+    record = network.record
+    images = open_stamps(network.images)
+    (row,) = record.sets["test"].rows[:1]
+    if row >= len(images):
+        raise GalmorphError(
+            f"{network.images}: {len(images):,} stamps, the record {network.file} asks for number {row}; run dvc repro"
+        )
+    example = np.array(images[row : row + 1])
+    columns = [ColSpec("float", name) for name in record.classes]
+    stamps = TensorSpec(np.dtype(np.float32), (-1, *images.shape[1:]))
+    with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
+        data = Path(name) / "network"
+        data.mkdir()
+        (data / RECORD).symlink_to(network.file.resolve())
+        (data / WEIGHTS).symlink_to(network.weights.resolve())
+        mlflow.pyfunc.save_model(
+            folder,
+            loader_module="galmorph.tracking.pyfunc",
+            data_path=str(data),
+            code_paths=[str(Path(__file__).parents[1])],
+            mlflow_model=Model(
+                run_id=run_id,
+                model_id=model_id,
+                metadata={
+                    "classes": list(record.classes),
+                    "condition": record.condition,
+                    "run": record.run,
+                    "epochs": record.epochs,
+                    "fingerprint": record.fingerprint,
+                },
+            ),
+            model_config={SIDE: int(images.shape[1])},
+            signature=ModelSignature(Schema([stamps]), Schema(columns)),
+            input_example=example,
+            pip_requirements=requirements(),
+        )
+
+
+class KeptNetworks:
+    """The logged models of an experiment, by the run that they are of.
+
+    Parameters
+    ----------
+    client, experiment
+        MLflow's, and the experiment's id.
+    """
+
+    def __init__(self, client: MlflowClient, experiment: str) -> None:
+        self.client = client
+        self.experiment = experiment
+        self.unclaimed: dict[str | None, list[LoggedModel]] = {}
+        token = None
+        while True:
+            page = client.search_logged_models([experiment], page_token=token)
+            # A user's own models lie there as well, perhaps.
+            for model in (model for model in page if OURS in model.tags):
+                self.unclaimed.setdefault(model.source_run_id, []).append(model)
+            token = page.token
+            if not token:
+                break
+
+    def ensure(self, run_id: str, network: KeptNetwork) -> None:
+        """Make exactly one logged model of a run hold a network."""
+        wanted = tags(network)
+        right = None
+        for model in self.unclaimed.pop(run_id, []):
+            same = wanted.items() <= (model.tags | {STATUS: "current"}).items()
+            if right is None and same and model.status == LoggedModelStatus.READY and self._is_whole(model):
+                right = model
+            else:
+                self.client.delete_logged_model(model.model_id)
+        if right is None:
+            self._log(run_id, network, wanted)
+        elif right.tags.get(STATUS) != "current":
+            self.client.set_logged_model_tags(right.model_id, {STATUS: "current"})
+
+    def _is_whole(self, model: LoggedModel) -> bool:
+        files = {file.path for file in self.client.list_logged_model_artifacts(model.model_id)}
+        data = {file.path for file in self.client.list_logged_model_artifacts(model.model_id, "data/network")}
+        return "MLmodel" in files and data >= {f"data/network/{name}" for name in (RECORD, WEIGHTS)}
+
+    def _log(self, run_id: str, network: KeptNetwork, wanted: dict[str, str]) -> None:
+        record = network.record
+        params = {name: str(value) for name, value in record.parameters.items()}
+        model = self.client.create_logged_model(self.experiment, network.name, run_id, wanted, params, "classifier")
+        with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
+            folder = Path(name) / "model"
+            save(network, folder, run_id, model.model_id)
+            self.client.log_model_artifacts(model.model_id, os.fspath(folder))
+        self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, record.epochs)])
+
+    def retire(self, current: set[str], earlier: set[str]) -> None:
+        """Mark the models of earlier runs, and delete those whose run is gone.
+
+        Models of current runs are left alone: where the weights are not at hand, nobody can say that they are wrong.
+        """
+        for run_id, models in self.unclaimed.items():
+            for model in models:
+                if run_id in current:
+                    continue
+                if run_id not in earlier:
+                    self.client.delete_logged_model(model.model_id)
+                elif model.tags.get(STATUS) != "earlier":
+                    self.client.set_logged_model_tags(model.model_id, {STATUS: "earlier"})
+        self.unclaimed.clear()

@@ -1,0 +1,95 @@
+"""A kept network as `mlflow.pyfunc.load_model` gives it: stamps in DN in, class probabilities out.
+
+MLflow imports this module by its name, from the copy of the package that lies in the model, and calls `_load_pyfunc`.
+Nothing is pickled: the model is the record and the weights, byte for byte as DVC has them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.settings.study import NetworkSettings, TrainingSettings
+from galmorph.training.records import Record, load_record
+from galmorph.training.scaling import scaled
+
+RECORD, WEIGHTS = "record.npz", "network.weights.h5"  # Keras knows its own format by the name
+SIDE = "stamp_size"  # the one thing that the record does not say
+
+
+def block(record: Record, name: str) -> str:
+    """Return a block of the settings that a record holds by dotted name, as JSON."""
+    start = f"{name}."
+    return json.dumps({key.removeprefix(start): v for key, v in record.parameters.items() if key.startswith(start)})
+
+
+class StampClassifier:
+    """A trained network with the scaling that belongs to it.
+
+    Parameters
+    ----------
+    record
+        Of its run.
+    weights
+        The .weights.h5 file.
+    side
+        Of a stamp in pixels.
+    """
+
+    def __init__(self, record: Record, weights: Path, side: int) -> None:
+        from galmorph.training.engine import Engine
+        from galmorph.training.network import load_weights
+
+        network = NetworkSettings.model_validate_json(block(record, "network"))
+        training = TrainingSettings.model_validate_json(block(record, "training"))
+        self.classes = record.classes
+        self.scaling, self.softening = training.scaling, record.softening
+        self.side = side
+        self.engine = Engine(network, training, side, len(record.classes))
+        self.engine.model.set_weights(load_weights(weights, record.weights, network, side, len(record.classes)))
+
+    def predict(self, stamps: NDArray[np.float32]) -> pd.DataFrame:
+        """Return the class probabilities of some stamps.
+
+        Parameters
+        ----------
+        stamps
+            (n, side, side) float32, DN after sky subtraction, (y, x): as in data/cutouts/images.npy.
+
+        Returns
+        -------
+        n rows, a float32 column for each class.
+
+        Raises
+        ------
+        GalmorphError
+            If the stamps have another shape, or a pixel is not finite.
+        """
+        from galmorph.training.backend import tf
+
+        images = np.asarray(stamps, dtype=np.float32)
+        if images.ndim != 3 or images.shape[1:] != (self.side, self.side):
+            raise GalmorphError(f"stamps of shape {images.shape}: this network sees (n, {self.side}, {self.side})")
+        broken = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2)))
+        if broken.size:
+            raise GalmorphError(
+                f"stamp {broken[0]} (from 0) has pixels that are not finite: leave it out, or fill them"
+            )
+        if not len(images):
+            return pd.DataFrame({name: np.empty(0, np.float32) for name in self.classes})
+        prepared = scaled(images, self.scaling, self.softening)[:, : self.engine.side, : self.engine.side]
+        probabilities = tf.nn.softmax(self.engine.logits(tf.constant(prepared)))
+        return pd.DataFrame(np.array(probabilities), columns=list(self.classes))
+
+
+def _load_pyfunc(data_path: str, model_config: Mapping[str, Any]) -> StampClassifier:
+    """Load what `galmorph.kept.save` saved; MLflow asks for this name."""
+    folder = Path(data_path)
+    return StampClassifier(load_record(folder / RECORD), folder / WEIGHTS, int(model_config[SIDE]))

@@ -1,0 +1,1 @@
+"""From stamps and a split to the records of trained runs."""

@@ -1,0 +1,228 @@
+"""What a run leaves on disk: the truth, of which MLflow is a view.
+
+A record is one .npz file: arrays, and a JSON text for the rest. It holds no time, host or path, so that the same run
+gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph.errors import GalmorphError
+from galmorph.files.atomic import whole_file
+from galmorph.files.reading import file_bytes
+
+FORMAT = 3
+CONTENTS = "sha256"  # of everything else in the file
+VALIDATION = "validation"  # the set on which the epoch is chosen, in the selected phase, where there is such a part
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A network's answers on one set of galaxies.
+
+    Attributes
+    ----------
+    rows
+        (n,) int64, rows of galaxies.parquet.
+    truth
+        (n,) uint8, class numbers in the order of the record's classes.
+    probabilities
+        (n, K) float32 after the last epoch; (0, K) in the phases whose last epoch means nothing.
+    predicted
+        (epochs, n) uint8, the class of each galaxy after each epoch; None where a set was not watched.
+    """
+
+    rows: NDArray[np.int64]
+    truth: NDArray[np.uint8]
+    probabilities: NDArray[np.float32]
+    predicted: NDArray[np.uint8] | None = None
+
+
+@dataclass(frozen=True)
+class Record:
+    """One finished run.
+
+    Attributes
+    ----------
+    condition, phase, run
+        Which run it is.
+    classes
+        The condition's classes; class numbers below count from 0 in this order.
+    fingerprint
+        Of everything that decides the result of the run's campaign: parameters, data, code.
+    parameters
+        Settings by dotted name, for people.
+    data
+        md5 of each data file, as DVC has it.
+    softening
+        The constant of the scaling.
+    weights
+        sha256 of the file of its weights; empty where they are not kept.
+    history
+        train_loss, train_accuracy, test_loss, test_accuracy, each (epochs,) float64.
+    predicted
+        (epochs, n_test) uint8, the class of each test galaxy after each epoch.
+    sets
+        "test"; in the selected phase the validation part, where there is one; in the confirmed phase the common
+        evaluation sets; the levels, where a run was tested at them.
+    """
+
+    condition: str
+    phase: str
+    run: int
+    classes: tuple[str, ...]
+    fingerprint: str
+    parameters: dict[str, Any]
+    data: dict[str, str]
+    softening: float
+    history: dict[str, NDArray[np.float64]]
+    predicted: NDArray[np.uint8]
+    sets: dict[str, Evaluation]
+    weights: str = ""
+
+    @property
+    def epochs(self) -> int:
+        """Number of completed passes."""
+        return len(self.predicted)
+
+    @property
+    def deciding_accuracy(self) -> NDArray[np.float64]:
+        """(epochs,) the accuracy by which the epoch is selected: of the validation part, or else of the test part."""
+        if VALIDATION not in self.sets:
+            return self.history["test_accuracy"]
+        part = self.sets[VALIDATION]
+        accuracy: NDArray[np.float64] = np.mean(part.predicted == part.truth, axis=1)
+        return accuracy
+
+
+HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening", "weights")
+MOST_BYTES = 2**30  # of the arrays of a record
+
+
+def record_name(run: int) -> str:
+    """Return the file name of a run's record."""
+    return f"run-{run:03d}.npz"
+
+
+def weights_name(run: int) -> str:
+    """Return the file name of a run's weights."""
+    return f"run-{run:03d}.weights.h5"
+
+
+def save_record(path: Path, record: Record) -> None:
+    """Write a record, whole or not at all.
+
+    Raises
+    ------
+    GalmorphError
+        If it cannot be written.
+    """
+    head = {"format": FORMAT} | {name: getattr(record, name) for name in HEAD}
+    arrays: dict[str, Any] = {"head": np.array(json.dumps(head, sort_keys=True))}
+    arrays |= {f"history/{name}": values for name, values in record.history.items()}
+    arrays["predicted"] = record.predicted
+    for name, evaluation in record.sets.items():
+        parts = {part: getattr(evaluation, part) for part in ("rows", "truth", "probabilities", "predicted")}
+        arrays |= {f"sets/{name}/{part}": values for part, values in parts.items() if values is not None}
+    arrays[CONTENTS] = np.array(digest(arrays))
+    with whole_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """Return the sha256 of arrays with their names, types and shapes."""
+    total = hashlib.sha256()
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        total.update(f"{name} {values.dtype.str} {values.shape}\n".encode())
+        total.update(values.tobytes())
+    return total.hexdigest()
+
+
+def load_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, torn, altered, no record of this format, or holds what is no number.
+    """
+    try:
+        # From memory: numpy leaves a file that it finds damaged open.
+        with np.load(io.BytesIO(file_bytes(path)), allow_pickle=False) as file:
+            if sum(member.file_size for member in file.zip.infolist()) > MOST_BYTES:
+                raise ValueError(f"more than {MOST_BYTES:,} bytes")
+            arrays = {name: file[name] for name in file.files}
+        if str(arrays.pop(CONTENTS)) != digest(arrays):
+            raise ValueError("its contents are not those that were written")
+        head = json.loads(str(arrays.pop("head")))
+        if head.pop("format") != FORMAT:
+            raise ValueError("another format")
+        if odd := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
+            raise ValueError(f"{odd[0]} has values that are no numbers")
+        sets: dict[str, dict[str, Any]] = {}
+        history = {}
+        predicted = arrays.pop("predicted")
+        for name, values in arrays.items():
+            kind, *rest = name.split("/")
+            if kind == "history":
+                history[rest[0]] = values
+            else:
+                sets.setdefault(rest[0], {})[rest[1]] = values
+        head["classes"] = tuple(head["classes"])
+        return Record(
+            **head, history=history, predicted=predicted, sets={name: Evaluation(**part) for name, part in sets.items()}
+        )
+    except Exception as error:  # on damaged input zipfile, zlib, numpy and json raise a dozen types between them
+        raise GalmorphError(
+            f"{path}: not a whole record ({error}); remove it and run dvc repro, or restore it with dvc checkout"
+        ) from None
+
+
+def load_run(folder: Path, run: int, condition: str, phase: str) -> Record:
+    """Read the record of a run from the folder of its phase.
+
+    Raises
+    ------
+    GalmorphError
+        As `load_record` does; or if it is of another run, phase or condition: a file under another's name.
+    """
+    path = folder / record_name(run)
+    record = load_record(path)
+    found = (record.condition, record.phase, record.run)
+    if found != (condition, phase, run):
+        raise GalmorphError(
+            f"{path}: the record of {found[0]}, {found[1]}, run {found[2]}, in the place of {condition}, {phase}, run "
+            f"{run}; restore it with dvc checkout, or remove it and run dvc repro"
+        )
+    return record
+
+
+def load_phase(folder: Path, runs: int, condition: str, phase: str) -> list[Record]:
+    """Read the records of one phase of one condition, run 1 first.
+
+    Raises
+    ------
+    GalmorphError
+        If one is missing, torn or of another run, or if they are not all of one campaign and of the same data.
+    """
+    records = [load_run(folder, run, condition, phase) for run in range(1, runs + 1)]
+    first = records[0]
+    for record in records:
+        # What a network was tested at later is in its data, and not in the fingerprint that it was trained under.
+        if (record.fingerprint, record.parameters, record.data) != (first.fingerprint, first.parameters, first.data):
+            raise GalmorphError(
+                f"{folder}: run {record.run} is of another campaign than run 1, or of other data; run dvc repro, or "
+                "restore the folder with dvc checkout"
+            )
+    return records

@@ -1,0 +1,226 @@
+"""Files: truncated, bit-flipped, empty, a web page, another file under the right name.
+
+What must be kept: no wrong pixel, label or score is taken; the message names the file.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.files.datafiles import open_stamps, read_table
+from galmorph.sdss.frames import read_frame, read_tsfield
+from galmorph.sdss.galaxyzoo import read_table2
+from galmorph.settings.reading import load_settings
+from galmorph.sources.manifest import verify, write_manifest
+from galmorph.sources.pictures import UnusableStampError, read_picture
+from galmorph.training.engine import prepare_device
+from galmorph.training.network import load_weights, save_weights
+from galmorph.training.records import load_record, save_record
+from galmorph.training.run import parts_of
+from tests.support.campaigns import made_campaign
+from tests.support.damage import DAMAGES, damage, empty, flipped, page, truncated
+from tests.support.frames import objid, table2_row, write_dr7, write_table2, write_tsfield
+from tests.support.parameters import ROOT, SMALL_NETWORK, settings_with
+from tests.support.records import made_record
+
+Damage = Callable[[bytes], bytes]
+damaged = pytest.mark.parametrize("how", DAMAGES, ids=lambda how: how.__name__)
+
+
+@pytest.fixture(scope="module")
+def frame(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_dr7(tmp_path_factory.mktemp("frames"))
+
+
+@damaged
+@pytest.mark.fault
+def test_frame(frame: Path, tmp_path: Path, how: Damage) -> None:
+    path = tmp_path / frame.name
+    shutil.copy(frame, path)
+    damage(path, how)
+    with pytest.raises(GalmorphError, match=frame.name):
+        read_frame(path)
+
+
+@pytest.mark.fault
+def test_another_frame_under_the_right_name(frame: Path, tmp_path: Path) -> None:
+    other = tmp_path / "fpC-001729-r3-0084.fit.gz"
+    shutil.copy(frame, other)
+    with pytest.raises(GalmorphError, match="the header is that of run 1729, camcol 3, band r, field 83"):
+        read_frame(other)
+
+
+@damaged
+@pytest.mark.fault
+def test_tsfield(tmp_path: Path, how: Damage) -> None:
+    path = write_tsfield(tmp_path)
+    right = read_tsfield(path, "r")
+    write_manifest(tmp_path, {})
+    damage(path, how)
+    try:
+        found = read_tsfield(path, "r")
+    except GalmorphError as error:
+        assert path.name in str(error)  # noqa: PT017
+    else:
+        # FITS has no checksum here: what the reader cannot see is in padding, or is seen by the manifest.
+        assert found == right or how is flipped
+    assert len(verify(tmp_path)[1]) == 1
+
+
+@pytest.mark.fault
+def test_another_tsfield_under_the_right_name(tmp_path: Path) -> None:
+    path = write_tsfield(tmp_path)
+    other = path.with_name(path.name.replace("0083", "0084"))
+    path.rename(other)
+    with pytest.raises(GalmorphError, match="not what its name says"):
+        read_tsfield(other, "r")
+
+
+@damaged
+@pytest.mark.fault
+def test_table2(tmp_path: Path, how: Damage) -> None:
+    rows = [table2_row(objid(number), 150 + number / 100, 20.0) for number in range(1, 40)]
+    path = write_table2(tmp_path / "table2.csv", rows)
+    whole = read_table2(path)
+    write_manifest(tmp_path, {})
+    damage(path, how)
+    try:
+        found = read_table2(path)
+    except GalmorphError as error:
+        assert path.name in str(error)  # noqa: PT017
+    else:
+        # A text that is still a table, of fewer rows or another digit: no reader can know, the manifest does.
+        assert len(found) <= len(whole)
+    assert len(verify(tmp_path)[1]) == 1
+
+
+@damaged
+@pytest.mark.fault
+def test_stamps_and_galaxies(tmp_path: Path, how: Damage) -> None:
+    rng = np.random.default_rng(1)
+    np.save(tmp_path / "images.npy", rng.normal(0, 5, (5, 16, 16)).astype(np.float32))
+    pd.DataFrame({"objid": range(500), "class": "spiral"}).to_parquet(tmp_path / "galaxies.parquet", index=False)
+    for name, read in (("images.npy", open_stamps), ("galaxies.parquet", read_table)):
+        damage(tmp_path / name, how)
+        if how is flipped:
+            # Pixels have no checksum of their own: test_fault_pipeline shows that DVC sees such a bit.
+            continue
+        with pytest.raises(GalmorphError, match=rf"{name}: not .*dvc checkout restores it"):
+            read(tmp_path / name)
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "said"),
+    [
+        ("row", 150, "rows beyond the 150 stamps"),
+        ("row", -1, "rows beyond the 150 stamps"),
+        ("class", "quasar", "classes other than spiral, elliptical, uncertain"),
+        ("part", "train", "no galaxies that train, or none that test"),
+        ("run", 7, "no galaxies that train, or none that test"),
+        ("phase", None, "no column phase"),
+    ],
+)
+@pytest.mark.fault
+def test_a_split_of_other_galaxies(tmp_path: Path, column: str, value: int | str | None, said: str) -> None:
+    campaign = made_campaign(tmp_path)
+    split = pd.read_parquet(campaign.split)
+    if value is None:
+        split = split.drop(columns=column)
+    else:
+        split.loc[(split["phase"] == "confirmed") & (split["run"] == 2), column] = value
+    split.to_parquet(campaign.split)
+    with pytest.raises(GalmorphError, match=rf"split\.parquet: {said}.*dvc checkout restores it"):
+        parts_of(campaign.split, 150, campaign, 2)
+
+
+@pytest.mark.fault
+def test_a_split_that_counts_a_galaxy_twice(tmp_path: Path) -> None:
+    campaign = made_campaign(tmp_path)
+    split = pd.read_parquet(campaign.split)
+    pd.concat([split, split[split["part"] == "test"]]).to_parquet(campaign.split)
+    with pytest.raises(GalmorphError, match=r"split\.parquet: a galaxy twice in one part, in run 1 of the confirmed"):
+        parts_of(campaign.split, 150, campaign, 1)
+
+
+@pytest.mark.fault
+def test_a_split_whose_test_part_trains(tmp_path: Path) -> None:
+    campaign = made_campaign(tmp_path)
+    split = pd.read_parquet(campaign.split)
+    tested = split[(split["phase"] == "confirmed") & (split["run"] == 1) & (split["part"] == "test")]
+    pd.concat([split, tested.head(1).assign(part="train")]).to_parquet(campaign.split)
+    with pytest.raises(GalmorphError, match=r"split\.parquet: galaxies that train and test, in run 1 of the confirmed"):
+        parts_of(campaign.split, 150, campaign, 1)
+
+
+@damaged
+@pytest.mark.fault
+def test_record(tmp_path: Path, how: Damage) -> None:
+    save_record(tmp_path / "run-001.npz", made_record())
+    shutil.copy(tmp_path / "run-001.npz", tmp_path / "whole.npz")
+    damage(tmp_path / "run-001.npz", how)
+    try:
+        found = load_record(tmp_path / "run-001.npz")
+    except GalmorphError as error:
+        assert "run-001.npz: not a whole record" in str(error)  # noqa: PT017
+    else:
+        # A bit of the archive's own bookkeeping: what is read is what was written, to the byte.
+        assert how is flipped
+        save_record(tmp_path / "again.npz", found)
+        assert (tmp_path / "again.npz").read_bytes() == (tmp_path / "whole.npz").read_bytes()
+
+
+@pytest.mark.parametrize("how", [truncated, empty, page], ids=lambda how: how.__name__)
+@pytest.mark.fault
+def test_weights(tmp_path: Path, how: Damage) -> None:
+    prepare_device()  # before anything else of TensorFlow's, or it can no longer be chosen
+    network = settings_with({"network": SMALL_NETWORK}).network
+    rng = np.random.default_rng(2)
+    shapes = [(3, 3, 1, 4), (4,), (3, 3, 4, 4), (4,), (16, 8), (8,), (8, 2), (2,)]
+    weights = [rng.normal(size=shape).astype(np.float32) for shape in shapes]
+    sha256 = save_weights(tmp_path / "run.weights.h5", network, 16, 2, weights)
+    for read, written in zip(load_weights(tmp_path / "run.weights.h5", sha256, network, 16, 2), weights, strict=True):
+        np.testing.assert_array_equal(read, written)
+    damage(tmp_path / "run.weights.h5", how)
+    with pytest.raises(GalmorphError, match=r"run\.weights\.h5: not the weights of this network"):
+        load_weights(tmp_path / "run.weights.h5", sha256, network, 16, 2)
+
+
+@pytest.mark.parametrize("how", [truncated, empty, page], ids=lambda how: how.__name__)
+@pytest.mark.fault
+def test_params(tmp_path: Path, how: Damage) -> None:
+    shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
+    damage(tmp_path / "params.yaml", how)
+    with pytest.raises(GalmorphError, match=r"params\.yaml"):
+        load_settings(tmp_path / "params.yaml")
+
+
+@pytest.mark.parametrize("ending", ["fits", "npy", "png", "jpg"])
+@damaged
+@pytest.mark.fault
+def test_stamp_of_somebody_else(tmp_path: Path, how: Damage, ending: str) -> None:
+    from astropy.io import fits
+    from PIL import Image
+
+    path = tmp_path / f"one.{ending}"
+    picture = np.random.default_rng(3).integers(0, 255, (40, 40)).astype(np.uint8)
+    if ending == "fits":
+        fits.PrimaryHDU(picture).writeto(path)
+    elif ending == "npy":
+        np.save(path, picture)
+    else:
+        Image.fromarray(picture).save(path)
+    damage(path, how)
+    try:
+        found = read_picture(path, "green")
+    except UnusableStampError:
+        return
+    # One bit of a picture is a pixel like any other, and a JPEG may end a little early.
+    assert how is flipped or ending == "jpg" or how.__name__ == "without_its_end"
+    assert found.ndim == 2

@@ -1,0 +1,209 @@
+"""Stamps and frames: pictures that are programs, that swell, or are no numbers; headers whose coordinates are false.
+
+What must be kept: nothing is run, memory is bounded, no pixel is taken for another and no galaxy is cut elsewhere.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import threading
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from PIL import Image
+
+from galmorph.classify.command import FILES, Asked, classify
+from galmorph.classify.sheet import chosen_lines, contact_sheet
+from galmorph.errors import GalmorphError
+from galmorph.report.figures.png import save_png
+from galmorph.sdss.frames import decompressed, read_frame, read_frame_wcs
+from galmorph.sources import pictures
+from galmorph.sources.pictures import UnusableStampError, read_picture
+from galmorph.sources.resampling import make_stamp
+from galmorph.stamps.stamp import Stamp
+from tests.support.frames import write_dr7
+from tests.support.parameters import settings_with
+
+
+def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+    """A PNG, bit by bit: Pillow writes no 16 bits of colour, and nothing whose size is a lie."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
+    parts = chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + parts
+
+
+@pytest.mark.fault
+def test_a_postscript_under_the_name_of_a_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def run(*arguments: Any, **keywords: Any) -> None:
+        raise AssertionError("Ghostscript was called")
+
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", run)
+    path = tmp_path / "a.png"
+    path.write_bytes(b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 64 64\n%%EndComments\nshowpage\n%%EOF\n")
+    with pytest.raises(UnusableStampError, match="cannot identify image file"):
+        read_picture(path, "green")
+
+
+@pytest.mark.fault
+def test_a_picture_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(png(13_300, 13_300, 8, 2, b""))
+    with pytest.raises(UnusableStampError, match=r"13300 x 13300 pixels|exceeds limit"):
+        read_picture(path, "green")
+    path.write_bytes(png(8, 8, 8, 0, (b"\0" + bytes(8)) * 8))
+    assert read_picture(path, "green").shape == (8, 8)
+    monkeypatch.setattr(pictures, "MOST", 255)
+    with pytest.raises(UnusableStampError, match="8 x 8 pixels"):
+        read_picture(path, "green")
+
+
+@pytest.mark.fault
+def test_a_film_and_colours_of_16_bits(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    frames = [Image.fromarray(np.full((8, 8), value, np.uint8)) for value in (1, 2)]
+    frames[0].save(path, save_all=True, append_images=frames[1:])
+    with pytest.raises(UnusableStampError, match="more than one picture"):
+        read_picture(path, "green")
+    for colour, channels in ((2, 3), (4, 2), (6, 4)):
+        path.write_bytes(png(4, 4, 16, colour, (b"\0" + b"\x01\x02" * 4 * channels) * 4))
+        with pytest.raises(UnusableStampError, match="16 bits a colour, of which 8 would be read"):
+            read_picture(path, "green")
+    path.write_bytes(png(4, 4, 16, 0, (b"\0" + b"\x01\x02" * 4) * 4))
+    assert (read_picture(path, "green") == 0x0102).all()
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("field", ["centre", "whole"])
+@pytest.mark.parametrize("size", [16, 24])
+def test_pixels_that_overflow_without_their_sky(field: str, size: int) -> None:
+    chosen = settings_with({"stamps.field": field})
+    cutouts = chosen.cutouts.model_copy(update={"stamp_size": 16, "wide_size": 18})
+    picture = np.full((size, size), 3.0e38, np.float32)
+    picture[4:12, 4:12] = -3.0e38
+    with pytest.raises(UnusableStampError, match="non-finite pixels"):
+        make_stamp(picture, 0, "a.fits", 1.4, 0.396, chosen.stamps, cutouts)
+    picture /= 1e30
+    stamp = make_stamp(picture, 0, "a.fits", 1.4, 0.396, chosen.stamps, cutouts)
+    assert isinstance(stamp, Stamp)
+    assert np.isfinite(stamp.image).all()
+
+
+FALSE: dict[str, dict[str, Any]] = {
+    "lost": dict.fromkeys(("CD1_1", "CD1_2", "CD2_1", "CD2_2")),
+    "ten times": {"CD1_1": 0.0011, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.0011},
+    "of no number": {"CD1_1": "many"},
+    "no size": {"CD1_1": 0.0, "CD1_2": 0.0, "CD2_1": 0.0, "CD2_2": 0.0},
+    "another system": {"RADECSYS": "FOO"},
+    "of the Sun": {"CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"},
+    "galactic": {"CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN"},
+    "no sky": {"CTYPE1": "WAVE", "CTYPE2": "FREQ"},
+}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("cards", FALSE.values(), ids=FALSE)
+def test_a_frame_whose_coordinates_are_false(tmp_path: Path, cards: dict[str, Any]) -> None:
+    path = write_dr7(tmp_path)
+    assert read_frame(path).wcs.has_celestial
+    with fits.open(io.BytesIO(decompressed(path)), do_not_scale_image_data=True) as hdus:
+        for name, value in cards.items():
+            if value is None:
+                del hdus[0].header[name]
+            else:
+                hdus[0].header[name] = value
+        hdus.writeto(path, overwrite=True, output_verify="ignore")
+    for read in (read_frame, read_frame_wcs):
+        with pytest.raises(GalmorphError, match=rf"{path.name}: the header"):
+            read(path)
+
+
+@pytest.fixture
+def new_stamps(tmp_path: Path) -> Path:
+    """Stamps whose names mean something to what draws them."""
+    folder = tmp_path / "new $x_{1}$ stamps"
+    folder.mkdir()
+    rng = np.random.default_rng(5)
+    for name in ("$x_{$", "two$ $", r"\frac", "plain"):
+        np.save(folder / f"{name}.npy", rng.normal(0, 5, (16, 16)).astype(np.float32))
+    return folder
+
+
+def asked(stamps: Path, output: Path) -> Asked:
+    values = dict.fromkeys(Asked.__dataclass_fields__) | {"condition": "three_class", "sky_subtracted": True}
+    return Asked(**values | {"stamps": stamps, "output": output})  # type: ignore[arg-type]
+
+
+@pytest.mark.fault
+def test_names_that_are_formulae_to_what_draws_them(study: Path, new_stamps: Path, tmp_path: Path) -> None:
+    text = classify(asked(new_stamps, tmp_path / "answers"), study)
+    assert "classified  4: " in text
+    assert {path.name for path in (tmp_path / "answers").iterdir()} == set(FILES)
+
+
+@pytest.mark.fault
+def test_a_stamp_that_goes_away_before_it_is_drawn(
+    study: Path, new_stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def gone(*arguments: Any) -> Any:
+        (new_stamps / "plain.npy").unlink()
+        return chosen_lines(*arguments)
+
+    monkeypatch.setattr("galmorph.classify.command.chosen_lines", gone)
+    with pytest.raises(GalmorphError, match=r"plain\.npy: was there when it was classified"):
+        classify(asked(new_stamps, tmp_path / "answers"), study)
+    assert not (tmp_path / "answers").exists()
+
+
+@pytest.mark.fault
+def test_two_classify_into_one_folder(
+    study: Path, new_stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    np.save(other / "lonely.npy", np.load(new_stamps / "plain.npy"))
+    alone = {}
+    for stamps in (new_stamps, other):
+        classify(asked(stamps, tmp_path / "alone"), study)
+        alone[stamps] = {path.name: path.read_bytes() for path in (tmp_path / "alone").iterdir()}
+    # Both have begun to write when either goes on.
+    meeting = threading.Barrier(2, timeout=60)
+
+    drawing = threading.Lock()  # matplotlib is for one thread at a time
+
+    def together(*arguments: Any) -> Any:
+        meeting.wait()
+        drawing.acquire()
+        return contact_sheet(*arguments)
+
+    def drawn(*arguments: Any) -> None:
+        save_png(*arguments)
+        drawing.release()
+
+    monkeypatch.setattr("galmorph.classify.command.contact_sheet", together)
+    monkeypatch.setattr("galmorph.classify.command.save_png", drawn)
+    failures: list[BaseException] = []
+
+    def run(stamps: Path) -> None:
+        try:
+            classify(asked(stamps, tmp_path / "answers"), study)
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=run, args=(stamps,)) for stamps in alone]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    found = {path.name: path.read_bytes() for path in (tmp_path / "answers").iterdir()}
+    assert found in alone.values()
+    assert not list(tmp_path.glob(".partial.*"))

@@ -1,0 +1,221 @@
+"""Records, the epoch they select, and the weights beside them: of another run, of no number, swapped or lost.
+
+What must be kept: no run stands for another, none is missing from an average, and no network answers for another.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from galmorph.classify import load_ensemble
+from galmorph.errors import GalmorphError
+from galmorph.files.reading import file_sha256
+from galmorph.settings.study import Settings
+from galmorph.stages.campaign import declared_records, declared_transfers
+from galmorph.stages.train import note_epoch, read_epoch
+from galmorph.tracking.pyfunc import StampClassifier
+from galmorph.training import records
+from galmorph.training.protocol import PHASES, selected_epoch
+from galmorph.training.records import load_phase, load_record, record_name, save_record, weights_name
+from tests.support.parameters import settings_with
+from tests.support.records import made_record
+
+CONFIRMED = Path("models/three_class/confirmed")
+RUNS = 3
+
+
+@pytest.fixture
+def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Records of two conditions where the report looks for them."""
+    monkeypatch.chdir(tmp_path)
+    chosen = settings_with({"protocol.runs": RUNS})
+    conditions = {name: chosen.conditions[name] for name in ("two_class", "three_class")}
+    for name, condition in conditions.items():
+        epochs = 4
+        for phase in PHASES:
+            folder = Path("models") / name / phase
+            folder.mkdir(parents=True)
+            made = [made_record(name, phase, run, epochs, condition.classes) for run in range(1, RUNS + 1)]
+            for record in made:
+                save_record(folder / record_name(record.run), record)
+            if phase == "selected":
+                epochs = selected_epoch([record.deciding_accuracy for record in made])
+                note_epoch(folder, epochs)
+    return chosen.model_copy(update={"conditions": conditions, "comparisons": {}})
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("two_class/confirmed/run-001.npz", "two_class, confirmed, run 1"),
+        ("two_class/selected/run-002.npz", "two_class, selected, run 2"),
+        ("three_class/confirmed/run-002.npz", "three_class, confirmed, run 2"),
+    ],
+    ids=["another run", "another phase", "another condition"],
+)
+def test_a_record_in_the_place_of_another(recorded: Settings, source: str, found: str) -> None:
+    assert [len(each.phases["confirmed"]) for each in declared_records(recorded)] == [RUNS, RUNS]
+    shutil.copy(Path("models") / source, "models/two_class/confirmed/run-002.npz")
+    with pytest.raises(
+        GalmorphError,
+        match=rf"run-002\.npz: the record of {found}, in the place of two_class, confirmed, run 2; restore it",
+    ):
+        declared_records(recorded)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("part", ["history", "probabilities"])
+def test_a_record_of_no_numbers(tmp_path: Path, part: str) -> None:
+    record = made_record(phase="confirmed")
+    if part == "history":
+        record.history["test_loss"][-1] = np.nan
+    else:
+        record.sets["test"].probabilities[0, 0] = np.inf
+    save_record(tmp_path / "r.npz", record)
+    with pytest.raises(GalmorphError, match=rf"r\.npz: not a whole record \(.*{part}.* has values that are no numbers"):
+        load_record(tmp_path / "r.npz")
+
+
+@pytest.mark.fault
+def test_a_record_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    save_record(tmp_path / "r.npz", made_record())
+    with zipfile.ZipFile(tmp_path / "r.npz") as archive:
+        size = sum(member.file_size for member in archive.infolist())
+    monkeypatch.setattr(records, "MOST_BYTES", size)
+    load_record(tmp_path / "r.npz")
+    monkeypatch.setattr(records, "MOST_BYTES", size - 1)
+    with pytest.raises(GalmorphError, match=r"not a whole record \(more than"):
+        load_record(tmp_path / "r.npz")
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("text", ["0", "-1", "2.9", "true", '"3"', "1e999", "[3]", "null", "999", "9" * 5000])
+def test_an_epoch_that_is_none(tmp_path: Path, text: str) -> None:
+    (tmp_path / "epoch.json").write_text(f'{{"epoch": {text}}}\n')
+    with pytest.raises(GalmorphError, match=r"epoch\.json: no selected epoch"):
+        read_epoch(tmp_path, 300)
+
+
+@pytest.mark.fault
+def test_an_epoch_that_is_not_the_selected_one(recorded: Settings) -> None:
+    path = Path("models/two_class/selected/epoch.json")
+    right = json.loads(path.read_text())["epoch"]
+    path.write_text(json.dumps({"epoch": right + 1}))
+    with pytest.raises(
+        GalmorphError, match=rf"two_class: epoch.json says epoch {right + 1}, the selected records say {right}"
+    ):
+        declared_records(recorded)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("runs", [2, 4])
+def test_fewer_or_more_runs_than_were_made(recorded: Settings, runs: int) -> None:
+    for phase in PHASES:
+        folder = Path("models/two_class") / phase
+        save_record(folder / record_name(4), dataclasses.replace(load_record(folder / record_name(3)), run=4))
+    chosen = recorded.model_copy(update={"protocol": recorded.protocol.model_copy(update={"runs": runs})})
+    with pytest.raises(GalmorphError, match=rf"two_class, selected: of 3 runs, where params\.yaml asks for {runs}"):
+        declared_records(chosen)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "changed", [{"parameters": {"training.learning_rate": 0.05}}, {"data": {"images": "f" * 32}}], ids=list
+)
+def test_phases_of_other_settings_or_data(recorded: Settings, changed: dict[str, dict[str, object]]) -> None:
+    for run in range(1, RUNS + 1):
+        path = Path("models/two_class/confirmed") / record_name(run)
+        record = load_record(path)
+        new = {name: getattr(record, name) | values for name, values in changed.items()}
+        save_record(path, dataclasses.replace(record, **new))
+    with pytest.raises(
+        GalmorphError, match="two_class: its confirmed runs are of other settings or data than its selected runs"
+    ):
+        declared_records(recorded)
+
+
+@pytest.fixture
+def transferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Records of networks of two levels, tested at both."""
+    monkeypatch.chdir(tmp_path)
+    chosen = settings_with({"resolution.runs": RUNS, "resolution.oracle": [], "resolution.remedies": {}})
+    for level in chosen.resolution.levels:
+        models, epochs = Path("models/transfer") / level, 4
+        for phase in PHASES:
+            (models / phase).mkdir(parents=True)
+            made = [made_record(f"transfer_{level}", phase, run, epochs) for run in range(1, RUNS + 1)]
+            for record in made:
+                save_record(models / phase / record_name(record.run), record)
+            if phase == "selected":
+                epochs = selected_epoch([record.deciding_accuracy for record in made])
+                note_epoch(models / phase, epochs)
+        for folder, md5 in (("tested", "a"), ("tested_before", "b")):
+            (models / folder).mkdir()
+            for record in made:
+                sets = record.sets | dict.fromkeys(chosen.resolution.seen, record.sets["test"])
+                data = record.data | {f"tested_{name}": 32 * md5 for name in chosen.resolution.seen}
+                path = models / folder / record_name(record.run)
+                save_record(path, dataclasses.replace(record, sets=sets, data=data))
+    return chosen
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("source", ["confirmed", "tested_before"])
+@pytest.mark.parametrize("runs", [(2,), (1, 2, 3)], ids=["one run", "all runs"])
+def test_a_network_that_was_tested_elsewhere(transferred: Settings, source: str, runs: tuple[int, ...]) -> None:
+    assert list(declared_transfers(transferred)) == list(transferred.resolution.levels)
+    last = Path("models/transfer") / list(transferred.resolution.levels)[-1]
+    for run in runs:
+        shutil.copy(last / source / record_name(run), last / "tested" / record_name(run))
+    said = "run 2 is of another campaign than run 1, or of other data" if len(runs) == 1 else "not tested at the stamps"
+    with pytest.raises(GalmorphError, match=f"{last / 'tested'}: {said}"):
+        declared_transfers(transferred)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("how", ["swapped", "altered", "lost", "of a run that kept none"])
+def test_weights_that_are_not_those_of_their_record(own_study: Path, how: str) -> None:
+    one, two, three = (own_study / CONFIRMED / weights_name(run) for run in (1, 2, 3))
+    assert len(load_ensemble("three_class", own_study).members) == 2
+    if how == "swapped":
+        one.rename(three)
+        two.rename(one)
+        three.rename(two)
+    elif how == "altered":
+        content = bytearray(two.read_bytes())
+        content[len(content) // 2] ^= 1
+        two.write_bytes(content)
+    elif how == "lost":
+        two.unlink()
+    else:
+        shutil.copy(one, three)
+        assert [member.run for member in load_ensemble("three_class", own_study).members] == [1, 2]
+        return
+    with pytest.raises(GalmorphError, match=r"run-00[12]\.weights\.h5: not the weights of this network"):
+        load_ensemble("three_class", own_study)
+
+
+@pytest.mark.fault
+def test_a_model_in_mlflow_whose_weights_were_exchanged(study: Path, tmp_path: Path) -> None:
+    record = load_record(study / CONFIRMED / record_name(1))
+    assert record.weights == file_sha256(study / CONFIRMED / weights_name(1))
+    StampClassifier(record, study / CONFIRMED / weights_name(1), 16)
+    with pytest.raises(GalmorphError, match="they are not those of its record"):
+        StampClassifier(record, study / CONFIRMED / weights_name(2), 16)
+
+
+@pytest.mark.fault
+def test_a_phase_of_two_campaigns(tmp_path: Path) -> None:
+    for run in (1, 2):
+        record = dataclasses.replace(made_record(run=run), fingerprint=f"campaign {run}")
+        save_record(tmp_path / record_name(run), record)
+    with pytest.raises(GalmorphError, match="run 2 is of another campaign than run 1"):
+        load_phase(tmp_path, 2, "two_class", "selected")

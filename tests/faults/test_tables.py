@@ -1,0 +1,252 @@
+"""Tables and parameters: rows of too many cells, columns that repeat, names that are no words, addresses that are none.
+
+What must be kept: no cell is taken for another's, nothing is left out without a word, no traceback.
+"""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galmorph.classify.targets import stamp_targets
+from galmorph.classify.trained import cutting_of
+from galmorph.errors import GalmorphError
+from galmorph.files import texttable
+from galmorph.report.terminal import read_summary
+from galmorph.sdss.frame_index import read_missing
+from galmorph.sdss.galaxyzoo import read_table2
+from galmorph.sdss.redshifts import read_redshifts
+from galmorph.settings.reading import load_settings, parse_settings
+from galmorph.show.dossier import gather
+from galmorph.sources.manifest import read_manifest, write_manifest
+from galmorph.sources.stamps import read_labels
+from galmorph.training.records import load_record
+from tests.support.frames import objid, table2_row, write_table2
+from tests.support.parameters import changed, committed, settings_with
+
+LABELS = "stamp,class,redshift\na.png,spiral,0.1\nb.png,elliptical,0.2\n"
+
+
+def labels(path: Path, text: str) -> pd.DataFrame:
+    path.write_text(text)
+    return read_labels(path)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (LABELS.replace("a.png,spiral,0.1", "a.png,spiral,elliptical,0.1"), "line 2: Expected 3 columns, got 4"),
+        (LABELS.replace("a.png,spiral", "left,a.png,spiral"), "line 2: Expected 3 columns, got 4"),
+        (LABELS.replace("b.png,elliptical,0.2", "b.png,elliptical"), "line 3: Expected 3 columns, got 2"),
+        (LABELS.replace("redshift", "class"), "two columns class"),
+        (LABELS + '"c.png,spiral,0.3\n', "Expected 3 columns"),
+        (LABELS.replace("0.1", '"0.1'), "line 2: redshift holds a line break, or begins with a quote"),
+        (LABELS.replace("0.1", '"0.1\r\n"'), "line 2: redshift holds a line break, or begins with a quote"),
+    ],
+    ids=[
+        "one too many",
+        "one too many in front",
+        "one too few",
+        "a column twice",
+        "a quote that never ends",
+        "a quote that swallows the rest",
+        "a cell of two lines",
+    ],
+)
+def test_rows_that_are_not_as_wide_as_their_header(tmp_path: Path, text: str, message: str) -> None:
+    assert labels(tmp_path / "labels.csv", LABELS)["class"].tolist() == ["spiral", "elliptical"]
+    with pytest.raises(GalmorphError, match=rf"labels\.csv: .*{message}"):
+        labels(tmp_path / "labels.csv", text)
+
+
+@pytest.mark.fault
+def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+    found = labels(tmp_path / "labels.csv", "\n\n" + LABELS.replace("\na.png", "\n\na.png"))
+    assert found["stamp"].tolist() == ["a.png", "b.png"]
+
+
+@pytest.mark.fault
+def test_columns_that_repeat_once_their_names_are_understood(tmp_path: Path) -> None:
+    path = tmp_path / "redshifts.csv"
+    path.write_text("objid,objid_dr7,redshift\n1,2,0.1\n")
+    with pytest.raises(GalmorphError, match="two columns objid"):
+        read_redshifts(path)
+    np.save(tmp_path / "a.npy", np.zeros((4, 4)))
+    path.write_text("stamp,Name,name\na.npy,one,two\n")
+    chosen = settings_with({})
+    with pytest.raises(GalmorphError, match="two columns name"):
+        stamp_targets(tmp_path, path, chosen.stamps, chosen.cutouts)
+
+
+@pytest.mark.fault
+def test_half_a_vote(tmp_path: Path) -> None:
+    row = table2_row(objid(1), 150.0, 20.0)
+    path = write_table2(tmp_path / "table2.csv", [row])
+    votes = str(read_table2(path)["nvote"][0])
+    cells = row.split(",")
+    cells[cells.index(votes)] = f"{votes}.5"
+    with pytest.raises(GalmorphError, match=rf"NVOTE '{votes}\.5' is not a whole number"):
+        read_table2(write_table2(tmp_path / "table2.csv", [",".join(cells)]))
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("packed", [False, True])
+def test_a_table_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, packed: bool) -> None:
+    def write(text: str) -> Path:
+        path = tmp_path / ("t.csv.gz" if packed else "t.csv")
+        path.write_bytes(gzip.compress(text.encode()) if packed else text.encode())
+        return path
+
+    monkeypatch.setattr(texttable, "MOST", 10**6)
+    assert len(texttable.read_text_table(write("n\n" + "1\n" * 1000))) == 1000
+    with pytest.raises(GalmorphError, match="more than 1,000,000 bytes"):
+        texttable.read_text_table(write("n\n" + "1\n" * 10**6))
+    with pytest.raises(GalmorphError, match="a row of more than 131,072 bytes"):
+        texttable.read_text_table(write("n\n" + "1" * (3 * texttable.BLOCK)))
+    with pytest.raises(GalmorphError, match="a header of more than"):
+        texttable.read_text_table(write("n" * (3 * texttable.BLOCK)))
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("name", ["=1+1.png", "@SUM(A1).png", "+SUM(A1).png", "-cmd|x.png"])
+def test_a_formula_in_a_stamps_name(tmp_path: Path, name: str) -> None:
+    with pytest.raises(GalmorphError, match="is a formula to a spreadsheet"):
+        labels(tmp_path / "labels.csv", LABELS.replace("a.png", name))
+    assert len(labels(tmp_path / "labels.csv", LABELS.replace("a.png", "-12+3.png"))) == 2
+    np.save(tmp_path / "-plain.npy", np.zeros((4, 4)))
+    chosen = settings_with({})
+    assert len(stamp_targets(tmp_path, None, chosen.stamps, chosen.cutouts).table) == 1
+    np.save(tmp_path / f"{name}.npy", np.zeros((4, 4)))
+    with pytest.raises(GalmorphError, match="is a formula to a spreadsheet; rename the file"):
+        stamp_targets(tmp_path, None, chosen.stamps, chosen.cutouts)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"conditions": {True: committed()["conditions"]["two_class"]}},
+            "conditions.True: YAML reads this name as bool",
+        ),
+        (
+            {"conditions": {None: committed()["conditions"]["two_class"]}},
+            "conditions.None: YAML reads this name as None",
+        ),
+        ({"comparisons": {12: {"conditions": ["a", "b"], "metrics": ["tss"]}}}, "comparisons.12: YAML reads this name"),
+        ({"sdss.archive": "http://[::1"}, "sdss.archive: no address"),
+        ({"sdss.archive": "http://server:port"}, "sdss.archive: no address"),
+        ({"sdss.catalogue": "https://[server/table2.csv"}, "sdss.catalogue: no address"),
+        ({"local.frames": "frames\0"}, "local.frames: "),
+        ({"report.redshift_bin": 1e-300}, "report.redshift_bin: "),
+        (
+            {
+                "resolution.levels": {
+                    name: {"psf_fwhm": None, "pixel_scale": None, "noise": None} for name in ("coarse", "coarse_split")
+                },
+                "resolution.ablations": {},
+                "resolution.remedies": {},
+                "resolution.oracle": [],
+            },
+            "coarse_split: with coarse there",
+        ),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_parameters_that_would_fail_later(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(GalmorphError, match=message):
+        parse_settings(changed(committed(), change))
+
+
+def pipe(path: Path) -> None:
+    """Put a pipe there that nobody writes to."""
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+
+
+PIPES: dict[str, tuple[str, Callable[[Path], Any]]] = {
+    "params.yaml": ("params.yaml", lambda study: load_settings(study / "params.yaml")),
+    "dvc.lock": (
+        "dvc.lock",
+        lambda study: cutting_of(
+            "three_class",
+            load_record(study / "models/three_class/confirmed/run-001.npz"),
+            load_settings(study / "params.yaml"),
+            study,
+        ),
+    ),
+    "images": ("data/cutouts/images.npy", lambda study: gather(0, study)),
+    "galaxies": ("data/cutouts/galaxies.parquet", lambda study: gather(0, study)),
+    "rejected": ("data/cutouts/rejected.csv", lambda study: gather(1000, study)),
+    "split": ("data/splits/three_class.parquet", lambda study: gather(0, study)),
+    "record": ("models/three_class/confirmed/run-001.npz", lambda study: gather(0, study)),
+    "manifest": ("data/raw/manifest.csv", lambda study: read_manifest(study / "data/raw")),
+    "missing": ("data/raw/missing.csv", lambda study: read_missing(study / "data/raw")),
+    "summary": ("summary.csv", lambda study: read_summary(study / "summary.csv")),
+}
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize("damage", ["a pipe", "nonsense", "half a line", "a page"])
+@pytest.mark.parametrize("which", PIPES)
+def test_what_show_summary_and_classify_read(own_study: Path, which: str, damage: str) -> None:
+    name, read = PIPES[which]
+    path = own_study / name
+    if damage == "a pipe":
+        pipe(path)
+    else:
+        path.write_bytes(
+            {"nonsense": b"\x00\xff{[", "half a line": b"objid,fra\n12", "a page": b"<html>\n,<p>\n"}[damage]
+        )
+    with pytest.raises(GalmorphError, match=path.name):
+        read(own_study)
+
+
+@pytest.mark.fault
+@pytest.mark.parametrize(
+    "text", ["stages: {cutouts: 3}", "stages: {cutouts: {params: 3}}", "stages: {cutouts: {outs: [3]}}", "stages: [1]"]
+)
+def test_a_lock_file_of_another_shape(own_study: Path, text: str) -> None:
+    (own_study / "dvc.lock").write_text(text + "\n")
+    with pytest.raises(GalmorphError, match=r"dvc\.lock: not a lock file"):
+        PIPES["dvc.lock"][1](own_study)
+
+
+@pytest.mark.fault
+def test_fewer_stamps_than_galaxies(own_study: Path) -> None:
+    path = own_study / "data/cutouts/images.npy"
+    np.save(path, np.load(path)[:3])
+    with pytest.raises(GalmorphError, match=r"images\.npy: 3 stamps, galaxies\.parquet has 150 galaxies"):
+        gather(100, own_study)
+
+
+@pytest.mark.fault
+def test_a_summary_that_lacks_something(tmp_path: Path) -> None:
+    path = tmp_path / "summary.csv"
+    head = "condition,metric,phase,epoch,runs,mean,std\n"
+    path.write_text(head + "two_class,accuracy,selected,3,3,0.9,0.1\n")
+    with pytest.raises(GalmorphError, match=r"summary\.csv: no confirmed accuracy of two_class"):
+        read_summary(path)
+    path.write_text(head + "two_class,accuracy,selected,3,3,much,0.1\n")
+    with pytest.raises(GalmorphError, match=r"line 2 .*mean 'much' is not a number"):
+        read_summary(path)
+
+
+@pytest.mark.fault
+def test_a_manifest_is_missed_or_cannot_be_written(tmp_path: Path) -> None:
+    with pytest.raises(GalmorphError, match=r"manifest\.csv: no such file; run dvc repro acquire"):
+        read_manifest(tmp_path)
+    try:
+        Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff.fit")).touch()
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    with pytest.raises(GalmorphError, match=r"the name b'\\xff\.fit' is not UTF-8"):
+        write_manifest(tmp_path, {})

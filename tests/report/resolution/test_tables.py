@@ -1,0 +1,209 @@
+"""The tables, each number written out again from the confusion matrices."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.report.resolution import tables
+from galmorph.report.resolution.results import Level, ResolutionResults, check
+from galmorph.report.table import Table, latex
+
+MakeResolution = Callable[..., ResolutionResults]
+
+
+@pytest.fixture(scope="module")
+def results(make_resolution: MakeResolution) -> ResolutionResults:
+    return make_resolution()
+
+
+def accuracies(results: ResolutionResults, trained: str, tested: str) -> list[float]:
+    return [(m[0][0] + m[1][1]) / sum(map(sum, m)) for m in results.confusion[trained, tested].tolist()]
+
+
+def recalls(results: ResolutionResults, trained: str, tested: str, place: int) -> list[float]:
+    return [m[place][place] / sum(m[place]) for m in results.confusion[trained, tested].tolist()]
+
+
+def written(values: list[float]) -> str:
+    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+
+
+def rows(table: Table) -> list[dict[str, str]]:
+    return [{str(key): str(value) for key, value in row.items()} for row in table.shown.to_dict("records")]
+
+
+def by_hand() -> ResolutionResults:
+    """Two levels, two runs: round numbers."""
+    levels = (Level("a", 1.0, 0.4, math.nan, "level"), Level("b", 2.0, 0.4, 5.0, "level"))
+    diagonals = {("a", "a"): (9, 9), ("a", "b"): (5, 7), ("b", "a"): (8, 7), ("b", "b"): (9, 8)}
+    confusion = {
+        pair: np.array([[[right - 2, 10 - right], [0, 2]] for right in runs], dtype=np.int64)
+        for pair, runs in diagonals.items()
+    }
+    return ResolutionResults(
+        levels, ("spiral", "elliptical"), {"a": 3, "b": 4}, 2, 100, {}, confusion, {"a": 0.0, "b": 0.0}
+    )
+
+
+def test_the_loss_is_paired_by_run() -> None:
+    data = tables.matrix(by_hand()).set_index(["trained", "tested"])
+    # Trained at a, tested at b: 0.9 - 0.5 and 0.8 - 0.7, not the difference of the spreads.
+    assert data.loc[("a", "b"), "loss_mean"] == pytest.approx(0.25)
+    assert data.loc[("a", "b"), "loss_std"] == pytest.approx(0.3 / math.sqrt(2))
+    # Trained at b, tested at a: 0.9 - 0.8 and 0.9 - 0.7.
+    assert data.loc[("b", "a"), "loss_mean"] == pytest.approx(0.15)
+    assert data.loc[("b", "a"), "loss_std"] == pytest.approx(0.1 / math.sqrt(2))
+    for level in "ab":
+        assert tuple(data.loc[(level, level), ["loss_mean", "loss_std"]]) == (0, 0)
+    assert data.loc[("b", "a"), "recall_spiral_mean"] == pytest.approx((6 / 8 + 5 / 8) / 2)
+    assert data.loc[("b", "a"), "tss_mean"] == pytest.approx((6 / 8 + 5 / 8) / 2)
+    assert data.loc[("b", "a"), "baseline"] == pytest.approx(0.8)
+
+
+def test_rows_are_in_the_order_of_the_levels_and_hold_their_own_pair(results: ResolutionResults) -> None:
+    table = tables.resolution_matrix(results)
+    trained, tested = ("native", "blurred", "mixed"), ("native", "blur_only", "blurred", "noise_only")
+    pairs = [(a, b) for a in trained for b in tested]
+    assert list(zip(table.data["trained"], table.data["tested"], strict=True)) == pairs
+    assert len({round(value, 4) for value in table.data["accuracy_mean"]}) == len(pairs)
+    for row, pair in zip(rows(table), pairs, strict=True):
+        assert (row["Trained at"], row["Tested at"]) == (pair[0], pair[1].replace("_", " "))
+        assert row["Epoch"] == str(results.epochs[pair[0]])
+        assert row["Accuracy ± std"] == written(accuracies(results, *pair))
+        assert row["Recall of spirals ± std"] == written(recalls(results, *pair, 0))
+        assert row["Recall of ellipticals ± std"] == written(recalls(results, *pair, 1))
+        both = zip(recalls(results, *pair, 0), recalls(results, *pair, 1), strict=True)
+        assert row["TSS ± std"] == written([a + b - 1 for a, b in both])
+        assert row["Majority baseline"] == f"{2400 / 3300:.3f}"
+        if "only" in pair[1]:
+            assert row["Loss of accuracy ± std"] == "—"
+        else:
+            there = accuracies(results, pair[1], pair[1])
+            lost = [a - b for a, b in zip(there, accuracies(results, *pair), strict=True)]
+            assert row["Loss of accuracy ± std"] == written(lost).replace("-", "−")
+
+
+def test_an_ablation_has_no_loss(results: ResolutionResults) -> None:
+    data = tables.matrix(results)
+    only = data["tested"].str.contains("only")
+    assert data.loc[only, ["loss_mean", "loss_std"]].isna().all(axis=None)
+    assert data.loc[~only].notna().all(axis=None)
+
+
+def test_levels(results: ResolutionResults) -> None:
+    table = tables.resolution_levels(results)
+    assert not table.results
+    shown = [tuple(row.values()) for row in rows(table)]
+    assert shown[0] == ("native", "trained and tested", "1.30", "0.396", "—", "20")
+    assert shown[1] == ("blur only", "tested only", "1.82", "0.396", "—", "—")
+    assert shown[-1] == ("mixed", "remedy, trained only", "—", "0.396", "—", "26")
+    assert "12,345 galaxies" in table.caption
+    assert table.caption.endswith("1,046 galaxies are left out: no PSF, 12; too near an edge, 1,034.")
+    assert list(table.data["level"]) == [level.name for level in results.levels]
+
+
+@pytest.mark.parametrize(
+    ("left_out", "text"),
+    [
+        ({}, "No galaxy is left out."),
+        ({"a": 0}, "No galaxy is left out."),
+        ({"no PSF": 1}, "1 galaxy is left out: no PSF, 1."),
+    ],
+)
+def test_left_out(results: ResolutionResults, left_out: dict[str, int], text: str) -> None:
+    assert tables.left_out(dataclasses.replace(results, left_out=left_out)) == text
+
+
+def test_confusion_of_the_corners(make_resolution: MakeResolution) -> None:
+    results = make_resolution(levels=3)
+    shown = rows(tables.resolution_confusion(results))
+    corners = [(a, b) for a in ("native", "coarse") for b in ("native", "coarse")]
+    assert [(row["Trained at"], row["Tested at"]) for row in shown] == [pair for pair in corners for _ in range(2)]
+    cell = [float(m[1][0]) for m in results.confusion["native", "coarse"]]
+    expected = f"{statistics.fmean(cell):.1f} ± {statistics.stdev(cell):.1f}"
+    assert (shown[3]["True class"], shown[3]["Called spiral"]) == ("elliptical", expected)
+    data = tables.confusion(results)
+    assert list(data.columns) == ["trained", "tested", "actual", "predicted", "mean", "std"]
+
+
+def test_ablation_is_against_the_same_network_at_the_first_level(results: ResolutionResults) -> None:
+    table = tables.resolution_ablation(results)
+    assert table is not None
+    assert list(table.data["tested"]) == ["blur_only", "noise_only", "blurred"]
+    assert set(table.data["trained"]) == {"native"}
+    assert written(accuracies(results, "native", "native")) in table.caption
+    for row, tested in zip(rows(table), table.data["tested"], strict=True):
+        here, there = accuracies(results, "native", tested), accuracies(results, "native", "native")
+        change = [a - b for a, b in zip(here, there, strict=True)]
+        assert row["Accuracy ± std"] == written(here)
+        assert row["Change of accuracy"] == written(change).replace("-", "−")
+        higher = [
+            a - b
+            for a, b in zip(recalls(results, "native", tested, 1), recalls(results, "native", "native", 1), strict=True)
+        ]
+        assert row["Change of recall of ellipticals"] == "+" + written(higher)
+
+
+def test_without_ablations_there_is_no_such_table(make_resolution: MakeResolution) -> None:
+    assert tables.resolution_ablation(make_resolution(ablations=False)) is None
+
+
+def test_one_run_has_no_spread(make_resolution: MakeResolution) -> None:
+    results = make_resolution(runs=1)
+    data = tables.matrix(results)
+    assert data.filter(like="_std").isna().all(axis=None)
+    assert data["accuracy_mean"].notna().all()
+    ablation = tables.resolution_ablation(results)
+    assert ablation is not None
+    for table in (tables.resolution_matrix(results), tables.resolution_confusion(results), ablation):
+        assert "nan" not in table.shown.to_string()
+    assert rows(tables.resolution_matrix(results))[0]["Accuracy ± std"].endswith(" ± —")
+
+
+def test_one_level(make_resolution: MakeResolution) -> None:
+    results = make_resolution(levels=1, mixed=False)
+    assert len(tables.confusion(results)) == 4
+    assert list(tables.ablation(results)["tested"]) == ["blur_only", "noise_only"]
+
+
+def test_a_class_that_one_run_lacks_is_missing_in_the_mean(results: ResolutionResults) -> None:
+    lacking = results.confusion["native", "blurred"].copy()
+    lacking[2, 1] = 0
+    changed = dataclasses.replace(results, confusion={**results.confusion, ("native", "blurred"): lacking})
+    check(changed)
+    row = rows(tables.resolution_matrix(changed))[2]
+    assert (row["Recall of ellipticals ± std"], row["TSS ± std"]) == ("—", "—")
+    assert row["Recall of spirals ± std"] == written(recalls(results, "native", "blurred", 0))
+
+
+def test_arcseconds_are_printed_by_latex(results: ResolutionResults) -> None:
+    text = latex(tables.resolution_levels(results))
+    assert "″" not in text
+    assert "PSF FWHM ($''$)" in text
+
+
+def test_incomplete_results_are_refused(results: ResolutionResults) -> None:
+    check(results)
+    without = {pair: value for pair, value in results.confusion.items() if pair != ("mixed", "blurred")}
+    wrong = {**results.confusion, ("mixed", "blurred"): results.confusion["mixed", "blurred"][:3]}
+    empty = {**results.confusion, ("mixed", "blurred"): 0 * results.confusion["mixed", "blurred"]}
+    odd = Level("odd", 1.0, 0.4, 1.0, "other")
+    cases = [
+        (dataclasses.replace(results, confusion=without), "trained at mixed, tested at blurred: no confusion"),
+        (dataclasses.replace(results, confusion=wrong), r"shape \(3, 2, 2\), not one per run"),
+        (dataclasses.replace(results, confusion=empty), "tested on no galaxy"),
+        (dataclasses.replace(results, epochs={"native": 1}), "level blurred: it is trained, but it has no selected"),
+        (dataclasses.replace(results, levels=(*results.levels, results.levels[0])), "level native: declared twice"),
+        (dataclasses.replace(results, levels=(*results.levels, odd)), "level odd: unknown role 'other'"),
+        (dataclasses.replace(results, levels=results.levels[1:2]), "no resolution level is both"),
+    ]
+    for case, message in cases:
+        with pytest.raises(GalmorphError, match=message):
+            check(case)

@@ -1,0 +1,249 @@
+"""Differences of conditions: each number written out again from the scores and the records."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from galmorph.errors import GalmorphError
+from galmorph.report import answers, comparisons, presented
+from galmorph.report import comparisons as mixes
+from galmorph.report import comparisons as question_1
+from galmorph.report.study import ConditionResults
+from galmorph.scores.statistics import mean_overlap
+from galmorph.settings.study import Settings
+from galmorph.tracking.content import ConditionRecords
+from tests.support.study import results_of
+
+OWN, FAIR = "own test part", "own test part, spirals and ellipticals"
+NATURAL, BALANCED = "common_natural", "common_balanced"
+
+
+@pytest.fixture(scope="module")
+def settings(make_settings: Callable[..., Settings]) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture(scope="module")
+def records(
+    make_records: Callable[..., dict[str, ConditionRecords]], settings: Settings
+) -> dict[str, ConditionRecords]:
+    return make_records(settings)
+
+
+@pytest.fixture(scope="module")
+def results(records: dict[str, ConditionRecords]) -> dict[str, ConditionResults]:
+    return results_of(records)
+
+
+@pytest.fixture(scope="module")
+def compared(
+    results: dict[str, ConditionResults], records: dict[str, ConditionRecords], settings: Settings
+) -> pd.DataFrame:
+    return comparisons.compare(results, records, settings)
+
+
+def row_of(compared: pd.DataFrame, metric: str, where: str, comparison: str = "class_balance") -> Any:
+    found = compared.query("comparison == @comparison and metric == @metric and evaluated_on == @where")
+    return found[found["phase"] == "confirmed"].iloc[0]
+
+
+def column(results: dict[str, ConditionResults], name: str, metric: str) -> list[float]:
+    return [float(value) for value in results[name].confirmed.scores[metric]]
+
+
+def test_each_metric_on_each_test_set_of_each_comparison(compared: pd.DataFrame) -> None:
+    keys = list(
+        zip(compared["comparison"], compared["metric"], compared["evaluated_on"], compared["phase"], strict=True)
+    )
+    selected = (OWN, "selected")
+    confirmed = [(where, "confirmed") for where in (OWN, NATURAL, BALANCED)]
+    fair = [(OWN, "confirmed"), (FAIR, "confirmed"), *confirmed[1:]]
+    assert keys == [
+        *[("uncertain_labels", "accuracy", *where) for where in (selected, *fair)],
+        *[("class_balance", metric, *where) for metric in ("accuracy", "tss") for where in (selected, *confirmed)],
+    ]
+
+
+def test_on_the_same_galaxies_the_interval_is_of_the_differences_run_by_run(
+    compared: pd.DataFrame, results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
+) -> None:
+    row = row_of(compared, "tss", NATURAL)
+    first, second = (column(results, name, f"tss@{NATURAL}") for name in ("two_class", "balanced"))
+    differences = [b - a for a, b in zip(first, second, strict=True)]
+    overlap = mean_overlap([record.sets[NATURAL].rows for record in records["two_class"].phases["confirmed"]])
+    std = statistics.stdev(differences)
+    t = float(stats.t.ppf(0.975, 4))
+    assert row["paired"]
+    assert row["overlap_first"] == row["overlap_second"] == pytest.approx(overlap)
+    assert row["difference"] == pytest.approx(statistics.fmean(differences))
+    assert row["half"] == pytest.approx(t * std * math.sqrt(1 / 5 + overlap / (1 - overlap)))
+    assert row["naive_half"] == pytest.approx(2 * std / math.sqrt(5))
+    assert row["freedom"] == 4
+    assert row["bootstrap_low"] < row["difference"] < row["bootstrap_high"]
+    # The p value is 0.05 where the interval just touches zero.
+    assert (row["p"] < 0.05) == (abs(row["difference"]) > row["half"])
+
+
+def test_on_own_test_parts_the_interval_is_of_the_two_means(
+    compared: pd.DataFrame, results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
+) -> None:
+    row = row_of(compared, "tss", OWN)
+    assert not row["paired"]
+    variances = []
+    for name in ("two_class", "balanced"):
+        rho = mean_overlap([record.sets["test"].rows for record in records[name].phases["confirmed"]])
+        variances.append(statistics.variance(column(results, name, "tss")) * (1 / 5 + rho / (1 - rho)))
+    freedom = sum(variances) ** 2 / sum(v**2 / 4 for v in variances)
+    assert row["freedom"] == pytest.approx(freedom)
+    assert row["half"] == pytest.approx(float(stats.t.ppf(0.975, freedom)) * math.sqrt(sum(variances)))
+    welch = stats.ttest_ind(
+        column(results, "balanced", "tss"), column(results, "two_class", "tss"), equal_var=False
+    ).confidence_interval()
+    # Without overlap it would be Welch's interval; it is wider.
+    assert 2 * row["half"] > welch.high - welch.low
+
+
+def test_no_p_value_where_the_task_differs_and_holm_over_all_the_rest(compared: pd.DataFrame) -> None:
+    confirmed = compared[compared["phase"] == "confirmed"]
+    without = confirmed[confirmed["p"].isna()]
+    assert set(zip(without["comparison"], without["metric"], without["evaluated_on"], strict=True)) == {
+        ("uncertain_labels", "accuracy", OWN),
+        ("class_balance", "accuracy", OWN),
+    }
+    assert without["half"].notna().all()
+    tested = confirmed.dropna(subset=["p"])
+    smallest = tested.sort_values("p").to_dict("records")[0]
+    assert smallest["p_holm"] == pytest.approx(min(1.0, 8 * smallest["p"]))
+    assert (tested["p_holm"] >= tested["p"]).all()
+    assert compared.loc[compared["phase"] == "selected", ["half", "p", "p_holm", "bootstrap_low"]].isna().all(axis=None)
+
+
+def test_the_table_prints_what_was_computed(compared: pd.DataFrame, settings: Settings) -> None:
+    row = row_of(compared, "tss", BALANCED)
+
+    def text(value: float, sign: str = "") -> str:
+        return f"{value:{sign}.3f}".replace("-", "−")
+
+    expected = {
+        "balanced two classes ± 2 std": f"{text(row['second_mean'])} ± {text(2 * row['second_std'])}",
+        "Difference, corrected 95 % interval": f"{text(row['difference'], '+')} ± {text(row['half'])}",
+        "Paired": "yes",
+        "± 2 std errors (thesis)": f"± {text(row['naive_half'])}",
+        "Bootstrap over galaxies, 95 %": f"{text(row['bootstrap_low'], '+')} to {text(row['bootstrap_high'], '+')}",
+        "p, Holm": text(row["p_holm"]),
+    }
+    shown = presented.comparison(compared, settings, "class_balance").shown.iloc[-1]
+    assert {name: shown[name] for name in expected} == expected
+    assert list(presented.comparisons(compared).shown.iloc[-1])[-5:] == list(expected.values())[1:]
+
+
+def test_both_test_mixes_are_the_paired_rows_of_the_comparison(
+    compared: pd.DataFrame,
+    results: dict[str, ConditionResults],
+    records: dict[str, ConditionRecords],
+    settings: Settings,
+) -> None:
+    data = mixes.by_test_mix(results, records, settings)
+    assert list(zip(data["metric"], data["evaluated_on"], strict=True)) == [
+        (metric, where) for metric in ("accuracy", "tss") for where in (NATURAL, BALANCED)
+    ]
+    for row in data.to_dict("records"):
+        same = row_of(compared, row["metric"], row["evaluated_on"])
+        assert (row["difference"], row["half"]) == (same["difference"], same["half"])
+        assert row["imbalanced_mean"] == pytest.approx(
+            statistics.fmean(column(results, "two_class", f"{row['metric']}@{row['evaluated_on']}"))
+        )
+    without = {name: result for name, result in results.items() if name != "balanced"}
+    assert mixes.by_test_mix(without, records, settings).empty
+    other = dict(results) | {"balanced": dataclasses.replace(results["balanced"], classes=("spiral", "uncertain"))}
+    assert mixes.by_test_mix(other, records, settings).empty
+
+
+def test_question_1_is_on_one_task_and_run_by_run_against_the_control(
+    results: dict[str, ConditionResults], records: dict[str, ConditionRecords], settings: Settings
+) -> None:
+    data: Any = question_1.restricted_accuracies(results, records, settings).set_index("condition")
+    assert list(data.index) == ["three_class", "two_class", "two_class_small"]
+    assert list(data["metric"]) == ["accuracy_restricted", "accuracy", "accuracy"]
+    restricted = column(results, "three_class", "accuracy_restricted")
+    control = column(results, "two_class_small", "accuracy")
+    assert data.loc["three_class", "mean"] == pytest.approx(statistics.fmean(restricted))
+    # Spirals and ellipticals only: the first two rows of each matrix.
+    counted = [int(m[0].sum() + m[1].sum()) for m in results["three_class"].confirmed.confusion]
+    assert data.loc["three_class", "galaxies"] == pytest.approx(statistics.fmean(counted))
+    assert list(data["paired"]) == [True, False, None]
+    assert data.loc["three_class", "difference"] == pytest.approx(
+        statistics.fmean(a - b for a, b in zip(restricted, control, strict=True))
+    )
+    shown = question_1.restricted_table(data.reset_index())
+    assert "The control" in shown.caption
+    assert shown.shown.iloc[-1, -1] == "—"
+    alone = {name: result for name, result in results.items() if name != "two_class_small"}
+    assert (
+        "The control"
+        not in question_1.restricted_table(question_1.restricted_accuracies(alone, records, settings)).caption
+    )
+    only_balanced = {"balanced": results["balanced"]}
+    assert question_1.restricted_accuracies(only_balanced, records, settings).empty
+
+
+def test_question_1_says_what_is_missing(
+    results: dict[str, ConditionResults], records: dict[str, ConditionRecords], settings: Settings
+) -> None:
+    result = results["three_class"]
+    scores = result.confirmed.scores.drop(columns="accuracy_restricted")
+    broken = dataclasses.replace(result, confirmed=dataclasses.replace(result.confirmed, scores=scores))
+    with pytest.raises(GalmorphError, match="three_class: its confirmed runs have no accuracy_restricted"):
+        question_1.restricted_accuracies(results | {"three_class": broken}, records, settings)
+
+
+def test_records_that_are_not_the_stores_are_refused(
+    results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
+) -> None:
+    answers.check(results, records)
+    with pytest.raises(GalmorphError, match="condition balanced: has results, but no records"):
+        answers.check(results, {name: made for name, made in records.items() if name != "balanced"})
+    with pytest.raises(GalmorphError, match="condition balanced, selected phase: the records hold other answers"):
+        answers.check(results, records | {"balanced": records["two_class"]})
+
+
+def test_one_run_has_a_bootstrap_and_no_interval(
+    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+) -> None:
+    settings = make_settings(runs=1)
+    records = make_records(settings)
+    row = row_of(comparisons.compare(results_of(records), records, settings), "accuracy", NATURAL)
+    assert math.isnan(row["half"])
+    assert math.isnan(row["p_holm"])
+    assert np.isfinite(row["bootstrap_low"])
+
+
+def test_what_same_task_means(settings: Settings) -> None:
+    pair, mixed = ("three_class", "two_class"), ("two_class", "balanced")
+    assert not comparisons.same_task(settings, pair, "tss", OWN)
+    assert comparisons.same_task(settings, pair, "accuracy", FAIR)
+    assert comparisons.same_task(settings, pair, "accuracy", NATURAL)
+    assert not comparisons.same_task(settings, mixed, "accuracy", OWN)
+    assert comparisons.same_task(settings, mixed, "tss", OWN)
+    assert comparisons.same_task(settings, mixed, "accuracy", BALANCED)
+
+
+def test_a_condition_and_its_control_are_compared_on_the_spirals_and_ellipticals_of_one_draw(
+    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+) -> None:
+    pair = {"same_draw": {"conditions": ["two_class_small", "three_class"], "metrics": ["accuracy", "tss"]}}
+    settings = make_settings(comparisons=pair)
+    records = make_records(settings)
+    compared = comparisons.compare(results_of(records), records, settings)
+    assert row_of(compared, "accuracy", FAIR, "same_draw")["paired"]
+    assert not row_of(compared, "accuracy", OWN, "same_draw")["paired"]
+    assert np.isnan(row_of(compared, "tss", OWN, "same_draw")["p"])

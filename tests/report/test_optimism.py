@@ -1,0 +1,81 @@
+"""What the choice of the epoch adds: by hand on small records, and in the made study."""
+
+from __future__ import annotations
+
+import dataclasses
+import statistics
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from galmorph.report import optimism
+from galmorph.settings.study import Settings
+from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import Evaluation
+from tests.support.records import made_record
+from tests.support.study import results_of
+
+
+def test_no_galaxy_is_scored_at_an_epoch_that_it_has_chosen() -> None:
+    # Twenty galaxies, two epochs, two runs that test them all; half of them are right in the first epoch only, the
+    # other half in the second only. The choosing half cannot know.
+    truth = np.zeros(20, np.uint8)
+    nothing = np.empty((0, 2), np.float32)
+    condition = ConditionRecords("two_class", 1, {"selected": []}, {})
+    halves = optimism.chosen_on_half(_with(condition, truth, np.zeros((2, 20), np.uint8), nothing), seed=3)[1]
+    assert halves.confusion().tolist() == [[[20, 0], [0, 0]]] * 2
+    order = np.random.default_rng(0).permutation(20)
+    predicted = np.ones((2, 20), np.uint8)
+    predicted[0, order[:10]] = 0
+    predicted[1, order[10:]] = 0
+    (first, second), crossed = optimism.chosen_on_half(_with(condition, truth, predicted, nothing), seed=3)
+    # Whichever epoch a half prefers, the other half is worse there: the score lies below one half.
+    accuracy = (crossed.predicted == crossed.truth).mean()
+    assert {first, second} == {1, 2}
+    assert accuracy < 0.5
+
+
+def _with(condition: ConditionRecords, truth: Any, predicted: Any, nothing: Any) -> ConditionRecords:
+    sets = {"test": Evaluation(np.arange(len(truth)), truth, nothing)}
+    record = dataclasses.replace(made_record(), predicted=predicted, sets=sets)
+    return dataclasses.replace(condition, phases={"selected": [record, record]})
+
+
+def test_the_table_is_the_scores_and_their_differences(
+    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+) -> None:
+    settings = make_settings(conditions=("two_class", "balanced"))
+    records = make_records(settings)
+    results = results_of(records)
+    data = optimism.optimism(results, records, settings)
+    assert list(zip(data["condition"], data["metric"], strict=True)) == [
+        (name, metric) for name in ("two_class", "balanced") for metric in ("accuracy", "tss")
+    ]
+    row: Any = data.iloc[2]
+    selected = results["balanced"].selected.scores["accuracy"].tolist()
+    confirmed = results["balanced"].confirmed.scores["accuracy"].tolist()
+    assert row["selected_mean"] == pytest.approx(statistics.fmean(selected))
+    assert row["confirmed_excess"] == pytest.approx(statistics.fmean(selected) - statistics.fmean(confirmed))
+    assert row["halves_excess"] == pytest.approx(row["selected_mean"] - row["halves_mean"])
+    variances = [
+        statistics.variance(values) * (1 / 5 + rho / (1 - rho))
+        for values, rho in ((selected, row["overlap_selected"]), (confirmed, row["overlap_confirmed"]))
+    ]
+    freedom = sum(variances) ** 2 / sum(v**2 / 4 for v in variances)
+    assert row["confirmed_half"] == pytest.approx(float(stats.t.ppf(0.975, freedom)) * sum(variances) ** 0.5)
+    assert "less the one with the epoch chosen on half of the test part" in optimism.sentence(data)
+    assert "chosen on half of the test part, scored on the other half" in optimism.table(data).caption
+
+
+def test_one_run_is_given_without_an_interval(
+    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+) -> None:
+    settings = make_settings(runs=1, conditions=("balanced",))
+    records = make_records(settings)
+    data = optimism.optimism(results_of(records), records, settings)
+    assert data["halves_half"].isna().all()
+    assert " ± —" in optimism.sentence(data)
+    assert optimism.sentence(data.assign(halves_excess=np.nan)) == optimism.NONE_KNOWN

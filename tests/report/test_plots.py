@@ -1,0 +1,73 @@
+from __future__ import annotations
+
+import json
+import statistics
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from galmorph.report import plots
+from galmorph.report.study import ConditionResults
+from galmorph.settings.study import Settings
+
+MakeSettings = Callable[..., Settings]
+MakeResults = Callable[..., dict[str, ConditionResults]]
+
+
+def test_metrics_are_nested_and_rounded(make_settings: MakeSettings, make_results: MakeResults) -> None:
+    results = make_results(make_settings())
+    metrics = plots.metrics(results)
+    assert list(metrics) == list(results)
+    result = results["three_class"]
+    assert metrics["three_class"]["epoch"] == result.epoch
+    # Few enough to be read in a terminal.
+    assert set(metrics["three_class"]["confirmed"]) == set(metrics["three_class"]["selected"]) == {"accuracy", "tss"}
+    values = [float(value) for value in result.confirmed.scores["tss"]]
+    assert metrics["three_class"]["confirmed"]["tss"] == {
+        "mean": round(statistics.fmean(values), 6),
+        "std": round(statistics.stdev(values), 6),
+    }
+
+
+def test_one_run_has_a_mean_and_no_std_in_valid_json(
+    make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
+) -> None:
+    plots.write(make_results(make_settings(runs=1)), tmp_path)
+    text = (tmp_path / "metrics.json").read_text()
+    assert "NaN" not in text
+    assert set(json.loads(text)["balanced"]["selected"]["accuracy"]) == {"mean"}
+
+
+def test_curves_are_the_mean_over_the_runs(make_settings: MakeSettings, make_results: MakeResults) -> None:
+    result = make_results(make_settings())["two_class"]
+    table = plots.curve(result, "loss")
+    assert list(table.columns) == ["epoch", "train", "test", "train_std", "test_std"]
+    assert list(table["epoch"]) == list(range(1, 13))
+    history = result.selected.history
+    values = [float(value) for value in history[history["epoch"] == 4]["test_loss"]]
+    assert len(values) == 5
+    assert table.loc[3, "test"] == pytest.approx(statistics.fmean(values))
+    assert table.loc[3, "test_std"] == pytest.approx(statistics.stdev(values))
+
+
+def test_confusion_has_one_row_per_test_galaxy(make_settings: MakeSettings, make_results: MakeResults) -> None:
+    result = make_results(make_settings())["three_class"]
+    counted = Counter(plots.confusion_items(result).itertuples(index=False, name=None))
+    total = result.confirmed.confusion.sum(axis=0)
+    for i, actual in enumerate(result.classes):
+        for j, predicted in enumerate(result.classes):
+            assert counted[(actual, predicted)] == total[i, j]
+
+
+def test_every_condition_has_the_same_columns(
+    make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
+) -> None:
+    results = make_results(make_settings())
+    plots.write(results, tmp_path)
+    for kind in ("loss", "accuracy", "confusion"):
+        files = sorted((tmp_path / "plots" / kind).iterdir())
+        assert [path.stem for path in files] == sorted(results)
+        assert len({tuple(pd.read_csv(path).columns) for path in files}) == 1

@@ -1,0 +1,72 @@
+"""The numbers that a reader sees, each written out again from the scores."""
+
+from __future__ import annotations
+
+import math
+import statistics
+from collections.abc import Callable
+
+import pytest
+
+from galmorph.report import presented
+from galmorph.report.study import ConditionResults
+from galmorph.report.table import Table
+from galmorph.settings.study import Settings
+
+MakeSettings = Callable[..., Settings]
+MakeResults = Callable[..., dict[str, ConditionResults]]
+
+
+@pytest.fixture(scope="module")
+def settings(make_settings: MakeSettings) -> Settings:
+    return make_settings()
+
+
+@pytest.fixture(scope="module")
+def results(make_results: MakeResults, settings: Settings) -> dict[str, ConditionResults]:
+    return make_results(settings)
+
+
+def written(result: ConditionResults, phase: str, metric: str) -> tuple[str, str]:
+    """Return "mean ± 2 std" and "± 2 standard errors"."""
+    values = [float(value) for value in getattr(result, phase).scores[metric]]
+    std = statistics.stdev(values)
+    return f"{statistics.fmean(values):.3f} ± {2 * std:.3f}", f"± {2 * std / math.sqrt(len(values)):.3f}"
+
+
+def rows(table: Table) -> list[list[str]]:
+    return [[str(value) for value in row] for row in table.shown.itertuples(index=False)]
+
+
+def test_table_4_1(results: dict[str, ConditionResults], settings: Settings) -> None:
+    two_class = results["two_class"]
+    row = rows(presented.table_4_1(results, settings.protocol))[1]
+    baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
+    expected = ["two classes", *written(two_class, "selected", "accuracy"), str(two_class.epoch), baseline]
+    expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034", "± 0.006", "158"]
+    assert row == expected
+    assert rows(presented.table_4_1(results, settings.protocol))[2][-3:] == ["—", "—", "—"]
+
+
+def test_section_4_3(results: dict[str, ConditionResults]) -> None:
+    balanced = results["balanced"]
+    row = rows(presented.section_4_3(results))[3]
+    assert row[:3] == ["balanced", "confirmed", str(balanced.epoch)]
+    assert row[3:7] == [*written(balanced, "confirmed", "accuracy"), *written(balanced, "confirmed", "tss")]
+    assert row[7] == "0.500"
+
+
+def test_confusion_is_of_the_confirmed_runs(results: dict[str, ConditionResults]) -> None:
+    result = results["three_class"]
+    shown = rows(presented.confusion(result))
+    cell = [float(matrix[2][0]) for matrix in result.confirmed.confusion]
+    assert shown[2][:2] == ["uncertain", f"{statistics.fmean(cell):.1f} ± {statistics.stdev(cell):.1f}"]
+    assert [row[0] for row in shown] == ["spiral", "elliptical", "uncertain"]
+
+
+def test_summary_is_written_with_four_digits_of_the_standard_error(results: dict[str, ConditionResults]) -> None:
+    row = rows(presented.summary(results))[0]
+    values = [float(value) for value in results["three_class"].selected.scores["accuracy"]]
+    std = statistics.stdev(values)
+    numbers = [f"{statistics.fmean(values):.3f}", f"{std:.3f}", f"{std / math.sqrt(5):.4f}"]
+    assert row == ["three_class", "accuracy", "selected", str(results["three_class"].epoch), "5", *numbers]

@@ -1,0 +1,68 @@
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.resolution.sample import resolution_sample, transfer_condition, transfer_protocol, why_left_out
+from tests.support.parameters import settings_with
+
+SETTINGS = settings_with({"resolution.sample.max_left_out_fraction": 0.95}).resolution
+
+
+def galaxies(**changes: list[object]) -> pd.DataFrame:
+    columns = {
+        "objid": range(1, 9),
+        "psf_fwhm": [1.4, 1.4, np.nan, 0.0, 25.0, 1.95, 1.4, 1.4],
+        "pixel_scale": [0.396] * 7 + [np.nan],
+        "noise": [5.5, 5.5, 5.5, 5.5, 5.5, 5.5, 7.5, 5.5],
+        "has_wide": [True, False] + [True] * 6,
+    }
+    return pd.DataFrame(columns | changes)
+
+
+def test_every_galaxy_left_out_has_its_reason():
+    assert why_left_out(galaxies(), SETTINGS).tolist() == [
+        "",
+        "no wide stamp",
+        "no usable PSF width",
+        "no usable PSF width",
+        "no usable PSF width",
+        "PSF wider than resolution.sample.max_psf_fwhm",
+        "noise above resolution.sample.max_noise",
+        "no pixel scale",
+    ]
+
+
+def test_kept_and_left_out_are_all_and_know_their_wide_stamp():
+    table = galaxies(psf_fwhm=[1.4] * 8, noise=[5.5] * 8, pixel_scale=[0.396] * 8)
+    sample, left_out = resolution_sample(table, SETTINGS)
+    assert sorted([*sample["objid"], *left_out["objid"]]) == list(range(1, 9))
+    assert sample["wide"].tolist() == [0, 1, 2, 3, 4, 5, 6]
+    assert sample["objid"].tolist() == [1, 3, 4, 5, 6, 7, 8]
+
+
+def test_too_many_left_out_stop_with_counts_and_the_first():
+    strict = settings_with({}).resolution
+    with pytest.raises(
+        GalmorphError, match=r"7 of 8 galaxies left out \(3 no usable PSF width, .*First: 2, psf_fwhm 1\.4"
+    ):
+        resolution_sample(galaxies(), strict)
+
+
+def test_the_sample_does_not_depend_on_the_levels():
+    more = settings_with(
+        {
+            "resolution.levels.poor": {"psf_fwhm": 9.0, "pixel_scale": 0.9, "noise": 30.0},
+            "resolution.sample.max_left_out_fraction": 0.95,
+        }
+    ).resolution
+    pd.testing.assert_frame_equal(resolution_sample(galaxies(), more)[0], resolution_sample(galaxies(), SETTINGS)[0])
+
+
+def test_what_each_run_draws_and_how_many_there_are():
+    settings = settings_with({"resolution.runs": 7, "resolution.draw": 50, "resolution.mix": "balanced"})
+    condition = transfer_condition(settings.resolution)
+    assert (condition.classes, condition.draw, condition.mix) == (("spiral", "elliptical"), 50, "balanced")
+    assert transfer_protocol(settings.resolution, settings.protocol).runs == 7

@@ -1,0 +1,48 @@
+from pathlib import Path
+
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.settings.reading import load_settings, parse_settings
+from tests.support.parameters import committed, settings_with
+
+
+def test_missing_key_is_named():
+    data = committed()
+    del data["training"]["loss"]
+    with pytest.raises(GalmorphError, match=r"params\.yaml: training\.loss: missing"):
+        parse_settings(data)
+
+
+def test_every_mistake_is_reported_at_once():
+    with pytest.raises(GalmorphError) as error:
+        settings_with({"training.epochs": 0, "protocol.runs": 0})
+    assert str(error.value).count("params.yaml: ") == 2
+
+
+def test_a_value_of_any_length_has_a_message_of_a_line():
+    with pytest.raises(GalmorphError, match=r"training\.epochs: .*, not 'xxx.*xxx'$") as error:
+        settings_with({"training.epochs": "x" * 5000})
+    assert len(str(error.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a: [1", "not valid YAML"),
+        ("", "empty, or not a mapping"),
+        ("training:\n  epochs: 3\n  epochs: 4\n", "not valid YAML"),
+        ("- 1\n", "empty, or not a mapping"),
+        ("when: 2001-01-01\n", "use plain numbers"),
+    ],
+)
+def test_unreadable_file(tmp_path: Path, text, words):
+    path = tmp_path / "params.yaml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(GalmorphError, match=words):
+        load_settings(path)
+
+
+def test_missing_file(tmp_path: Path):
+    with pytest.raises(GalmorphError, match="no such file"):
+        load_settings(tmp_path / "params.yaml")

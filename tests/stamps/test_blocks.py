@@ -1,0 +1,74 @@
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galmorph.files.atomic import HIDDEN
+from galmorph.sdss.galaxyzoo import VOTES
+from galmorph.settings.study import CutoutSettings
+from galmorph.stamps.blocks import make_blocks
+from galmorph.stamps.stamp import Reject, Stamp
+from tests.support.frames import cut_in_this_process
+
+SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
+COUNT = 10
+
+
+def work(requests: pd.DataFrame, journal: Path, level: float) -> Iterator[Stamp | Reject]:
+    """Make stamps that are told from one another; note which rows were worked on."""
+    for row in requests["row"].tolist():
+        with journal.open("a") as file:
+            file.write(f"{row}\n")
+        image = np.full((16, 16), row + level, np.float32)
+        yield Stamp(row, image, None, "f", 1.0, 2.0, 1.3, 0.396, 0.0, 1.0)
+
+
+@pytest.fixture
+def catalogue() -> pd.DataFrame:
+    table = pd.DataFrame({"objid": np.arange(COUNT), "ra": 1.0, "dec": 2.0, "class": "spiral"})
+    table["nvote"] = np.full(COUNT, 40, dtype=np.int32)
+    return table.assign(**{vote.lower(): 0.5 for vote in VOTES}, redshift=0.1)
+
+
+def test_finished_blocks_are_kept_and_others_forgotten(
+    tmp_path: Path, catalogue: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_in_this_process(monkeypatch)
+    requests = [pd.DataFrame({"row": rows}) for rows in np.array_split(np.arange(COUNT), [3, 6, 9])]
+    journal, partial = tmp_path / "journal", tmp_path / "partial"
+
+    def make(level: float) -> tuple[int, int]:
+        part = functools.partial(work, journal=journal, level=level)
+        return make_blocks(requests, part, [catalogue], tmp_path / "set", SETTINGS, partial, "stamps")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "galmorph.stamps.blocks.write_stamp_set", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            make(0.0)
+    assert len(list(partial.glob("*/0*"))) == 4
+    # As if the process had been killed while it wrote the second block.
+    torn = next(partial.glob("*/000001"))
+    torn.rename(torn.with_name(f"{HIDDEN}{'0' * 32}"))
+    journal.write_text("")
+    assert make(0.0) == (COUNT, 0)
+    assert journal.read_text().split() == ["3", "4", "5"]
+    assert not partial.exists()
+    np.testing.assert_array_equal(np.load(tmp_path / "set" / "images.npy")[:, 0, 0], np.arange(COUNT))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(
+            "galmorph.stamps.blocks.write_stamp_set", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
+        )
+        with pytest.raises(KeyboardInterrupt):
+            make(0.0)
+    journal.write_text("")
+    assert make(0.5) == (COUNT, 0)
+    assert len(journal.read_text().split()) == COUNT
+    np.testing.assert_array_equal(np.load(tmp_path / "set" / "images.npy")[:, 0, 0], np.arange(COUNT) + 0.5)

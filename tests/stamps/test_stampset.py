@@ -1,0 +1,124 @@
+from __future__ import annotations
+
+import math
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.sdss.galaxyzoo import VOTES
+from galmorph.settings.study import CutoutSettings
+from galmorph.stamps.stamp import MEASURED_COLUMNS, Reject, Stamp, write_block
+from galmorph.stamps.stampset import CATALOGUE_COLUMNS, write_stamp_set
+
+Results = list[Stamp | Reject]
+
+SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
+
+
+def catalogue(count: int) -> pd.DataFrame:
+    table = pd.DataFrame({"objid": np.arange(count, dtype=np.int64) + 100, "ra": 1.0, "dec": 2.0, "class": "spiral"})
+    table["nvote"] = np.full(count, 40, dtype=np.int32)
+    for vote in VOTES:
+        table[vote.lower()] = 0.5
+    return table.assign(redshift=math.nan, unwanted=1)
+
+
+def stamp(row: int, *, wide: bool = True) -> Stamp:
+    image = np.full((16, 16), row, np.float32)
+    large = np.full((32, 32), row, np.float32) if wide else None
+    return Stamp(row, image, large, f"frame{row}", row + 0.5, 2.0, 1.3, 0.396, 100.0, 5.0)
+
+
+def write(folder: Path, table: pd.DataFrame, results: Results, settings: CutoutSettings = SETTINGS) -> tuple[int, int]:
+    """Write results in blocks of two."""
+    with tempfile.TemporaryDirectory() as place:
+        blocks = [Path(place) / str(start) for start in range(0, len(results), 2)]
+        for number, block in enumerate(blocks):
+            write_block(block, results[2 * number : 2 * number + 2])
+        return write_stamp_set(folder, [table[:2], table[2:]], blocks, settings)
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
+
+
+def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
+    results: Results = [
+        stamp(3),
+        Reject(1, "f1", "too near the edge"),
+        stamp(0, wide=False),
+        stamp(4),
+        Reject(2, "", "b: c"),
+    ]
+    assert write(tmp_path / "set", catalogue(5), results) == (3, 2)
+    assert sorted(contents(tmp_path / "set")) == ["galaxies.parquet", "images.npy", "rejected.csv", "wide.npy"]
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+    table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
+    assert table.columns.tolist() == [*CATALOGUE_COLUMNS, *MEASURED_COLUMNS, "has_wide"]
+    assert table["objid"].tolist() == [100, 103, 104]
+    assert table["frame"].tolist() == ["frame0", "frame3", "frame4"]
+    assert table["x"].tolist() == [0.5, 3.5, 4.5]
+    assert table["has_wide"].tolist() == [False, True, True]
+    assert {str(table[name].dtype) for name in ("objid", "nvote", "class", "has_wide")} == {
+        "int64",
+        "int32",
+        "str",
+        "bool",
+    }
+    images, wides = (np.load(tmp_path / "set" / name, mmap_mode="r") for name in ("images.npy", "wide.npy"))
+    assert (images.shape, images.dtype, wides.shape, wides.dtype) == ((3, 16, 16), "float32", (2, 32, 32), "float32")
+    assert images[:, 3, 5].tolist() == [0, 3, 4]
+    assert wides[:, 3, 5].tolist() == [3, 4]
+    rejected = (tmp_path / "set" / "rejected.csv").read_text().splitlines()
+    assert rejected == ["objid,frame,reason", "101,f1,too near the edge", "102,,b: c"]
+
+
+def test_same_bytes_whatever_the_order(tmp_path: Path) -> None:
+    results: Results = [stamp(0), Reject(1, "f", "r"), stamp(2, wide=False), stamp(3), Reject(4, "g", "s")]
+    write(tmp_path / "a", catalogue(5), results)
+    write(tmp_path / "b", catalogue(5), results[::-1])
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+
+
+def test_no_wide_stamp_and_no_reject(tmp_path: Path) -> None:
+    write(tmp_path / "set", catalogue(1), [stamp(0, wide=False)])
+    assert np.load(tmp_path / "set" / "wide.npy").shape == (0, 32, 32)
+    assert (tmp_path / "set" / "rejected.csv").read_text() == "objid,frame,reason\n"
+
+
+def test_too_many_rejects_stop_and_leave_what_was_there(tmp_path: Path) -> None:
+    write(tmp_path / "set", catalogue(1), [stamp(0)])
+    before = contents(tmp_path / "set")
+    rejects = [Reject(1, "f1", "off the frame"), Reject(2, "f2", "unreadable: x"), Reject(3, "f3", "unreadable: y")]
+    results: Results = [stamp(0), *rejects]
+    with pytest.raises(GalmorphError) as caught:
+        write(tmp_path / "set", catalogue(4), results)
+    message = str(caught.value)
+    assert "3 of 4 galaxies rejected (2 unreadable, 1 off the frame)" in message
+    assert "101 f1 off the frame; 102 f2 unreadable: x; 103 f3" in message
+    assert "raise cutouts.max_rejected_fraction" in message
+    assert contents(tmp_path / "set") == before
+    assert [path.name for path in tmp_path.iterdir()] == ["set"]
+
+
+def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
+    results: Results = [stamp(0), Reject(1, "f", "r")]
+    assert write(tmp_path / "set", catalogue(2), results) == (1, 1)
+
+
+def test_nothing_accepted_is_refused_at_any_limit(tmp_path: Path) -> None:
+    settings = SETTINGS.model_copy(update={"max_rejected_fraction": 0.999})
+    with pytest.raises(GalmorphError, match="1 of 1 galaxies rejected"):
+        write(tmp_path / "set", catalogue(1), [Reject(0, "f", "r")], settings)
+
+
+@pytest.mark.parametrize(
+    "results", [[stamp(0)], [stamp(0), stamp(1), Reject(1, "f", "r")], [stamp(0), stamp(1), stamp(2)]]
+)
+def test_a_galaxy_lost_or_twice_is_a_defect(tmp_path: Path, results: Results) -> None:
+    with pytest.raises(RuntimeError, match="neither cut out nor rejected, or twice"):
+        write(tmp_path / "set", catalogue(2), results)

@@ -1,0 +1,91 @@
+"""Jobs that tests send to worker processes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import tempfile
+import time
+from pathlib import Path
+
+from galmorph.errors import GalmorphError
+from galmorph.parallel.workers import tick
+from galmorph.training.run import peak_memory
+
+
+def attempts(folder: Path, number: int) -> int:
+    """Count the calls for a job, over processes."""
+    (folder / f"{number}.{time.monotonic_ns()}").touch()
+    return len(list(folder.glob(f"{number}.*")))
+
+
+def dies_at_first(folder: Path, number: int) -> int:
+    if attempts(folder, number) == 1 and number == 1:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def dies_over_a_temporary_file(folder: Path, number: int) -> int:
+    if attempts(folder, number) == 1:
+        tempfile.NamedTemporaryFile(delete=False).close()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def always_dies(folder: Path, number: int) -> int:
+    attempts(folder, number)
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def always_dies_if_second(folder: Path, number: int) -> int:
+    return always_dies(folder, number) if number == 1 else number
+
+
+def always_fails_if_second(folder: Path, number: int) -> int:
+    if number == 1:
+        raise ConnectionError("never")
+    return number
+
+
+def fails_before(folder: Path, number: int, enough: int) -> int:
+    if attempts(folder, number) < enough:
+        raise ConnectionError(f"attempt at job {number}")
+    return number
+
+
+def refuses(folder: Path, number: int) -> int:
+    attempts(folder, number)
+    if number == 1:
+        raise GalmorphError("job 1 can be put right")
+    return number
+
+
+def lacks_room(folder: Path, number: int) -> int:
+    attempts(folder, number)
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def takes_memory(folder: Path, number: int) -> int:
+    attempts(folder, number)
+    held = [bytearray(os.urandom(1 << 20)) for _ in range(2000)]
+    time.sleep(5)
+    return len(held)
+
+
+KEPT: list[bytes] = []
+
+
+def keeps_memory(total: float) -> int:
+    while peak_memory() < total:
+        KEPT.append(os.urandom(1 << 22))
+    time.sleep(2)
+    return os.getpid()
+
+
+def steps(count: int) -> int:
+    for done in range(1, count + 1):
+        time.sleep(0.3)
+        tick(done)
+    return os.getpid()

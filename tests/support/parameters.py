@@ -1,0 +1,48 @@
+"""params.yaml of the project with changes, for tests."""
+
+from __future__ import annotations
+
+import copy
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from galmorph.settings.reading import parse_settings
+from galmorph.settings.study import Settings
+from galmorph.settings.survey import SampleSettings
+
+ROOT = Path(__file__).resolve().parents[2]
+SMALL_NETWORK = {"filters": [4, 4], "kernels": [3, 3], "padding": "valid", "dense": [8], "dropout": 0.0}
+
+
+def changed(data: Any, changes: dict[str, Any]) -> Any:
+    """Return a copy of nested mappings with values replaced, or added, by dotted name."""
+    result = copy.deepcopy(data)
+    for name, value in changes.items():
+        *blocks, last = name.split(".")
+        block = result
+        for key in blocks:
+            block = block[key]
+        block[last] = copy.deepcopy(value)
+    return result
+
+
+def committed() -> Any:
+    """Return params.yaml as it stands, as plain values."""
+    return YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def settings_with(changes: dict[str, Any]) -> Settings:
+    """Return the settings of params.yaml with changes by dotted name."""
+    return parse_settings(changed(committed(), changes))
+
+
+NO_LIMITS = {"ra": None, "dec": None, "redshift": None, "nvote": None}
+
+
+def sample(
+    rule: str = "first", size: int | None = None, seed: int = 1, **limits: tuple[float, float]
+) -> SampleSettings:
+    """Return the settings of a sample."""
+    return SampleSettings.model_validate({"rule": rule, "galaxies": size, "seed": seed, "limits": NO_LIMITS | limits})

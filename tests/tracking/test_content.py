@@ -1,0 +1,125 @@
+import dataclasses
+from pathlib import Path
+
+import mlflow.data
+import numpy as np
+from matplotlib.figure import Figure
+
+from galmorph.scores.evaluation import curves, scores
+from galmorph.tracking.content import DataFile, condition_content, metric_name, run_content, score_name
+from galmorph.tracking.experiment import CONFUSION_PICTURE, DESCRIPTION, data_held
+from tests.support.records import open_store
+
+
+def test_a_run_holds_its_curves_scores_parameters_and_record(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    record, path = declared[0].phases["confirmed"][1], declared[0].files["confirmed"][1]
+    (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
+    for name, values in curves(record).items():
+        assert store.history(run, name) == dict(enumerate(values.tolist(), start=1))
+    for name, value in scores(record, 3).items():
+        assert run.data.metrics[metric_name(name)] == value
+    assert run.data.params["training.learning_rate"] == "0.0003"
+    assert run.data.tags["galmorph.images_md5"] == "0" * 32
+    artifact = store.client.download_artifacts(run.info.run_id, "run-002.npz", str(place))
+    assert path.read_bytes() == Path(artifact).read_bytes()
+
+
+def test_a_parent_holds_the_mean_curves(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    (parent,) = store.runs("condition", condition="two_class")
+    stack = np.array([record.history["test_accuracy"] for record in declared[0].phases["selected"]])
+    history = store.history(parent, "selected/test_accuracy_mean")
+    np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.mean(axis=0))
+    history = store.history(parent, "selected/test_accuracy_std")
+    np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.std(axis=0, ddof=1))
+    assert parent.data.params["selected_epoch"] == "3"
+
+
+def test_runs_and_parents_name_their_data_by_dvcs_md5(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    expected = {
+        DataFile("data/cutouts/images.npy", "0" * 32, "training"),
+        DataFile("data/splits/two_class.parquet", "1" * 32, "training"),
+    }
+    runs = store.runs("run", condition="two_class") + store.runs("condition", condition="two_class")
+    assert [data_held(run) for run in runs] == [expected] * 7
+    sources = {mlflow.data.get_source(data).uri for data in runs[0].inputs.dataset_inputs}
+    assert sources == {file.path for file in expected}
+
+
+def test_stamps_that_a_network_is_only_tested_on_are_for_evaluation(declared):
+    levels = {f"tested_{name}": Path(f"data/resolution/levels/{name}.npy") for name in ("native", "coarse")}
+    record = declared[0].phases["confirmed"][0]
+    record = dataclasses.replace(
+        record, data=record.data | dict.fromkeys(levels, "0" * 32) | {"start": "a fingerprint"}
+    )
+    paths = levels | {"images": levels["tested_native"], "split": Path("data/resolution/split.parquet")}
+    content = run_content(record, declared[0].files["confirmed"][0], 3, paths)
+    assert {(Path(file.path).stem, file.context) for file in content.inputs} == {
+        ("native", "training"),
+        ("coarse", "evaluation"),
+        ("split", "training"),
+    }
+
+
+def test_each_run_and_parent_has_its_confusion_matrix_as_a_picture(place, declared):
+    drawn = {}
+
+    def draw(matrices, classes, title):
+        drawn[title] = (matrices, classes)
+        return Figure(figsize=(1, 1))
+
+    store = open_store(place, draw=draw)
+    store.sync(declared)
+    for run in store.runs("run") + store.runs("condition"):
+        assert CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)}
+    assert len(drawn) == 14
+    record = declared[0].phases["confirmed"][1]
+    matrices, classes = drawn["two_class confirmed 02"]
+    assert classes == record.classes
+    truth, guess = record.sets["test"].truth, record.predicted[2]
+    assert matrices.tolist() == [[[int(np.sum((truth == i) & (guess == j))) for j in (0, 1)] for i in (0, 1)]]
+    assert drawn["two_class, 3 confirmed runs"][0].shape == (3, 2, 2)
+
+
+def test_a_parent_is_described_and_a_person_s_own_words_stay(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    (parent,) = store.runs("condition", condition="two_class")
+    mean = np.mean([scores(record, 3)["accuracy"] for record in declared[0].phases["confirmed"]])
+    said = parent.data.tags[DESCRIPTION]
+    assert "spiral / elliptical" in said
+    assert f"confirmed, 3 runs, epoch 3: accuracy {mean:.3f}" in said
+    store.client.set_tag(parent.info.run_id, DESCRIPTION, "the one for the paper")
+    assert store.sync(declared).kept == 14
+    (parent,) = store.runs("condition", condition="two_class")
+    assert parent.data.tags[DESCRIPTION] == "the one for the paper"
+
+
+def test_a_run_says_of_which_experiment_of_dvc_it_is(place, declared, monkeypatch):
+    monkeypatch.setenv("DVC_EXP_NAME", "timid-crab")
+    store = open_store(place)
+    store.sync(declared[:1])
+    monkeypatch.delenv("DVC_EXP_NAME")
+    store = open_store(place)
+    assert store.sync(declared).kept == 7
+    runs = {run.info.run_name: run.data.tags.get("galmorph.dvc_experiment") for run in store.runs("condition")}
+    assert runs == {"two_class": "timid-crab", "three_class": None}
+
+
+def test_metric_names_go_both_ways():
+    for name in ("accuracy", "tss@common_natural", "accuracy_restricted"):
+        assert score_name(metric_name(name)) == name
+
+
+def test_undefined_values_are_not_logged(declared):
+    record = declared[0].phases["selected"][0]
+    broken = dataclasses.replace(record, history=record.history | {"test_loss": np.full(4, np.nan)})
+    content = run_content(broken, declared[0].files["selected"][0], 3)
+    assert "test_loss" not in content.metrics
+    single = dataclasses.replace(declared[0], phases={"selected": [record]})
+    assert "selected/test_accuracy_std" not in condition_content(single).metrics

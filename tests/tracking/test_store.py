@@ -1,0 +1,320 @@
+import dataclasses
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from urllib.parse import urlparse
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+from mlflow.entities import ViewType
+
+from galmorph.errors import GalmorphError
+from galmorph.report.study import load_results
+from galmorph.scores.evaluation import scores
+from galmorph.tracking.content import DataFile
+from galmorph.tracking.experiment import CONFUSION_PICTURE, data_held, data_input
+from galmorph.training.records import Evaluation, record_name
+from tests.support.records import made_condition, open_store
+
+
+def shown(store):
+    """Everything that the store shows, without ids and times."""
+    parents = {run.info.run_id: run.info.run_name for run in store.runs("condition")}
+    rows = []
+    for run in store.runs("run") + store.runs("condition"):
+        tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+        histories = {name: store.history(run, name) for name in run.data.metrics}
+        files = {file.path: file.file_size for file in store.client.list_artifacts(run.info.run_id)}
+        rows.append(
+            (
+                run.info.run_name,
+                run.info.status,
+                parents.get(run.data.tags.get("mlflow.parentRunId")),
+                sorted(tags.items()),
+                sorted(run.data.params.items()),
+                sorted(histories.items()),
+                sorted(data_held(run), key=str),
+                sorted(files.items()),
+            )
+        )
+    return sorted(rows, key=lambda row: row[0])
+
+
+def test_the_store_shows_every_run_under_its_condition(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    parents = {run.info.run_name: run.info.run_id for run in store.runs("condition")}
+    assert set(parents) == {"two_class", "three_class"}
+    names = {run.info.run_name for run in store.runs("run")}
+    assert names == {f"{c} {p} {n:02d}" for c in parents for p in ("selected", "confirmed") for n in (1, 2, 3)}
+    for run in store.runs("run"):
+        assert run.data.tags["mlflow.parentRunId"] == parents[run.data.tags["galmorph.condition"]]
+        assert run.info.status == "FINISHED"
+
+
+def test_what_an_older_version_did_not_write_is_added_and_no_run_replaced(place, declared):
+    old = [dataclasses.replace(condition, data={}) for condition in declared]
+    store = open_store(place)
+    store.sync(old)
+    ids = {run.info.run_id for run in store.runs("run") + store.runs("condition")}
+    store = open_store(place, draw=lambda matrices, classes, title: Figure(figsize=(1, 1)))
+    counts = store.sync(declared)
+    assert (counts.kept, counts.added, counts.replaced) == (14, 0, 0)
+    runs = store.runs("run") + store.runs("condition")
+    assert {run.info.run_id for run in runs} == ids
+    assert all(len(data_held(run)) == 2 for run in runs)
+    assert all(
+        CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)} for run in runs
+    )
+
+
+def test_sync_again_changes_nothing(place, declared):
+    store = open_store(place)
+    assert store.sync(declared).added == 14
+    before = shown(store)
+    counts = store.sync(declared)
+    assert (counts.kept, counts.added, counts.replaced, counts.earlier) == (14, 0, 0, 0)
+    assert shown(store) == before
+
+
+def test_runs_added_one_by_one_and_synced_are_what_sync_alone_makes(place, declared, tmp_path, empty_database):
+    store = open_store(place)
+    for condition in declared:
+        for phase, records in condition.phases.items():
+            for record, path in zip(records, condition.files[phase], strict=True):
+                store.add(record, path)
+    assert len(store.runs("run")) == 12
+    counts = store.sync(declared)
+    assert (counts.kept, counts.added, counts.replaced) == (12, 2, 0)
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "mlflow.db").write_bytes(empty_database)
+    alone = open_store(other)
+    alone.sync(declared)
+    assert shown(store) == shown(alone)
+
+
+def damage_deleted(store, run):
+    store.client.delete_run(run.info.run_id)
+
+
+def damage_metric(store, run):
+    store.client.log_metric(run.info.run_id, "accuracy", 0.999, step=7)
+
+
+def damage_old_epoch(store, run):
+    store.client.log_metric(run.info.run_id, "test_accuracy", 0.999, step=1)
+
+
+def damage_extra_metric(store, run):
+    store.client.log_metric(run.info.run_id, "luck", 1.0)
+
+
+def damage_number(store, run):
+    store.client.set_tag(run.info.run_id, "galmorph.run", "77")
+
+
+def damage_name(store, run):
+    store.client.set_tag(run.info.run_id, "mlflow.runName", "my best run")
+
+
+def damage_fingerprint(store, run):
+    store.client.set_tag(run.info.run_id, "galmorph.fingerprint", "unheard of")
+
+
+def damage_duplicate(store, run):
+    tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+    copy = store.client.create_run(store.experiment.experiment_id, tags=tags)
+    store.client.set_terminated(copy.info.run_id)
+
+
+def damage_orphan(store, run):
+    """What a process that was killed in the middle of writing leaves."""
+    tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+    store.client.delete_run(run.info.run_id)
+    store.client.create_run(store.experiment.experiment_id, tags=tags)
+
+
+def damage_data(store, run):
+    wrong = DataFile("data/cutouts/images.npy", "f" * 32, "training")
+    store.client.log_inputs(run.info.run_id, [data_input(wrong)])
+
+
+def damage_record(store, run):
+    path = Path(urlparse(run.info.artifact_uri).path) / record_name(2)
+    path.write_bytes(path.read_bytes()[:50])
+
+
+def damage_parent(store, run):
+    store.client.delete_run(run.data.tags["mlflow.parentRunId"])
+
+
+def damage_experiment(store, run):
+    store.client.delete_experiment(store.experiment.experiment_id)
+
+
+DAMAGES = [value for name, value in sorted(globals().items()) if name.startswith("damage_")]
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda f: f.__name__.removeprefix("damage_"))
+def test_sync_mends(place, declared, damage):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    (run,) = store.runs("run", condition="two_class", phase="selected", run="2")
+    damage(store, run)
+    store = open_store(place)
+    store.sync(declared)
+    mended = [row for row in shown(store) if not row[0].endswith("(earlier)")]
+    assert mended == before
+    load_results(store, declared)
+
+
+def test_a_lost_store_is_rebuilt(place, declared, empty_database):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    (place / "mlflow.db").write_bytes(empty_database)
+    again = open_store(place)
+    again.sync(declared)
+    assert shown(again) == before
+
+
+def test_changed_parameters_keep_the_earlier_runs_and_changed_back_find_them(place, tmp_path):
+    store = open_store(place)
+    old, new = made_condition(tmp_path / "old"), made_condition(tmp_path / "new", campaign="-changed")
+    store.sync([old])
+    before = shown(store)
+    counts = store.sync([new])
+    assert (counts.added, counts.earlier) == (7, 6)
+    names = [run.info.run_name for run in store.runs("run", fingerprint="two_class-selected")]
+    assert names == [f"two_class selected {n:02d} (earlier)" for n in (1, 2, 3)]
+    counts = store.sync([old])
+    assert (counts.kept, counts.added, counts.replaced) == (7, 0, 0)
+    assert [row for row in shown(store) if not row[0].endswith("(earlier)")] == before
+
+
+def test_a_condition_that_is_no_longer_declared_becomes_earlier(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    counts = store.sync(declared[:1])
+    assert (counts.kept, counts.earlier) == (7, 6)
+    assert {run.info.run_name for run in store.runs("condition")} == {"two_class", "three_class (earlier)"}
+
+
+def test_surveys_do_not_meet(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    other = open_store(place, "another survey")
+    assert not other.runs("run")
+    other.sync(declared[:1])
+    assert len(store.runs("run")) == 12
+
+
+def test_a_file_that_is_no_store_is_refused_with_the_remedy(tmp_path):
+    (tmp_path / "mlflow.db").write_bytes(b"not a database" * 100)
+    with pytest.raises(GalmorphError, match=r"mlflow\.db.*remove it and run galmorph sync"):
+        open_store(tmp_path)
+
+
+def test_results_are_those_of_the_records(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    results = load_results(store, declared)
+    assert list(results) == ["two_class", "three_class"]
+    for condition in declared:
+        result = results[condition.name]
+        assert result.epoch == 3
+        for phase, found in (("selected", result.selected), ("confirmed", result.confirmed)):
+            for record in condition.phases[phase]:
+                expected = scores(record, 3)
+                assert found.scores.loc[record.run].dropna().to_dict() == pytest.approx(expected)
+                history = found.history[found.history["run"] == record.run]
+                np.testing.assert_array_equal(history["epoch"], np.arange(1, record.epochs + 1))
+                np.testing.assert_array_equal(history["test_loss"], record.history["test_loss"])
+                truth, guess = record.sets["test"].truth, record.predicted[2]
+                for i in range(len(record.classes)):
+                    for j in range(len(record.classes)):
+                        cell = np.sum((truth == i) & (guess == j))
+                        assert found.confusion[record.run - 1, i, j] == cell
+
+
+def test_a_run_that_is_done_again_is_not_written_again(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    again = open_store(place)
+    for phase in ("selected", "confirmed"):
+        for record, file in zip(declared[0].phases[phase], declared[0].files[phase], strict=True):
+            again.add(record, file)
+    assert again.sync(declared).replaced == 0
+    assert shown(again) == before
+    deleted = again.client.search_runs([again.experiment.experiment_id], run_view_type=ViewType.DELETED_ONLY)
+    assert not deleted
+
+
+def test_a_watched_set_is_a_curve_and_no_score(place, tmp_path):
+    condition = made_condition(tmp_path)
+    truth, nothing = np.array([0, 1, 0], np.uint8), np.empty((0, 2), np.float32)
+    watched = []
+    for record in condition.phases["selected"]:
+        part = Evaluation(np.arange(3), truth, nothing, np.zeros((record.epochs, 3), np.uint8))
+        watched.append(dataclasses.replace(record, sets=record.sets | {"validation": part}))
+    condition = dataclasses.replace(condition, phases={"selected": watched, "confirmed": condition.phases["confirmed"]})
+    store = open_store(place)
+    store.sync([condition])
+    (result,) = load_results(store, [condition]).values()
+    assert set(result.selected.scores) == set(scores(watched[0], 3))
+    (run,) = store.runs("run", phase="selected", run="1")
+    assert run.data.metrics["validation/test_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_what_a_person_wrote_beside_a_run_that_is_replaced_stays(place, declared):
+    store = open_store(place)
+    store.sync(declared)
+    (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
+    store.client.set_tag(run.info.run_id, "mlflow.note.content", "odd: look at it again")
+    store.client.set_tag(run.info.run_id, "reviewed", "yes")
+    store.client.log_metric(run.info.run_id, "accuracy", 0.99, step=99)
+    assert store.sync(declared).replaced == 1
+    (after,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
+    assert after.info.run_id != run.info.run_id
+    assert after.data.tags["mlflow.note.content"] == "odd: look at it again"
+    assert after.data.tags["reviewed"] == "yes"
+
+
+@pytest.mark.parametrize("damage", [damage_deleted, damage_duplicate, damage_orphan, damage_number])
+def test_anything_but_the_declared_runs_is_refused(place, declared, damage):
+    store = open_store(place)
+    store.sync(declared)
+    (run,) = store.runs("run", condition="two_class", phase="selected", run="2")
+    damage(store, run)
+    with pytest.raises(GalmorphError, match=r"two_class, phase selected: .* run galmorph sync"):
+        load_results(store, declared)
+
+
+def test_a_run_that_failed_is_shown_with_its_reason_until_its_campaign_is_finished(place, declared):
+    store = open_store(place)
+    for _ in range(2):  # the same failure, found again after a restart
+        store.add_failure("two_class", "selected", 7, "two_class-selected", "the training loss is nan in epoch 12")
+    (run,) = store.runs("failure")
+    assert run.info.status == "FAILED"
+    assert run.info.run_name == "two_class selected 07 failed"
+    assert "nan in epoch 12" in run.data.tags["mlflow.note.content"]
+    store.add_failure("two_class", "selected", 8, "other parameters", "the training loss is nan in epoch 3")
+    store.sync(declared)
+    (run,) = store.runs("failure")
+    assert run.info.run_name == "two_class selected 08 failed (earlier)"
+    load_results(store, declared)
+
+
+def test_a_store_that_another_process_has_locked_is_named(place, declared, monkeypatch):
+    monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOLCLASS", "NullPool")
+    store = open_store(place)
+    with closing(sqlite3.connect(place / "mlflow.db")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(GalmorphError, match=r"mlflow\.db is locked by another process; end that one"):
+            store.sync(declared)
+        other.rollback()
+    assert store.sync(declared).added == 14

@@ -1,0 +1,138 @@
+from typing import Any
+
+import numpy as np
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.settings.study import NetworkSettings, TrainingSettings
+from galmorph.training.backend import tf
+from galmorph.training.engine import Engine, engine, prepare_device
+from galmorph.training.fit import HISTORY, Sample, train
+from galmorph.training.protocol import generator
+from galmorph.training.scaling import softening
+from tests.support.parameters import SMALL_NETWORK, settings_with
+
+SIZE = 16
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _one_thread():
+    prepare_device()
+
+
+def small(**changes) -> tuple[NetworkSettings, TrainingSettings]:
+    base = {"network": SMALL_NETWORK, "training.batch_size": 8, "training.learning_rate": 0.01}
+    settings = settings_with(base | changes)
+    return settings.network, settings.training
+
+
+def discs_and_points(n=60, seed=0) -> Sample:
+    """Two classes that a network can tell apart: extended and compact sources in noise."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[:SIZE, :SIZE] - SIZE / 2
+    labels = rng.integers(0, 2, n).astype(np.int32)
+    width = np.where(labels == 0, 4.0, 1.2)[:, None, None]
+    images = 40 * np.exp(-(x**2 + y**2) / (2 * width**2)) + rng.normal(0, 3, (n, SIZE, SIZE))
+    return Sample(images.astype(np.float32), labels)
+
+
+def run(seed=1, epochs=6, evaluation=None, **changes):
+    network, training = small(**changes)
+    return train(
+        discs_and_points(60, 1),
+        discs_and_points(31, 2),
+        evaluation or {},
+        network=network,
+        training=training,
+        n_classes=2,
+        epochs=epochs,
+        chance=generator(seed, "selected", 1, "network"),
+    )
+
+
+@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
+@pytest.mark.parametrize("loss", ["cross_entropy", "mean_squared_error"])
+def test_learns(optimiser, loss):
+    outcome = run(epochs=12, **{"training.optimiser": optimiser, "training.loss": loss})
+    assert outcome.history["test_accuracy"][-1] > 0.9
+    assert outcome.history["train_loss"][-1] < outcome.history["train_loss"][0]
+
+
+def test_same_seed_same_bytes_and_other_seed_other_network():
+    first, again, other = run(seed=1), run(seed=1), run(seed=2)
+    for name in HISTORY:
+        np.testing.assert_array_equal(first.history[name], again.history[name])
+    for one, two in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert (first.history["train_loss"] != other.history["train_loss"]).all()
+
+
+@pytest.mark.parametrize("dropout", [0.0, 0.3])
+def test_a_used_engine_gives_what_a_fresh_one_gives(dropout):
+    changes = {"network.dropout": dropout}
+    first = run(seed=5, **changes)
+    run(seed=6, **changes)
+    engine.cache_clear()
+    again = run(seed=5, **changes)
+    for one, two in zip(first.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_fewer_epochs_are_the_beginning_of_more():
+    short, long = run(epochs=3), run(epochs=5)
+    for name in HISTORY:
+        np.testing.assert_array_equal(short.history[name], long.history[name][:3])
+    np.testing.assert_array_equal(short.predicted, long.predicted[:3])
+
+
+def test_curves_and_predictions_agree():
+    test = discs_and_points(31, 2)
+    outcome = run(epochs=4, evaluation={"test": test.images})
+    np.testing.assert_allclose(outcome.history["test_accuracy"], (outcome.predicted == test.labels).mean(axis=1))
+    assert outcome.probabilities["test"].dtype == np.float32
+    np.testing.assert_allclose(outcome.probabilities["test"].sum(axis=1), 1, rtol=1e-6)
+    np.testing.assert_array_equal(outcome.probabilities["test"].argmax(axis=1), outcome.predicted[-1])
+    loss = -np.log(outcome.probabilities["test"][np.arange(31), test.labels]).mean()
+    assert outcome.history["test_loss"][-1] == pytest.approx(loss, rel=1e-5, abs=1e-6)
+
+
+def test_scaling_constant_comes_from_the_training_part_alone():
+    network, training = small()
+    part, test = discs_and_points(60, 1), discs_and_points(31, 2)
+    bright = Sample(test.images * 100, test.labels)
+    settings: Any = {"network": network, "training": training, "n_classes": 2, "epochs": 1}
+    one = train(part, test, {}, **settings, chance=generator(1, "selected", 1, "network"))
+    two = train(part, bright, {}, **settings, chance=generator(1, "selected", 1, "network"))
+    assert one.softening == two.softening == softening(part.images, "asinh")
+    np.testing.assert_array_equal(one.history["train_loss"], two.history["train_loss"])
+
+
+def test_a_loss_that_is_no_number_stops_with_its_epoch(monkeypatch):
+    def diverging(self, images, labels, order):
+        return tf.constant(float("nan")), tf.constant(0.5)
+
+    monkeypatch.setattr(Engine, "_train_epoch", diverging)
+    with pytest.raises(GalmorphError, match=r"training loss is nan in epoch 1: lower training\.learning_rate"):
+        run(epochs=3, **{"training.batch_size": 9})
+
+
+def test_a_network_that_breaks_in_its_last_update_is_no_result(monkeypatch):
+    whole = Engine._train_epoch
+
+    def breaking(self, images, labels, order):
+        result = whole(self, images, labels, order)
+        # After the losses of the epoch, as the last update does.
+        self.model.weights[0].assign(tf.fill(self.model.weights[0].shape, float("nan")))
+        return result
+
+    monkeypatch.setattr(Engine, "_train_epoch", breaking)
+    with pytest.raises(GalmorphError, match=r"a weight is nan in epoch 1: lower training\.learning_rate"):
+        run(epochs=1, **{"training.batch_size": 11})
+
+
+def test_weights_survive_the_next_run():
+    first = run(seed=1)
+    before = [values.copy() for values in first.weights]
+    run(seed=2)
+    for one, two in zip(first.weights, before, strict=True):
+        np.testing.assert_array_equal(one, two)
