@@ -291,8 +291,8 @@ def test_whoever_has_read_enough_sees_no_traceback(tmp_path):
 def test_sync_says_where_the_study_is_seen_and_no_password(tmp_path, monkeypatch, capsys):
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("galmorph.stages.campaign.declared_records", lambda chosen: [])
-    monkeypatch.setattr("galmorph.stages.campaign.declared_transfers", lambda chosen: {})
+    monkeypatch.setattr("galmorph.stages.records.declared_records", lambda chosen: [])
+    monkeypatch.setattr("galmorph.stages.records.declared_transfers", lambda chosen: {})
     monkeypatch.setattr("sys.argv", ["galmorph", "--quiet", "sync", "--ui", "https://me:secret@mlflow.example/"])
     cli.main()
     page = "/#/experiments/1/runs?workflowType=machine_learning"

@@ -47,7 +47,8 @@ def check() -> None:
 
 def sync(ui: str | None = None) -> None:
     """Make the MLflow store show exactly the records of the declared conditions; --ui says where they are seen."""
-    from galmorph.stages.campaign import declared_records, declared_transfers, open_store
+    from galmorph.stages.campaign import open_store
+    from galmorph.stages.records import declared_records, declared_transfers
     from galmorph.tracking.address import without_password
 
     chosen = layout.settings()

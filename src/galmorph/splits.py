@@ -15,11 +15,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.settings.fields import CLASS_NAMES, ClassName
+from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.study import ConditionSettings, ProtocolSettings
-from galmorph.training.protocol import PHASES, generator
+from galmorph.training.protocol import EVALUATION_CLASSES, PHASES, generator
 
-EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
 COMMON_SETS = ("common_natural", "common_balanced")
 
 

@@ -39,7 +39,7 @@ from galmorph.sources import pictures
 from galmorph.sources.manifest import read_manifest
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.sources.stamps import acquire, read_labels
-from galmorph.stages.train import read_epoch
+from galmorph.stages.campaign import read_epoch
 from galmorph.training.records import load_record
 from tests.support.frames import TABLE2_HEADER, header_cards, objid, table2_row, write_table2
 from tests.support.parameters import ROOT, changed, committed, settings_with

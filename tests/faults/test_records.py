@@ -18,8 +18,8 @@ from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_sha256
 from galmorph.settings.study import Settings
-from galmorph.stages.campaign import declared_records, declared_transfers
-from galmorph.stages.train import note_epoch, read_epoch
+from galmorph.stages.campaign import note_epoch, read_epoch
+from galmorph.stages.records import declared_records, declared_transfers
 from galmorph.tracking.pyfunc import StampClassifier
 from galmorph.training import records
 from galmorph.training.protocol import PHASES, selected_epoch

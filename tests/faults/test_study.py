@@ -34,7 +34,7 @@ FILLED: tuple[tuple[str, tuple[str, ...], int, tuple[str, ...]], ...] = (
     ("degrade@coarse", (), 100_000, ("dvc", "repro", "degrade@coarse")),
     ("parts@native", ("degrade@native",), 0, (*STAGE, "galmorph.stages.parts", "native")),
     ("transfer@native", (), 100_000, ("dvc", "repro", "transfer@native")),
-    ("tested@native", ("parts",), 8192, (*STAGE, "galmorph.stages.transfer", "test", "native")),
+    ("tested@native", ("parts",), 8192, (*STAGE, "galmorph.stages.tested", "native")),
     ("report", ("tested", "confirm"), 100_000, ("dvc", "repro", "report")),
 )
 pytestmark = [pytest.mark.slow, pytest.mark.fault]

@@ -5,7 +5,8 @@ import pandas as pd
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.resolution.sample import resolution_sample, transfer_condition, transfer_protocol, why_left_out
+from galmorph.resolution.sample import resolution_sample, why_left_out
+from galmorph.training.plan import transfer_condition, transfer_protocol
 from tests.support.parameters import settings_with
 
 SETTINGS = settings_with({"resolution.sample.max_left_out_fraction": 0.95}).resolution

@@ -31,7 +31,7 @@ from galmorph.settings.reading import load_settings
 from galmorph.settings.resolution import TRANSFER, LevelSettings
 from galmorph.settings.study import CutoutSettings, NetworkSettings, Settings, TrainingSettings
 from galmorph.settings.survey import StampsSettings
-from galmorph.splits import EVALUATION_CLASSES
+from galmorph.training.protocol import EVALUATION_CLASSES
 from galmorph.training.records import Record, load_run, weights_name
 
 log = logging.getLogger(__name__)

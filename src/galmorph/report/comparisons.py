@@ -36,8 +36,7 @@ from galmorph.report.study import ConditionResults
 from galmorph.report.table import METRICS, TWO_STE, Table, metric_label, number, pairs
 from galmorph.scores.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
 from galmorph.settings.study import ComparisonSettings, Settings
-from galmorph.splits import EVALUATION_CLASSES
-from galmorph.training.protocol import generator
+from galmorph.training.protocol import EVALUATION_CLASSES, generator
 
 
 def restricted_accuracies(results: Results, records: Records, settings: Settings) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from galmorph.report.answers import Answers, Records, answers
 from galmorph.report.language import say
 from galmorph.report.names import set_name
 from galmorph.report.table import Table, number, pairs, whole
-from galmorph.splits import EVALUATION_CLASSES
+from galmorph.training.protocol import EVALUATION_CLASSES
 
 POSITIVE = EVALUATION_CLASSES[0]
 BINS = 10

@@ -15,8 +15,6 @@ from photutils.aperture import CircularAperture
 
 from galmorph.errors import GalmorphError
 from galmorph.settings.resolution import ResolutionSettings
-from galmorph.settings.study import ConditionSettings, ProtocolSettings
-from galmorph.splits import EVALUATION_CLASSES
 
 BLOCK = 1000  # stamps that are measured at once
 
@@ -140,15 +138,3 @@ def resolution_sample(galaxies: pd.DataFrame, settings: ResolutionSettings) -> t
             "remedies empty: {}"
         )
     return sample, left_out.reset_index(drop=True)
-
-
-def transfer_condition(settings: ResolutionSettings) -> ConditionSettings:
-    """Return what each run of the resolution study draws: spirals and ellipticals, the same at every level."""
-    return ConditionSettings(
-        classes=EVALUATION_CLASSES, drawn_among=EVALUATION_CLASSES, mix=settings.mix, draw=settings.draw
-    )
-
-
-def transfer_protocol(settings: ResolutionSettings, protocol: ProtocolSettings) -> ProtocolSettings:
-    """Return the protocol of the resolution study: the study's own, with its own number of runs."""
-    return protocol.model_copy(update={"runs": settings.runs})

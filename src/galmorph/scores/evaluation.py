@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from galmorph.scores import metrics
-from galmorph.splits import EVALUATION_CLASSES
+from galmorph.training.protocol import EVALUATION_CLASSES
 from galmorph.training.records import Evaluation, Record
 
 

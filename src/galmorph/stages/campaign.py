@@ -1,36 +1,27 @@
-"""The MLflow store of the checkout.
-
-The records of the conditions that params.yaml declares.
-"""
+"""Run a campaign: train its runs, show them in MLflow as they end, and move their records into place."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import json
+import logging
+import reprlib
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from galmorph.errors import GalmorphError
-from galmorph.resolution.testing import transfer_name
-from galmorph.settings.layout import (
-    EPOCH,
-    IMAGES,
-    level_path,
-    level_split,
-    mixture_path,
-    records_folder,
-    split_path,
-    store_root,
-    transfer_folder,
-)
-from galmorph.settings.resolution import tuned
+from galmorph.files.atomic import put
+from galmorph.files.reading import regular
+from galmorph.settings.layout import EPOCH, LOGS, PARTIAL, store_root
 from galmorph.settings.study import Settings
-from galmorph.stages.train import read_epoch
 from galmorph.tracking.address import default_uri
-from galmorph.tracking.content import ConditionRecords
 from galmorph.tracking.store import Store
-from galmorph.training.plan import ORACLE
-from galmorph.training.protocol import PHASES, selected_epoch
-from galmorph.training.records import load_phase, record_name, weights_name
+from galmorph.training.campaign import logged, run_campaign
+from galmorph.training.plan import Campaign
+from galmorph.training.protocol import selected_epoch
+from galmorph.training.records import VALIDATION, load_phase, load_record
+
+log = logging.getLogger("galmorph.train")
 
 
 def open_store(chosen: Settings) -> Store:
@@ -46,113 +37,77 @@ def confusion_figure(matrices: Any, classes: Sequence[str], title: str) -> Any:
     return confusion_matrix(matrices, classes, title)
 
 
-RESTORE = "restore models with dvc checkout, or run dvc repro"
+def read_epoch(folder: Path, most: int) -> int:
+    """Return the selected epoch that lies in the folder of a selected phase, one of `most`."""
+    path = folder / EPOCH
+    try:
+        epoch = json.loads(regular(path).read_text(encoding="utf-8"))["epoch"]
+        if type(epoch) is not int or not 1 <= epoch <= most:
+            raise ValueError(f"{reprlib.repr(epoch)} is no epoch of {most}")
+        return epoch
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise GalmorphError(f"{path}: no selected epoch ({error}); restore it with dvc checkout") from None
 
 
-def _of_one_making(condition: ConditionRecords) -> ConditionRecords:
-    """Return the records of a condition, of as many runs as were made, all of the same settings, data and epoch.
+def write_epoch(folder: Path, runs: int, name: str) -> int:
+    """Select the epoch from the records of a condition in `folder`, and write it there."""
+    records = load_phase(folder, runs, name, "selected")
+    epoch = selected_epoch([record.deciding_accuracy for record in records])
+    note_epoch(folder, epoch)
+    return epoch
 
-    Raises
-    ------
-    GalmorphError
-        If they are fewer or more, if one phase was made with other settings or data than another, or if epoch.json
-        says another epoch than the records select and were confirmed at.
+
+def note_epoch(folder: Path, epoch: int) -> None:
+    """Write an epoch where `read_epoch` finds it."""
+    (folder / EPOCH).write_text(json.dumps({"epoch": epoch}) + "\n", encoding="utf-8")
+
+
+class Showing:
+    """The store, while runs are trained: where it cannot be written that is said once, and training goes on.
+
+    Nothing is lost by it. The records are the truth, and the report, or `galmorph sync`, shows them later.
     """
-    firsts = {phase: runs[0] for phase, runs in condition.phases.items()}
-    one, *_ = firsts.values()
-    for phase, record in firsts.items():
-        runs, made = len(condition.phases[phase]), record.parameters.get("protocol.runs")
-        if made != runs:
-            raise GalmorphError(
-                f"{condition.name}, {phase}: of {made} runs, where params.yaml asks for {runs}; run dvc repro, or put "
-                "the number back"
-            )
-        asked = one.parameters | {"epochs_trained": record.epochs}
-        if record.parameters != asked or any(record.data.get(name, md5) != md5 for name, md5 in one.data.items()):
-            raise GalmorphError(
-                f"{condition.name}: its {phase} runs are of other settings or data than its {one.phase} runs; {RESTORE}"
-            )
-    selected = condition.phases.get("selected")
-    best = selected_epoch([run.deciding_accuracy for run in selected]) if selected else condition.epoch
-    confirmed = {run.epochs for run in condition.phases["confirmed"]}
-    if {best} | confirmed != {condition.epoch}:
-        raise GalmorphError(
-            f"{condition.name}: {EPOCH} says epoch {condition.epoch}, the selected records say {best}, and the "
-            f"confirmed ones have {', '.join(map(str, sorted(confirmed)))}; {RESTORE}"
-        )
-    return condition
+
+    def __init__(self, chosen: Settings) -> None:
+        self.chosen = chosen
+        self.store: Store | None = None
+        self.trouble = False
+
+    def __call__(self, write: Callable[[Store], None]) -> None:
+        """Write to the store, which is opened when it is first needed."""
+        try:
+            self.store = self.store or open_store(self.chosen)
+            write(self.store)
+            self.trouble = False
+        except GalmorphError as error:
+            if not self.trouble:
+                log.warning("%s; training goes on, and galmorph sync shows these runs later", error)
+            self.trouble = True
 
 
-def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], chosen: Settings) -> None:
-    wanted = {f"tested_{level}" for level in chosen.resolution.seen}
-    tested = {
-        name: {key: md5 for key, md5 in records.phases["confirmed"][0].data.items() if key.startswith("tested_")}
-        for name, records in transfers.items()
-    }
-    for name, at in tested.items():
-        if not wanted <= at.keys() or at != next(iter(tested.values())):
-            raise GalmorphError(
-                f"{transfer_folder(name, 'tested')}: not tested at the stamps of every level, or not at those of the "
-                f"others; {RESTORE}"
-            )
+def carry_out(chosen: Settings, campaign: Campaign, destination: Path, *, shown: bool = True) -> None:
+    """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place.
 
-
-def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
-    """Read the records of what the resolution study trains, by level or remedy; the confirmed ones as tested.
-
-    All their networks are kept, to be tested: too many, at 23 MB each, to lie in MLflow a second time.
+    With `shown` false the runs that end well are left to `sync`: they are not complete yet.
     """
-    runs = range(1, chosen.resolution.runs + 1)
-    found = {}
-    for name in (*chosen.resolution.levels, *chosen.resolution.remedies):
-        remedy = chosen.resolution.remedies.get(name)
-        given = remedy is not None and remedy.kind == "fine_tuned"
-        # What is fine-tuned has its epochs given: no runs to select them.
-        phases = ("confirmed",) if given else PHASES
-        if name in chosen.resolution.oracle:
-            phases = (*phases, ORACLE)
-        folders = {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases}
-        most = tuned(remedy.epochs) if remedy is not None and given else chosen.training.epochs
-        trained = transfer_name(name)
-        records = ConditionRecords(
-            name=trained,
-            epoch=read_epoch(transfer_folder(name, "selected"), most),
-            phases={phase: load_phase(folder, len(runs), trained, phase) for phase, folder in folders.items()},
-            files={phase: [folder / record_name(run) for run in runs] for phase, folder in folders.items()},
-            data={
-                "images": level_path(name) if remedy is None else mixture_path(name),
-                "split": level_split(name if remedy is None else remedy.levels[-1]),
-            }
-            | {f"tested_{level}": level_path(level) for level in chosen.resolution.seen},
+    folder = PARTIAL.resolve() / campaign.fingerprint
+    name, phase = campaign.name, campaign.phase
+    with logged(LOGS / f"{name}.{phase}.log"):
+        show = Showing(chosen)
+
+        def finished(path: Path) -> None:
+            if shown:
+                record = load_record(path)
+                show(lambda store: store.add(record, path))
+
+        run_campaign(
+            campaign,
+            folder,
+            finished,
+            lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
         )
-        found[name] = _of_one_making(records)
-    _refuse_tests_elsewhere(found, chosen)
-    return found
-
-
-def kept_weights(chosen: Settings, condition: str) -> dict[int, Path]:
-    """Return the weights of a condition's confirmed runs that are kept and at hand, by run.
-
-    Where only records were fetched (`dvc pull models/C/selected`), or no stamps, there is no network to be shown.
-    """
-    runs = range(1, min(chosen.training.keep_weights, chosen.protocol.runs) + 1)
-    paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
-    return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
-
-
-def declared_records(chosen: Settings) -> list[ConditionRecords]:
-    """Read the records of every declared condition, in the order of params.yaml."""
-    runs = range(1, chosen.protocol.runs + 1)
-    return [
-        _of_one_making(
-            ConditionRecords(
-                name=name,
-                epoch=read_epoch(records_folder(name, "selected"), chosen.training.epochs),
-                phases={phase: load_phase(records_folder(name, phase), len(runs), name, phase) for phase in PHASES},
-                files={phase: [records_folder(name, phase) / record_name(run) for run in runs] for phase in PHASES},
-                data={"images": IMAGES, "split": split_path(name)},
-                weights=kept_weights(chosen, name),
-            )
-        )
-        for name in chosen.conditions
-    ]
+    if phase == "selected":
+        epoch = write_epoch(folder, campaign.protocol.runs, name)
+        part = "test" if campaign.protocol.validation_fraction is None else VALIDATION
+        log.info("%s: epoch %d of %d has the highest mean %s accuracy", name, epoch, campaign.epochs, part)
+    put(folder, destination)

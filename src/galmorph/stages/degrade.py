@@ -1,4 +1,4 @@
-"""Stages degrade@LEVEL, ablate@LEVEL and mix@REMEDY: wide stamps -> a level; levels -> what a remedy trains on."""
+"""Stages degrade@LEVEL and ablate@ABLATION: wide stamps -> the stamps of a level; or the stamps of another survey."""
 
 from __future__ import annotations
 
@@ -6,18 +6,13 @@ import logging
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from galmorph.files.atomic import put
-from galmorph.files.datafiles import open_stamps, read_table
-from galmorph.resolution.levels import degrade_sample, mix_levels
+from galmorph.resolution.levels import degrade_sample
 from galmorph.settings.layout import (
     RESOLUTION_SAMPLE,
     WIDE,
     fresh_folder,
     level_folder,
-    level_path,
-    mixture_path,
     settings,
 )
 from galmorph.settings.study import Settings
@@ -61,29 +56,13 @@ def cut_other_survey(chosen: Settings, name: str, stamps: StampsSettings, made: 
     log.info("level %s: %d stamps of another survey; %d rejected", name, accepted, rejected)
 
 
-def mix(chosen: Settings, name: str, made: Path) -> None:
-    """Write what a remedy trains on."""
-    remedy = chosen.resolution.remedies[name]
-    made.mkdir()
-    if remedy.kind == "mixed":
-        objids = read_table(RESOLUTION_SAMPLE, ["objid"])["objid"].tolist()
-        mix_levels([level_path(level) for level in remedy.levels], objids, chosen.resolution.seed, made / "images.npy")
-    else:
-        # What is fine-tuned sees its target alone.
-        np.save(made / "images.npy", open_stamps(level_path(remedy.levels[-1])))
-
-
 def main() -> None:
-    """Run the stage for the level, ablation or remedy that the command names."""
-    kind, name = sys.argv[1:]
+    """Run the stage for the level or ablation that the command names."""
+    (name,) = sys.argv[1:]
     chosen = settings()
     with fresh_folder(f"degrade-{name}") as folder:
         made, work = folder / "made", folder / "work"
         work.mkdir()
-        if kind == "mixture":
-            mix(chosen, name, made)
-            put(made / "images.npy", mixture_path(name))
-            return
         stamps = chosen.resolution.seen[name].stamps
         if stamps is None:
             show_level(chosen, name, made, work)

@@ -7,10 +7,10 @@ import sys
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import put
 from galmorph.files.datafiles import read_table
-from galmorph.resolution.sample import transfer_condition, transfer_protocol
 from galmorph.settings.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, settings
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
+from galmorph.training.plan import transfer_condition, transfer_protocol
 
 
 def main() -> None:

@@ -35,9 +35,10 @@ from galmorph.settings.layout import (
     split_path,
 )
 from galmorph.settings.study import Settings
-from galmorph.splits import EVALUATION_CLASSES
-from galmorph.stages.campaign import declared_records, declared_transfers, open_store
+from galmorph.stages.campaign import open_store
 from galmorph.stages.launch import launch
+from galmorph.stages.records import declared_records, declared_transfers
+from galmorph.training.protocol import EVALUATION_CLASSES
 
 EXAMPLES_OF_A_CLASS = 2
 

@@ -6,7 +6,7 @@ import logging
 
 from galmorph.files.atomic import put
 from galmorph.files.datafiles import open_stamps, read_table
-from galmorph.resolution.sample import half_light_radii, resolution_sample, transfer_condition, transfer_protocol
+from galmorph.resolution.sample import half_light_radii, resolution_sample
 from galmorph.settings.layout import (
     GALAXIES,
     IMAGES,
@@ -18,6 +18,7 @@ from galmorph.settings.layout import (
 )
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
+from galmorph.training.plan import transfer_condition, transfer_protocol
 
 log = logging.getLogger("galmorph.resolution")
 

@@ -2,103 +2,12 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import reprlib
 import sys
-from collections.abc import Callable
-from pathlib import Path
 
-from galmorph.errors import GalmorphError
-from galmorph.files.atomic import put
-from galmorph.files.reading import regular
-from galmorph.settings.layout import EPOCH, IMAGES, LOGS, PARTIAL, records_folder, settings, split_path
-from galmorph.settings.study import Settings
-from galmorph.stages.campaign import open_store
+from galmorph.settings.layout import IMAGES, records_folder, settings, split_path
+from galmorph.stages.campaign import carry_out, read_epoch
 from galmorph.stages.launch import launch
-from galmorph.tracking.store import Store
-from galmorph.training.campaign import logged, run_campaign
 from galmorph.training.plan import Campaign
-from galmorph.training.protocol import selected_epoch
-from galmorph.training.records import VALIDATION, load_phase, load_record
-
-log = logging.getLogger("galmorph.train")
-
-
-def read_epoch(folder: Path, most: int) -> int:
-    """Return the selected epoch that lies in the folder of a selected phase, one of `most`."""
-    path = folder / EPOCH
-    try:
-        epoch = json.loads(regular(path).read_text(encoding="utf-8"))["epoch"]
-        if type(epoch) is not int or not 1 <= epoch <= most:
-            raise ValueError(f"{reprlib.repr(epoch)} is no epoch of {most}")
-        return epoch
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise GalmorphError(f"{path}: no selected epoch ({error}); restore it with dvc checkout") from None
-
-
-def write_epoch(folder: Path, runs: int, name: str) -> int:
-    """Select the epoch from the records of a condition in `folder`, and write it there."""
-    records = load_phase(folder, runs, name, "selected")
-    epoch = selected_epoch([record.deciding_accuracy for record in records])
-    note_epoch(folder, epoch)
-    return epoch
-
-
-def note_epoch(folder: Path, epoch: int) -> None:
-    """Write an epoch where `read_epoch` finds it."""
-    (folder / EPOCH).write_text(json.dumps({"epoch": epoch}) + "\n", encoding="utf-8")
-
-
-class Showing:
-    """The store, while runs are trained: where it cannot be written that is said once, and training goes on.
-
-    Nothing is lost by it. The records are the truth, and the report, or `galmorph sync`, shows them later.
-    """
-
-    def __init__(self, chosen: Settings) -> None:
-        self.chosen = chosen
-        self.store: Store | None = None
-        self.trouble = False
-
-    def __call__(self, write: Callable[[Store], None]) -> None:
-        """Write to the store, which is opened when it is first needed."""
-        try:
-            self.store = self.store or open_store(self.chosen)
-            write(self.store)
-            self.trouble = False
-        except GalmorphError as error:
-            if not self.trouble:
-                log.warning("%s; training goes on, and galmorph sync shows these runs later", error)
-            self.trouble = True
-
-
-def carry_out(chosen: Settings, campaign: Campaign, destination: Path, *, shown: bool = True) -> None:
-    """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place.
-
-    With `shown` false the runs that end well are left to `sync`: they are not complete yet.
-    """
-    folder = PARTIAL.resolve() / campaign.fingerprint
-    name, phase = campaign.name, campaign.phase
-    with logged(LOGS / f"{name}.{phase}.log"):
-        show = Showing(chosen)
-
-        def finished(path: Path) -> None:
-            if shown:
-                record = load_record(path)
-                show(lambda store: store.add(record, path))
-
-        run_campaign(
-            campaign,
-            folder,
-            finished,
-            lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
-        )
-    if phase == "selected":
-        epoch = write_epoch(folder, campaign.protocol.runs, name)
-        part = "test" if campaign.protocol.validation_fraction is None else VALIDATION
-        log.info("%s: epoch %d of %d has the highest mean %s accuracy", name, epoch, campaign.epochs, part)
-    put(folder, destination)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Stages transfer@NAME, tested@NAME and oracle@NAME: trained at a level or as a remedy, then tested at every level."""
+"""Stages transfer@LEVEL, remedy@REMEDY and oracle@LEVEL: runs trained at a level or as a remedy."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from galmorph.files.atomic import put
-from galmorph.resolution.sample import transfer_condition, transfer_protocol
-from galmorph.resolution.testing import tested_campaign, transfer_name
+from galmorph.resolution.testing import transfer_name
 from galmorph.settings.layout import (
     RESOLUTION_SPLIT,
     fresh_folder,
@@ -20,9 +19,9 @@ from galmorph.settings.layout import (
 )
 from galmorph.settings.resolution import tuned
 from galmorph.settings.study import Settings
+from galmorph.stages.campaign import carry_out, note_epoch, read_epoch
 from galmorph.stages.launch import launch
-from galmorph.stages.train import carry_out, note_epoch, read_epoch
-from galmorph.training.plan import ORACLE, Campaign, Origin
+from galmorph.training.plan import ORACLE, Campaign, Origin, transfer_condition, transfer_protocol
 from galmorph.training.records import load_run
 
 
@@ -87,15 +86,6 @@ def train(chosen: Settings, name: str) -> None:
     carry_out(chosen, confirmed, transfer_folder(name, "confirmed"), shown=False)
 
 
-def test(chosen: Settings, name: str) -> None:
-    """Test the networks of a name at every level and ablation."""
-    with fresh_folder(f"tested-{name}") as folder:
-        made: Path = folder / "tested"
-        campaign = transfer_campaign(chosen, name, "confirmed")
-        tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(chosen), made)
-        put(made, transfer_folder(name, "tested"))
-
-
 def oracle(chosen: Settings, name: str) -> None:
     """Train the runs of the selected phase once more, and test them at every level after every epoch."""
     carry_out(chosen, transfer_campaign(chosen, name, ORACLE), transfer_folder(name, ORACLE))
@@ -104,7 +94,7 @@ def oracle(chosen: Settings, name: str) -> None:
 def main() -> None:
     """Run the stage that the command names."""
     verb, name = sys.argv[1:]
-    {"train": train, "test": test, "oracle": oracle}[verb](settings(), name)
+    {"train": train, "oracle": oracle}[verb](settings(), name)
 
 
 if __name__ == "__main__":

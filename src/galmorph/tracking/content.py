@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.scores.evaluation import curves, epoch_confusions, scores, set_confusions
-from galmorph.splits import EVALUATION_CLASSES
+from galmorph.training.protocol import EVALUATION_CLASSES
 from galmorph.training.records import Record
 
 CONFUSION = "confusion/"

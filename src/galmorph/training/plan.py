@@ -14,8 +14,9 @@ import pandas as pd
 
 from galmorph.files.reading import file_md5, source_hash
 from galmorph.settings.fields import Block
-from galmorph.settings.resolution import LevelSettings, RemedySettings
+from galmorph.settings.resolution import LevelSettings, RemedySettings, ResolutionSettings
 from galmorph.settings.study import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
+from galmorph.training.protocol import EVALUATION_CLASSES
 
 # In this phase the runs of the selected phase are trained again, and tested at other levels after every epoch.
 ORACLE = "oracle"
@@ -127,3 +128,15 @@ class Campaign:
             "code": code_hash(),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def transfer_condition(settings: ResolutionSettings) -> ConditionSettings:
+    """Return what each run of the resolution study draws: spirals and ellipticals, the same at every level."""
+    return ConditionSettings(
+        classes=EVALUATION_CLASSES, drawn_among=EVALUATION_CLASSES, mix=settings.mix, draw=settings.draw
+    )
+
+
+def transfer_protocol(settings: ResolutionSettings, protocol: ProtocolSettings) -> ProtocolSettings:
+    """Return the protocol of the resolution study: the study's own, with its own number of runs."""
+    return protocol.model_copy(update={"runs": settings.runs})

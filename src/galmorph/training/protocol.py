@@ -18,7 +18,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from galmorph.settings.fields import ClassName
+
 PHASES = ("selected", "confirmed")
+# The classes of the common evaluation sets, and of the resolution study.
+EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
 
 
 def generator(seed: int, phase: str, run: int, purpose: str) -> np.random.Generator:

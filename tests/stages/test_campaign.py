@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.stages.train import Showing, read_epoch, write_epoch
+from galmorph.stages.campaign import Showing, read_epoch, write_epoch
 from galmorph.tracking.store import Store
 from galmorph.training.records import Evaluation, record_name, save_record
 from tests.support.parameters import settings_with
@@ -33,7 +33,7 @@ def test_trouble_with_the_store_is_said_once_and_stops_no_training(
 def test_a_store_that_is_there_again_is_written_to_again(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr("galmorph.stages.train.open_store", lambda chosen: "store")
+    monkeypatch.setattr("galmorph.stages.campaign.open_store", lambda chosen: "store")
     show = Showing(settings_with({}))
     seen: list[object] = []
 
