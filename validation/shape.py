@@ -19,7 +19,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from tabulate import tabulate
 
 from galmorph.scores import metrics
-from galmorph.settings.layout import IMAGES, records_folder, settings, split_path
+from galmorph.settings.layout import IMAGES, load_params, records_folder, split_path
 from galmorph.training.records import load_phase
 
 
@@ -42,13 +42,13 @@ def magnitude_and_size(images: NDArray[np.float32]) -> NDArray[np.float64]:
 def main() -> None:
     """Train the classifier on each run's galaxies and print its scores beside the networks'."""
     condition = sys.argv[1] if len(sys.argv) > 1 else "two_class"
-    chosen = settings()
-    classes = chosen.conditions[condition].classes
+    settings = load_params()
+    classes = settings.conditions[condition].classes
     images = np.load(IMAGES, mmap_mode="r")
     features = magnitude_and_size(images)
     split = pd.read_parquet(split_path(condition), filters=[("phase", "==", "confirmed")])
     scores: dict[str, list[list[Any]]] = {"networks": [], "magnitude and size alone": [], "the commonest class": []}
-    for record in load_phase(records_folder(condition, "confirmed"), chosen.protocol.runs, condition, "confirmed"):
+    for record in load_phase(records_folder(condition, "confirmed"), settings.protocol.runs, condition, "confirmed"):
         run = split[split["run"] == record.run]
         train = run[run["part"] == "train"]
         labels = train["class"].map({name: number for number, name in enumerate(classes)})
@@ -66,7 +66,7 @@ def main() -> None:
     for name, values in scores.items():
         mean, std = np.mean(values, axis=0), np.std(values, axis=0, ddof=1)
         rows.append((name, *(f"{m:.3f} ± {s:.3f}" for m, s in zip(mean, std, strict=True))))
-    print(f"{chosen.survey.name}, {condition}, {len(scores['networks'])} confirmed runs, mean ± standard deviation")
+    print(f"{settings.survey.name}, {condition}, {len(scores['networks'])} confirmed runs, mean ± standard deviation")
     print(tabulate(rows, headers=["classifier", "accuracy", "TSS"], tablefmt="github"))
 
 

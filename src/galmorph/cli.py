@@ -33,7 +33,7 @@ def notice(text: str) -> None:
 
 def check() -> None:
     """Check params.yaml before any work."""
-    chosen = layout.settings()
+    chosen = layout.load_params()
     seen = chosen.resolution
     levels = f", {len(seen.levels)} levels and {len(seen.remedies)} remedies" if seen.levels else ""
     # Fine-tuning has its epochs given: no runs select them.
@@ -51,7 +51,7 @@ def sync(ui: str | None = None) -> None:
     from galmorph.stages.records import declared_records, declared_transfers
     from galmorph.tracking.address import without_password
 
-    chosen = layout.settings()
+    chosen = layout.load_params()
     store = open_store(chosen)
     counts = store.sync([*declared_records(chosen), *declared_transfers(chosen).values()])
     notice(f"MLflow: {counts}\n")
@@ -66,7 +66,7 @@ def plan() -> None:
     from galmorph.sources import archive
     from galmorph.sources.fetch import Mirror
 
-    chosen = layout.settings()
+    chosen = layout.load_params()
     if chosen.survey.source != "sdss":
         raise GalmorphError(f"survey.source is {chosen.survey.source}, which downloads nothing; plan is for sdss")
     mirror = Mirror(layout.ARCHIVE.resolve())
@@ -98,7 +98,7 @@ def summary() -> None:
     """Print the summary of the last report, and where the rest of it is."""
     from galmorph.report.terminal import read_summary, short_summary
 
-    chosen = layout.settings()
+    chosen = layout.load_params()
     table = read_summary(layout.SUMMARY)
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
     part = "same test" if chosen.protocol.validation_fraction is None else "validation"

@@ -35,8 +35,8 @@ LOGS = Path(".galmorph/logs")
 EPOCH = "epoch.json"
 
 
-def settings() -> Settings:
-    """Read params.yaml."""
+def load_params() -> Settings:
+    """Read the params.yaml of the working directory."""
     return load_settings(PARAMS)
 
 

@@ -6,7 +6,7 @@ import logging
 from pathlib import Path
 
 from galmorph.files.atomic import put
-from galmorph.settings.layout import ARCHIVE, RAW, fresh_folder, settings
+from galmorph.settings.layout import ARCHIVE, RAW, fresh_folder, load_params
 from galmorph.settings.study import Settings
 from galmorph.sources.fetch import Mirror
 from galmorph.sources.manifest import write_manifest
@@ -15,36 +15,36 @@ from galmorph.stages.launch import launch
 log = logging.getLogger("galmorph.acquire")
 
 
-def acquire(chosen: Settings, folder: Path) -> dict[str, str]:
+def acquire(settings: Settings, folder: Path) -> dict[str, str]:
     """Let the survey's source leave its files in an empty folder; return the addresses of those that it downloaded."""
     # Each source brings its own heavy libraries.
-    if chosen.survey.source == "simulated":
+    if settings.survey.source == "simulated":
         from galmorph.sources import simulated
 
-        simulated.acquire(chosen.simulated, folder)
-    elif chosen.survey.source == "sdss":
+        simulated.acquire(settings.simulated, folder)
+    elif settings.survey.source == "sdss":
         from galmorph.sources import archive
 
-        return archive.acquire(chosen.sdss, chosen.survey.sample, folder, Mirror(ARCHIVE.resolve()))
-    elif chosen.survey.source == "local":
+        return archive.acquire(settings.sdss, settings.survey.sample, folder, Mirror(ARCHIVE.resolve()))
+    elif settings.survey.source == "local":
         from galmorph.sources import local
 
-        local.acquire(chosen.local, chosen.survey.sample, folder)
+        local.acquire(settings.local, settings.survey.sample, folder)
     else:
         from galmorph.sources import stamps
 
-        stamps.acquire(chosen.stamps, chosen.survey.sample, folder)
+        stamps.acquire(settings.stamps, settings.survey.sample, folder)
     return {}
 
 
 def main() -> None:
     """Run the stage."""
-    chosen = settings()
+    settings = load_params()
     with fresh_folder("acquire") as folder:
         made = folder / "raw"
         made.mkdir()
-        urls = acquire(chosen, made)
-        log.info("acquire: %d files from source %s", write_manifest(made, urls), chosen.survey.source)
+        urls = acquire(settings, made)
+        log.info("acquire: %d files from source %s", write_manifest(made, urls), settings.survey.source)
         put(made, RAW)
 
 

@@ -24,10 +24,10 @@ from galmorph.training.records import VALIDATION, load_phase, load_record
 log = logging.getLogger("galmorph.train")
 
 
-def open_store(chosen: Settings) -> Store:
+def open_store(settings: Settings) -> Store:
     """Open the experiment of the survey, in the store that MLFLOW_TRACKING_URI names or in the project's own."""
     root = store_root()
-    return Store(default_uri(root), chosen.survey.name, root / "mlartifacts", confusion_figure)
+    return Store(default_uri(root), settings.survey.name, root / "mlartifacts", confusion_figure)
 
 
 def confusion_figure(matrices: Any, classes: Sequence[str], title: str) -> Any:
@@ -68,15 +68,15 @@ class Showing:
     Nothing is lost by it. The records are the truth, and the report, or `galmorph sync`, shows them later.
     """
 
-    def __init__(self, chosen: Settings) -> None:
-        self.chosen = chosen
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
         self.store: Store | None = None
         self.trouble = False
 
     def __call__(self, write: Callable[[Store], None]) -> None:
         """Write to the store, which is opened when it is first needed."""
         try:
-            self.store = self.store or open_store(self.chosen)
+            self.store = self.store or open_store(self.settings)
             write(self.store)
             self.trouble = False
         except GalmorphError as error:
@@ -85,7 +85,7 @@ class Showing:
             self.trouble = True
 
 
-def carry_out(chosen: Settings, campaign: Campaign, destination: Path, *, shown: bool = True) -> None:
+def carry_out(settings: Settings, campaign: Campaign, destination: Path, *, shown: bool = True) -> None:
     """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place.
 
     With `shown` false the runs that end well are left to `sync`: they are not complete yet.
@@ -93,7 +93,7 @@ def carry_out(chosen: Settings, campaign: Campaign, destination: Path, *, shown:
     folder = PARTIAL.resolve() / campaign.fingerprint
     name, phase = campaign.name, campaign.phase
     with logged(LOGS / f"{name}.{phase}.log"):
-        show = Showing(chosen)
+        show = Showing(settings)
 
         def finished(path: Path) -> None:
             if shown:

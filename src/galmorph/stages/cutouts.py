@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from galmorph.files.atomic import put
-from galmorph.settings.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, settings
+from galmorph.settings.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, load_params
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
 from galmorph.stamps.survey import cut_survey
@@ -15,13 +15,13 @@ log = logging.getLogger("galmorph.cutouts")
 
 def main() -> None:
     """Run the stage."""
-    chosen = settings()
+    settings = load_params()
     with fresh_folder("cutouts") as folder:
         made = folder / "cutouts"
-        if chosen.survey.source == "stamps":
-            accepted, rejected = cut_stamps(RAW.resolve(), made, chosen.stamps, chosen.cutouts, BLOCKS.resolve())
+        if settings.survey.source == "stamps":
+            accepted, rejected = cut_stamps(RAW.resolve(), made, settings.stamps, settings.cutouts, BLOCKS.resolve())
         else:
-            accepted, rejected = cut_survey(RAW.resolve(), made, chosen.cutouts, BLOCKS.resolve())
+            accepted, rejected = cut_survey(RAW.resolve(), made, settings.cutouts, BLOCKS.resolve())
         log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
         put(made, CUTOUTS)
 

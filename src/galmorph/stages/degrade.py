@@ -13,7 +13,7 @@ from galmorph.settings.layout import (
     WIDE,
     fresh_folder,
     level_folder,
-    settings,
+    load_params,
 )
 from galmorph.settings.study import Settings
 from galmorph.settings.survey import SampleSettings, StampsSettings
@@ -32,26 +32,26 @@ EVERY_ROW = SampleSettings.model_validate(
 )
 
 
-def show_level(chosen: Settings, name: str, made: Path, work: Path) -> None:
+def show_level(settings: Settings, name: str, made: Path, work: Path) -> None:
     """Write the galaxies of the resolution sample as a level shows them."""
     made.mkdir()
     count = degrade_sample(
         WIDE.resolve(),
         RESOLUTION_SAMPLE.resolve(),
         name,
-        chosen.resolution.seen[name],
-        chosen.resolution,
-        chosen.cutouts.stamp_size,
+        settings.resolution.seen[name],
+        settings.resolution,
+        settings.cutouts.stamp_size,
         made / "images.npy",
         work,
     )
     log.info("level %s: %d stamps", name, count)
 
 
-def cut_other_survey(chosen: Settings, name: str, stamps: StampsSettings, made: Path, work: Path) -> None:
+def cut_other_survey(settings: Settings, name: str, stamps: StampsSettings, made: Path, work: Path) -> None:
     """Write the stamps of a level that is another survey, and its galaxies."""
     acquire(stamps, EVERY_ROW, work / "raw")
-    accepted, rejected = cut_stamps(work / "raw", made, stamps, chosen.cutouts, work / "blocks")
+    accepted, rejected = cut_stamps(work / "raw", made, stamps, settings.cutouts, work / "blocks")
     (made / "wide.npy").unlink()
     log.info("level %s: %d stamps of another survey; %d rejected", name, accepted, rejected)
 
@@ -59,15 +59,15 @@ def cut_other_survey(chosen: Settings, name: str, stamps: StampsSettings, made: 
 def main() -> None:
     """Run the stage for the level or ablation that the command names."""
     (name,) = sys.argv[1:]
-    chosen = settings()
+    settings = load_params()
     with fresh_folder(f"degrade-{name}") as folder:
         made, work = folder / "made", folder / "work"
         work.mkdir()
-        stamps = chosen.resolution.seen[name].stamps
+        stamps = settings.resolution.seen[name].stamps
         if stamps is None:
-            show_level(chosen, name, made, work)
+            show_level(settings, name, made, work)
         else:
-            cut_other_survey(chosen, name, stamps, made, work)
+            cut_other_survey(settings, name, stamps, made, work)
         put(made, level_folder(name))
 
 

@@ -9,20 +9,20 @@ import numpy as np
 from galmorph.files.atomic import put
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.resolution.levels import mix_levels
-from galmorph.settings.layout import RESOLUTION_SAMPLE, fresh_folder, level_path, mixture_path, settings
+from galmorph.settings.layout import RESOLUTION_SAMPLE, fresh_folder, level_path, load_params, mixture_path
 from galmorph.stages.launch import launch
 
 
 def main() -> None:
     """Run the stage for the remedy that the command names."""
     (name,) = sys.argv[1:]
-    chosen = settings()
-    remedy = chosen.resolution.remedies[name]
+    settings = load_params()
+    remedy = settings.resolution.remedies[name]
     with fresh_folder(f"mix-{name}") as folder:
         made = folder / "images.npy"
         if remedy.kind == "mixed":
             objids = read_table(RESOLUTION_SAMPLE, ["objid"])["objid"].tolist()
-            mix_levels([level_path(level) for level in remedy.levels], objids, chosen.resolution.seed, made)
+            mix_levels([level_path(level) for level in remedy.levels], objids, settings.resolution.seed, made)
         else:
             # Fine-tuning sees its target alone.
             np.save(made, open_stamps(level_path(remedy.levels[-1])))

@@ -7,7 +7,7 @@ import sys
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import put
 from galmorph.files.datafiles import read_table
-from galmorph.settings.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, settings
+from galmorph.settings.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, load_params
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
 from galmorph.training.plan import transfer_condition, transfer_protocol
@@ -16,13 +16,13 @@ from galmorph.training.plan import transfer_condition, transfer_protocol
 def main() -> None:
     """Run the stage for the level that the command names."""
     (name,) = sys.argv[1:]
-    chosen = settings()
-    resolution = chosen.resolution
+    settings = load_params()
+    resolution = settings.resolution
     if resolution.levels[name].stamps is None:
         split = read_table(RESOLUTION_SPLIT)
     else:
         galaxies = read_table(level_galaxies(name))
-        protocol = transfer_protocol(resolution, chosen.protocol)
+        protocol = transfer_protocol(resolution, settings.protocol)
         try:
             split = split_condition(galaxies, "resolution", transfer_condition(resolution), protocol)
         except GalmorphError as error:

@@ -62,8 +62,8 @@ def _of_one_making(condition: ConditionRecords) -> ConditionRecords:
     return condition
 
 
-def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], chosen: Settings) -> None:
-    wanted = {f"tested_{level}" for level in chosen.resolution.seen}
+def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], settings: Settings) -> None:
+    wanted = {f"tested_{level}" for level in settings.resolution.seen}
     tested = {
         name: {key: md5 for key, md5 in records.phases["confirmed"][0].data.items() if key.startswith("tested_")}
         for name, records in transfers.items()
@@ -76,22 +76,22 @@ def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], chosen: S
             )
 
 
-def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
+def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
     """Read the records of what the resolution study trains, by level or remedy; the confirmed ones as tested.
 
     All their networks are kept, to be tested: too many, at 23 MB each, to lie in MLflow a second time.
     """
-    runs = range(1, chosen.resolution.runs + 1)
+    runs = range(1, settings.resolution.runs + 1)
     found = {}
-    for name in (*chosen.resolution.levels, *chosen.resolution.remedies):
-        remedy = chosen.resolution.remedies.get(name)
+    for name in (*settings.resolution.levels, *settings.resolution.remedies):
+        remedy = settings.resolution.remedies.get(name)
         given = remedy is not None and remedy.kind == "fine_tuned"
         # What is fine-tuned has its epochs given: no runs to select them.
         phases = ("confirmed",) if given else PHASES
-        if name in chosen.resolution.oracle:
+        if name in settings.resolution.oracle:
             phases = (*phases, ORACLE)
         folders = {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases}
-        most = tuned(remedy.epochs) if remedy is not None and given else chosen.training.epochs
+        most = tuned(remedy.epochs) if remedy is not None and given else settings.training.epochs
         trained = transfer_name(name)
         records = ConditionRecords(
             name=trained,
@@ -102,36 +102,36 @@ def declared_transfers(chosen: Settings) -> dict[str, ConditionRecords]:
                 "images": level_path(name) if remedy is None else mixture_path(name),
                 "split": level_split(name if remedy is None else remedy.levels[-1]),
             }
-            | {f"tested_{level}": level_path(level) for level in chosen.resolution.seen},
+            | {f"tested_{level}": level_path(level) for level in settings.resolution.seen},
         )
         found[name] = _of_one_making(records)
-    _refuse_tests_elsewhere(found, chosen)
+    _refuse_tests_elsewhere(found, settings)
     return found
 
 
-def kept_weights(chosen: Settings, condition: str) -> dict[int, Path]:
+def kept_weights(settings: Settings, condition: str) -> dict[int, Path]:
     """Return the weights of a condition's confirmed runs that are kept and at hand, by run.
 
     Where only records were fetched (`dvc pull models/C/selected`), or no stamps, there is no network to be shown.
     """
-    runs = range(1, min(chosen.training.keep_weights, chosen.protocol.runs) + 1)
+    runs = range(1, min(settings.training.keep_weights, settings.protocol.runs) + 1)
     paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
     return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
 
 
-def declared_records(chosen: Settings) -> list[ConditionRecords]:
+def declared_records(settings: Settings) -> list[ConditionRecords]:
     """Read the records of every declared condition, in the order of params.yaml."""
-    runs = range(1, chosen.protocol.runs + 1)
+    runs = range(1, settings.protocol.runs + 1)
     return [
         _of_one_making(
             ConditionRecords(
                 name=name,
-                epoch=read_epoch(records_folder(name, "selected"), chosen.training.epochs),
+                epoch=read_epoch(records_folder(name, "selected"), settings.training.epochs),
                 phases={phase: load_phase(records_folder(name, phase), len(runs), name, phase) for phase in PHASES},
                 files={phase: [records_folder(name, phase) / record_name(run) for run in runs] for phase in PHASES},
                 data={"images": IMAGES, "split": split_path(name)},
-                weights=kept_weights(chosen, name),
+                weights=kept_weights(settings, name),
             )
         )
-        for name in chosen.conditions
+        for name in settings.conditions
     ]

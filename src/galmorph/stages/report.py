@@ -31,7 +31,7 @@ from galmorph.settings.layout import (
     fresh_folder,
     level_galaxies,
     level_path,
-    settings,
+    load_params,
     split_path,
 )
 from galmorph.settings.study import Settings
@@ -45,9 +45,9 @@ EXAMPLES_OF_A_CLASS = 2
 log = logging.getLogger("galmorph.report")
 
 
-def frame_schematic(chosen: Settings, galaxies: pd.DataFrame) -> Schematic | None:
+def frame_schematic(settings: Settings, galaxies: pd.DataFrame) -> Schematic | None:
     """Return the frame of the most voted-for spiral, with that galaxy; None for a survey without frames."""
-    if chosen.survey.source == "stamps":
+    if settings.survey.source == "stamps":
         return None
     spirals = galaxies[galaxies["class"] == "spiral"]
     best = spirals.sort_values(["p_cs", "nvote"], ascending=False, kind="stable").index[0]
@@ -66,16 +66,16 @@ def first_table2_row() -> dict[str, object] | None:
         return dict(next(csv.DictReader(table)))
 
 
-def layer_drawings(chosen: Settings) -> list[LayerDrawing]:
+def layer_drawings(settings: Settings) -> list[LayerDrawing]:
     """Describe the built network of the first condition, layer by layer, for its figure."""
     from galmorph.training.network import describe
 
-    first = next(iter(chosen.conditions.values()))
-    layers = describe(chosen.network, chosen.cutouts.stamp_size, len(first.classes))
+    first = next(iter(settings.conditions.values()))
+    layers = describe(settings.network, settings.cutouts.stamp_size, len(first.classes))
     return [LayerDrawing(*layer) for layer in layers]
 
 
-def level_examples(chosen: Settings) -> Examples:
+def level_examples(settings: Settings) -> Examples:
     """Return two galaxies of each class, evenly spaced through the resolution sample, as every level shows them."""
     classes = read_table(RESOLUTION_SAMPLE, ["class"])["class"]
     rows = [
@@ -83,7 +83,7 @@ def level_examples(chosen: Settings) -> Examples:
         for name in EVALUATION_CLASSES
         for row in evenly_spaced(np.flatnonzero(classes == name), EXAMPLES_OF_A_CLASS)
     ]
-    images = {level: open_stamps(level_path(level))[rows] for level in chosen.resolution.own}
+    images = {level: open_stamps(level_path(level))[rows] for level in settings.resolution.own}
     return images, classes.iloc[rows].tolist()
 
 
@@ -94,22 +94,22 @@ def evenly_spaced(rows: NDArray[np.int64], count: int) -> list[int]:
 
 def main() -> None:
     """Run the stage."""
-    chosen = settings()
-    declared = declared_records(chosen)
-    store = open_store(chosen)
-    transfers = declared_transfers(chosen)
+    settings = load_params()
+    declared = declared_records(settings)
+    store = open_store(settings)
+    transfers = declared_transfers(settings)
     log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
     results = load_results(store, declared)
     resolution = (
         load_resolution(
             store,
             transfers,
-            chosen.resolution,
+            settings.resolution,
             read_table(RESOLUTION_SAMPLE),
             pd.read_csv(RESOLUTION_LEFT_OUT),
             {
                 name: read_table(level_galaxies(name))
-                for name, level in chosen.resolution.levels.items()
+                for name, level in settings.resolution.levels.items()
                 if level.stamps is not None
             },
         )
@@ -121,20 +121,20 @@ def main() -> None:
         "galmorph": __version__,
         "stamps (images.npy, md5)": file_md5(IMAGES),
         "galaxies (galaxies.parquet, md5)": file_md5(GALAXIES),
-    } | {f"split of {name} (md5)": file_md5(split_path(name)) for name in chosen.conditions}
+    } | {f"split of {name} (md5)": file_md5(split_path(name)) for name in settings.conditions}
     with fresh_folder("report") as folder:
         made = folder / "reports"
         build(
             results,
             {condition.name: condition for condition in declared},
-            chosen,
+            settings,
             galaxies,
             open_stamps(IMAGES),
-            schematic=frame_schematic(chosen, galaxies),
+            schematic=frame_schematic(settings, galaxies),
             table2_row=first_table2_row(),
-            layers=layer_drawings(chosen),
+            layers=layer_drawings(settings),
             resolution=resolution,
-            resolution_examples=level_examples(chosen) if transfers else None,
+            resolution_examples=level_examples(settings) if transfers else None,
             provenance=provenance,
             folder=made,
         )

@@ -14,7 +14,7 @@ from galmorph.settings.layout import (
     RESOLUTION_SAMPLE,
     RESOLUTION_SPLIT,
     fresh_folder,
-    settings,
+    load_params,
 )
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
@@ -25,18 +25,18 @@ log = logging.getLogger("galmorph.resolution")
 
 def main() -> None:
     """Run the stage."""
-    chosen = settings()
+    settings = load_params()
     galaxies = read_table(GALAXIES)
     images = open_stamps(IMAGES)
-    if not chosen.resolution.levels:
+    if not settings.resolution.levels:
         # There is no such study: its files say so by being empty.
         sample = left_out = split = galaxies.iloc[:0]
     else:
         # In arcsec, of the native images; rounded, so that its last digits do not depend on the processor.
         galaxies["half_light_radius"] = (half_light_radii(images) * galaxies["pixel_scale"]).round(3)
-        sample, left_out = resolution_sample(galaxies, chosen.resolution)
-        protocol = transfer_protocol(chosen.resolution, chosen.protocol)
-        split = split_condition(sample, "resolution", transfer_condition(chosen.resolution), protocol)
+        sample, left_out = resolution_sample(galaxies, settings.resolution)
+        protocol = transfer_protocol(settings.resolution, settings.protocol)
+        split = split_condition(sample, "resolution", transfer_condition(settings.resolution), protocol)
     with fresh_folder("resolution") as folder:
         sample.to_parquet(folder / "sample.parquet", index=False)
         split.to_parquet(folder / "split.parquet", index=False)

@@ -6,7 +6,7 @@ import sys
 
 from galmorph.files.atomic import put
 from galmorph.files.datafiles import read_table
-from galmorph.settings.layout import GALAXIES, fresh_folder, settings, split_path
+from galmorph.settings.layout import GALAXIES, fresh_folder, load_params, split_path
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
 
@@ -14,12 +14,12 @@ from galmorph.stages.launch import launch
 def main() -> None:
     """Run the stage for the condition that the command names."""
     name = sys.argv[1]
-    chosen = settings()
+    settings = load_params()
     table = split_condition(
         read_table(GALAXIES, ["objid", "class"]),
         f"conditions.{name}",
-        chosen.conditions[name],
-        chosen.protocol,
+        settings.conditions[name],
+        settings.protocol,
     )
     with fresh_folder(f"splits-{name}") as folder:
         table.to_parquet(folder / "split.parquet", index=False)

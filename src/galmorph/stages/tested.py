@@ -6,7 +6,7 @@ import sys
 
 from galmorph.files.atomic import put
 from galmorph.resolution.testing import tested_campaign
-from galmorph.settings.layout import fresh_folder, settings, transfer_folder
+from galmorph.settings.layout import fresh_folder, load_params, transfer_folder
 from galmorph.stages.launch import launch
 from galmorph.stages.transfer import levels_to_test, transfer_campaign
 
@@ -14,11 +14,11 @@ from galmorph.stages.transfer import levels_to_test, transfer_campaign
 def main() -> None:
     """Run the stage for the level or remedy that the command names."""
     (name,) = sys.argv[1:]
-    chosen = settings()
+    settings = load_params()
     with fresh_folder(f"tested-{name}") as folder:
         made = folder / "tested"
-        campaign = transfer_campaign(chosen, name, "confirmed")
-        tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(chosen), made)
+        campaign = transfer_campaign(settings, name, "confirmed")
+        tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(settings), made)
         put(made, transfer_folder(name, "tested"))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.settings.layout import IMAGES, records_folder, settings, split_path
+from galmorph.settings.layout import IMAGES, load_params, records_folder, split_path
 from galmorph.stages.campaign import carry_out, read_epoch
 from galmorph.stages.launch import launch
 from galmorph.training.plan import Campaign
@@ -13,21 +13,21 @@ from galmorph.training.plan import Campaign
 def main() -> None:
     """Run the stage for the phase and the condition that the command names."""
     phase, name = sys.argv[1:]
-    chosen = settings()
-    most = chosen.training.epochs
+    settings = load_params()
+    most = settings.training.epochs
     campaign = Campaign(
         name=name,
-        condition=chosen.conditions[name],
+        condition=settings.conditions[name],
         phase=phase,
         epochs=most if phase == "selected" else read_epoch(records_folder(name, "selected"), most),
         # Whole paths: a worker of a cluster has another working directory, on the same file system.
         images=IMAGES.resolve(),
         split=split_path(name).resolve(),
-        network=chosen.network,
-        training=chosen.training,
-        protocol=chosen.protocol,
+        network=settings.network,
+        training=settings.training,
+        protocol=settings.protocol,
     )
-    carry_out(chosen, campaign, records_folder(name, phase))
+    carry_out(settings, campaign, records_folder(name, phase))
 
 
 if __name__ == "__main__":

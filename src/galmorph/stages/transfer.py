@@ -13,8 +13,8 @@ from galmorph.settings.layout import (
     fresh_folder,
     level_path,
     level_split,
+    load_params,
     mixture_path,
-    settings,
     transfer_folder,
 )
 from galmorph.settings.resolution import tuned
@@ -25,9 +25,9 @@ from galmorph.training.plan import ORACLE, Campaign, Origin, transfer_condition,
 from galmorph.training.records import load_run
 
 
-def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
+def transfer_campaign(settings: Settings, name: str, phase: str) -> Campaign:
     """Return a phase of what is trained at the level, or as the remedy, of a name."""
-    resolution = chosen.resolution
+    resolution = settings.resolution
     remedy = resolution.remedies.get(name)
     # Whose galaxies train: another survey, as a level or as the target of fine-tuning, has a split of its own.
     galaxies = name if remedy is None else remedy.levels[-1]
@@ -40,7 +40,7 @@ def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
         training["learning_rate"] = tuned(remedy.learning_rate)
         epochs = tuned(remedy.epochs)
     else:
-        epochs = chosen.training.epochs
+        epochs = settings.training.epochs
         if phase == "confirmed":
             epochs = read_epoch(transfer_folder(name, "selected"), epochs)
     return Campaign(
@@ -50,31 +50,31 @@ def transfer_campaign(chosen: Settings, name: str, phase: str) -> Campaign:
         epochs=epochs,
         images=(level_path(name) if remedy is None else mixture_path(name)).resolve(),
         split=level_split(galaxies).resolve(),
-        network=chosen.network,
-        training=chosen.training.model_copy(update=training),
-        protocol=transfer_protocol(resolution, chosen.protocol),
+        network=settings.network,
+        training=settings.training.model_copy(update=training),
+        protocol=transfer_protocol(resolution, settings.protocol),
         level=remedy or resolution.levels[name],
         start=start,
-        watched=levels_to_test(chosen) if phase == ORACLE else {},
+        watched=levels_to_test(settings) if phase == ORACLE else {},
     )
 
 
-def levels_to_test(chosen: Settings) -> dict[str, tuple[Path, Path]]:
+def levels_to_test(settings: Settings) -> dict[str, tuple[Path, Path]]:
     """Return the images and the split of every level and ablation; whole paths, for the workers."""
     return {
         level: (
             level_path(level).resolve(),
-            (level_split(level) if level in chosen.resolution.levels else RESOLUTION_SPLIT).resolve(),
+            (level_split(level) if level in settings.resolution.levels else RESOLUTION_SPLIT).resolve(),
         )
-        for level in chosen.resolution.seen
+        for level in settings.resolution.seen
     }
 
 
-def train(chosen: Settings, name: str) -> None:
+def train(settings: Settings, name: str) -> None:
     """Select the epoch, then train fresh runs up to it and keep their weights; fine-tuning has its epochs given."""
-    remedy = chosen.resolution.remedies.get(name)
+    remedy = settings.resolution.remedies.get(name)
     if remedy is None or remedy.kind == "mixed":
-        carry_out(chosen, transfer_campaign(chosen, name, "selected"), transfer_folder(name, "selected"))
+        carry_out(settings, transfer_campaign(settings, name, "selected"), transfer_folder(name, "selected"))
     else:
         with fresh_folder(f"epoch-{name}") as folder:
             made = folder / "selected"
@@ -82,19 +82,19 @@ def train(chosen: Settings, name: str) -> None:
             note_epoch(made, tuned(remedy.epochs))
             put(made, transfer_folder(name, "selected"))
     # Their answers at the other levels are part of what MLflow shows of them.
-    confirmed = transfer_campaign(chosen, name, "confirmed")
-    carry_out(chosen, confirmed, transfer_folder(name, "confirmed"), shown=False)
+    confirmed = transfer_campaign(settings, name, "confirmed")
+    carry_out(settings, confirmed, transfer_folder(name, "confirmed"), shown=False)
 
 
-def oracle(chosen: Settings, name: str) -> None:
+def oracle(settings: Settings, name: str) -> None:
     """Train the runs of the selected phase once more, and test them at every level after every epoch."""
-    carry_out(chosen, transfer_campaign(chosen, name, ORACLE), transfer_folder(name, ORACLE))
+    carry_out(settings, transfer_campaign(settings, name, ORACLE), transfer_folder(name, ORACLE))
 
 
 def main() -> None:
     """Run the stage that the command names."""
     verb, name = sys.argv[1:]
-    {"train": train, "oracle": oracle}[verb](settings(), name)
+    {"train": train, "oracle": oracle}[verb](load_params(), name)
 
 
 if __name__ == "__main__":
