@@ -18,7 +18,7 @@ from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_sha256
 from galmorph.settings.study import Settings
-from galmorph.stages.campaign import note_epoch, read_epoch
+from galmorph.stages.campaign import read_epoch, save_epoch
 from galmorph.stages.records import declared_records, declared_transfers
 from galmorph.tracking.pyfunc import StampClassifier
 from galmorph.training import records
@@ -47,7 +47,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
                 save_record(folder / record_name(record.run), record)
             if phase == "selected":
                 epochs = selected_epoch([record.deciding_accuracy for record in made])
-                note_epoch(folder, epochs)
+                save_epoch(folder, epochs)
     return chosen.model_copy(update={"conditions": conditions, "comparisons": {}})
 
 
@@ -100,7 +100,7 @@ def test_a_record_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 @pytest.mark.parametrize("text", ["0", "-1", "2.9", "true", '"3"', "1e999", "[3]", "null", "999", "9" * 5000])
 def test_an_epoch_that_is_none(tmp_path: Path, text: str) -> None:
     (tmp_path / "epoch.json").write_text(f'{{"epoch": {text}}}\n')
-    with pytest.raises(GalmorphError, match=r"epoch\.json: no selected epoch"):
+    with pytest.raises(GalmorphError, match=r"epoch\.json: cannot read the selected epoch"):
         read_epoch(tmp_path, 300)
 
 
@@ -122,7 +122,9 @@ def test_fewer_or_more_runs_than_were_made(recorded: Settings, runs: int) -> Non
         folder = Path("models/two_class") / phase
         save_record(folder / record_name(4), dataclasses.replace(load_record(folder / record_name(3)), run=4))
     chosen = recorded.model_copy(update={"protocol": recorded.protocol.model_copy(update={"runs": runs})})
-    with pytest.raises(GalmorphError, match=rf"two_class, selected: of 3 runs, where params\.yaml asks for {runs}"):
+    with pytest.raises(
+        GalmorphError, match=rf"two_class, selected: trained with 3 runs, but params\.yaml asks for {runs}"
+    ):
         declared_records(chosen)
 
 
@@ -136,9 +138,7 @@ def test_phases_of_other_settings_or_data(recorded: Settings, changed: dict[str,
         record = load_record(path)
         new = {name: getattr(record, name) | values for name, values in changed.items()}
         save_record(path, dataclasses.replace(record, **new))
-    with pytest.raises(
-        GalmorphError, match="two_class: its confirmed runs are of other settings or data than its selected runs"
-    ):
+    with pytest.raises(GalmorphError, match="two_class: the confirmed and selected runs differ in settings or data"):
         declared_records(recorded)
 
 
@@ -156,7 +156,7 @@ def transferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
                 save_record(models / phase / record_name(record.run), record)
             if phase == "selected":
                 epochs = selected_epoch([record.deciding_accuracy for record in made])
-                note_epoch(models / phase, epochs)
+                save_epoch(models / phase, epochs)
         for folder, md5 in (("tested", "a"), ("tested_before", "b")):
             (models / folder).mkdir()
             for record in made:

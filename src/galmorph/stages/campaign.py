@@ -38,34 +38,40 @@ def confusion_figure(matrices: Any, classes: Sequence[str], title: str) -> Any:
 
 
 def read_epoch(folder: Path, most: int) -> int:
-    """Return the selected epoch that lies in the folder of a selected phase, one of `most`."""
+    """Read the selected epoch from the folder of a selected phase.
+
+    Raises
+    ------
+    GalmorphError
+        If epoch.json is missing or damaged, or names no epoch from 1 to `most`.
+    """
     path = folder / EPOCH
     try:
         epoch = json.loads(regular(path).read_text(encoding="utf-8"))["epoch"]
         if type(epoch) is not int or not 1 <= epoch <= most:
-            raise ValueError(f"{reprlib.repr(epoch)} is no epoch of {most}")
+            raise ValueError(f"{reprlib.repr(epoch)} is not an epoch from 1 to {most}")
         return epoch
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise GalmorphError(f"{path}: no selected epoch ({error}); restore it with dvc checkout") from None
+        raise GalmorphError(f"{path}: cannot read the selected epoch ({error}); restore it with dvc checkout") from None
 
 
 def write_epoch(folder: Path, runs: int, name: str) -> int:
-    """Select the epoch from the records of a condition in `folder`, and write it there."""
+    """Select the epoch from the records in `folder`, write it to epoch.json there, and return it."""
     records = load_phase(folder, runs, name, "selected")
     epoch = selected_epoch([record.deciding_accuracy for record in records])
-    note_epoch(folder, epoch)
+    save_epoch(folder, epoch)
     return epoch
 
 
-def note_epoch(folder: Path, epoch: int) -> None:
-    """Write an epoch where `read_epoch` finds it."""
+def save_epoch(folder: Path, epoch: int) -> None:
+    """Write epoch.json, which `read_epoch` reads."""
     (folder / EPOCH).write_text(json.dumps({"epoch": epoch}) + "\n", encoding="utf-8")
 
 
-class Showing:
-    """The store, while runs are trained: where it cannot be written that is said once, and training goes on.
+class LiveStore:
+    """The MLflow store during training: trouble with it is reported once, and training goes on.
 
-    Nothing is lost by it. The records are the truth, and the report, or `galmorph sync`, shows them later.
+    Nothing is lost: the records are the truth, and the report, or `galmorph sync`, adds their runs later.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -73,38 +79,40 @@ class Showing:
         self.store: Store | None = None
         self.trouble = False
 
-    def __call__(self, write: Callable[[Store], None]) -> None:
-        """Write to the store, which is opened when it is first needed."""
+    def write(self, action: Callable[[Store], None]) -> None:
+        """Do something with the store, which is opened on first use."""
         try:
             self.store = self.store or open_store(self.settings)
-            write(self.store)
+            action(self.store)
             self.trouble = False
         except GalmorphError as error:
             if not self.trouble:
-                log.warning("%s; training goes on, and galmorph sync shows these runs later", error)
+                log.warning("%s; training goes on, and galmorph sync adds these runs later", error)
             self.trouble = True
 
 
-def carry_out(settings: Settings, campaign: Campaign, destination: Path, *, shown: bool = True) -> None:
-    """Run a campaign to its end, show its runs, select the epoch in the selected phase, and move all to its place.
+def run_and_store(settings: Settings, campaign: Campaign, destination: Path, *, log_runs: bool = True) -> None:
+    """Run a campaign, log its runs to MLflow, select the epoch in the selected phase, and move the records into place.
 
-    With `shown` false the runs that end well are left to `sync`: they are not complete yet.
+    With `log_runs` false only failed runs are logged; `sync` logs the others later, when their records are complete.
     """
     folder = PARTIAL.resolve() / campaign.fingerprint
     name, phase = campaign.name, campaign.phase
     with logged(LOGS / f"{name}.{phase}.log"):
-        show = Showing(settings)
+        live = LiveStore(settings)
 
         def finished(path: Path) -> None:
-            if shown:
+            if log_runs:
                 record = load_record(path)
-                show(lambda store: store.add(record, path))
+                live.write(lambda store: store.add(record, path))
 
         run_campaign(
             campaign,
             folder,
             finished,
-            lambda run, reason: show(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)),
+            lambda run, reason: live.write(
+                lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)
+            ),
         )
     if phase == "selected":
         epoch = write_epoch(folder, campaign.protocol.runs, name)

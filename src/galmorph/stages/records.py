@@ -28,28 +28,28 @@ from galmorph.training.records import load_phase, record_name, weights_name
 RESTORE = "restore models with dvc checkout, or run dvc repro"
 
 
-def _of_one_making(condition: ConditionRecords) -> ConditionRecords:
-    """Return the records of a condition, of as many runs as were made, all of the same settings, data and epoch.
+def _consistent(condition: ConditionRecords) -> ConditionRecords:
+    """Return the records of a condition after checking that they belong together.
 
     Raises
     ------
     GalmorphError
-        If they are fewer or more, if one phase was made with other settings or data than another, or if epoch.json
-        says another epoch than the records select and were confirmed at.
+        If their number is not the declared one, if the phases differ in settings or data, or if the epoch in epoch.json
+        is not the one that the records select and were confirmed at.
     """
     firsts = {phase: runs[0] for phase, runs in condition.phases.items()}
-    one, *_ = firsts.values()
+    reference, *_ = firsts.values()
     for phase, record in firsts.items():
         runs, made = len(condition.phases[phase]), record.parameters.get("protocol.runs")
         if made != runs:
             raise GalmorphError(
-                f"{condition.name}, {phase}: of {made} runs, where params.yaml asks for {runs}; run dvc repro, or put "
-                "the number back"
+                f"{condition.name}, {phase}: trained with {made} runs, but params.yaml asks for {runs}; run dvc repro, "
+                "or restore the number in params.yaml"
             )
-        asked = one.parameters | {"epochs_trained": record.epochs}
-        if record.parameters != asked or any(record.data.get(name, md5) != md5 for name, md5 in one.data.items()):
+        asked = reference.parameters | {"epochs_trained": record.epochs}
+        if record.parameters != asked or any(record.data.get(name, md5) != md5 for name, md5 in reference.data.items()):
             raise GalmorphError(
-                f"{condition.name}: its {phase} runs are of other settings or data than its {one.phase} runs; {RESTORE}"
+                f"{condition.name}: the {phase} and {reference.phase} runs differ in settings or data; {RESTORE}"
             )
     selected = condition.phases.get("selected")
     best = selected_epoch([run.deciding_accuracy for run in selected]) if selected else condition.epoch
@@ -62,7 +62,8 @@ def _of_one_making(condition: ConditionRecords) -> ConditionRecords:
     return condition
 
 
-def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], settings: Settings) -> None:
+def _check_tested_levels(transfers: Mapping[str, ConditionRecords], settings: Settings) -> None:
+    """Raise GalmorphError unless all networks were tested at the same stamps of every level."""
     wanted = {f"tested_{level}" for level in settings.resolution.seen}
     tested = {
         name: {key: md5 for key, md5 in records.phases["confirmed"][0].data.items() if key.startswith("tested_")}
@@ -71,22 +72,22 @@ def _refuse_tests_elsewhere(transfers: Mapping[str, ConditionRecords], settings:
     for name, at in tested.items():
         if not wanted <= at.keys() or at != next(iter(tested.values())):
             raise GalmorphError(
-                f"{transfer_folder(name, 'tested')}: not tested at the stamps of every level, or not at those of the "
-                f"others; {RESTORE}"
+                f"{transfer_folder(name, 'tested')}: not tested at the stamps of every level, or at other stamps than "
+                f"the rest; {RESTORE}"
             )
 
 
 def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
-    """Read the records of what the resolution study trains, by level or remedy; the confirmed ones as tested.
+    """Read the records of the resolution study, by level or remedy; of the confirmed phase those with all tests.
 
-    All their networks are kept, to be tested: too many, at 23 MB each, to lie in MLflow a second time.
+    All their networks are kept for testing: too many, at 23 MB each, to be copied into MLflow.
     """
     runs = range(1, settings.resolution.runs + 1)
     found = {}
     for name in (*settings.resolution.levels, *settings.resolution.remedies):
         remedy = settings.resolution.remedies.get(name)
         given = remedy is not None and remedy.kind == "fine_tuned"
-        # What is fine-tuned has its epochs given: no runs to select them.
+        # The epochs of fine-tuning are a parameter: no runs select them.
         phases = ("confirmed",) if given else PHASES
         if name in settings.resolution.oracle:
             phases = (*phases, ORACLE)
@@ -104,16 +105,13 @@ def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
             }
             | {f"tested_{level}": level_path(level) for level in settings.resolution.seen},
         )
-        found[name] = _of_one_making(records)
-    _refuse_tests_elsewhere(found, settings)
+        found[name] = _consistent(records)
+    _check_tested_levels(found, settings)
     return found
 
 
 def kept_weights(settings: Settings, condition: str) -> dict[int, Path]:
-    """Return the weights of a condition's confirmed runs that are kept and at hand, by run.
-
-    Where only records were fetched (`dvc pull models/C/selected`), or no stamps, there is no network to be shown.
-    """
+    """Return the paths of a condition's kept weights, by run, as far as they and the stamps are there."""
     runs = range(1, min(settings.training.keep_weights, settings.protocol.runs) + 1)
     paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
     return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
@@ -123,7 +121,7 @@ def declared_records(settings: Settings) -> list[ConditionRecords]:
     """Read the records of every declared condition, in the order of params.yaml."""
     runs = range(1, settings.protocol.runs + 1)
     return [
-        _of_one_making(
+        _consistent(
             ConditionRecords(
                 name=name,
                 epoch=read_epoch(records_folder(name, "selected"), settings.training.epochs),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from galmorph.settings.layout import IMAGES, load_params, records_folder, split_path
-from galmorph.stages.campaign import carry_out, read_epoch
+from galmorph.stages.campaign import read_epoch, run_and_store
 from galmorph.stages.launch import launch
 from galmorph.training.plan import Campaign
 
@@ -27,7 +27,7 @@ def main() -> None:
         training=settings.training,
         protocol=settings.protocol,
     )
-    carry_out(settings, campaign, records_folder(name, phase))
+    run_and_store(settings, campaign, records_folder(name, phase))
 
 
 if __name__ == "__main__":

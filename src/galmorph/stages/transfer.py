@@ -19,7 +19,7 @@ from galmorph.settings.layout import (
 )
 from galmorph.settings.resolution import tuned
 from galmorph.settings.study import Settings
-from galmorph.stages.campaign import carry_out, note_epoch, read_epoch
+from galmorph.stages.campaign import read_epoch, run_and_store, save_epoch
 from galmorph.stages.launch import launch
 from galmorph.training.plan import ORACLE, Campaign, Origin, transfer_condition, transfer_protocol
 from galmorph.training.records import load_run
@@ -74,21 +74,21 @@ def train(settings: Settings, name: str) -> None:
     """Select the epoch, then train fresh runs up to it and keep their weights; fine-tuning has its epochs given."""
     remedy = settings.resolution.remedies.get(name)
     if remedy is None or remedy.kind == "mixed":
-        carry_out(settings, transfer_campaign(settings, name, "selected"), transfer_folder(name, "selected"))
+        run_and_store(settings, transfer_campaign(settings, name, "selected"), transfer_folder(name, "selected"))
     else:
         with fresh_folder(f"epoch-{name}") as folder:
             made = folder / "selected"
             made.mkdir()
-            note_epoch(made, tuned(remedy.epochs))
+            save_epoch(made, tuned(remedy.epochs))
             put(made, transfer_folder(name, "selected"))
     # Their answers at the other levels are part of what MLflow shows of them.
     confirmed = transfer_campaign(settings, name, "confirmed")
-    carry_out(settings, confirmed, transfer_folder(name, "confirmed"), shown=False)
+    run_and_store(settings, confirmed, transfer_folder(name, "confirmed"), log_runs=False)
 
 
 def oracle(settings: Settings, name: str) -> None:
     """Train the runs of the selected phase once more, and test them at every level after every epoch."""
-    carry_out(settings, transfer_campaign(settings, name, ORACLE), transfer_folder(name, ORACLE))
+    run_and_store(settings, transfer_campaign(settings, name, ORACLE), transfer_folder(name, ORACLE))
 
 
 def main() -> None:
