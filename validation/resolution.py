@@ -18,7 +18,7 @@ from galmorph.resolution.degrade import Telescope, degrade
 from galmorph.resolution.kernels import FWHM
 from galmorph.sdss.frames import read_frame, read_tsfield
 from galmorph.settings.resolution import LevelSettings
-from galmorph.stamps.cutouts import clipped_median, cut
+from galmorph.stamps.pixels import clipped_median, cut
 
 PIXEL = 0.396
 SHARP = Telescope(psf_fwhm=1.3, pixel_scale=PIXEL, noise=0.0)

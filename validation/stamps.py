@@ -21,7 +21,7 @@ from galmorph.report.figures.cutout import border, stretch
 from galmorph.report.figures.galaxies import example_rows
 from galmorph.sdss.frames import read_frame
 from galmorph.sources.pictures import read_picture
-from galmorph.stamps.cutouts import cut, local_sky
+from galmorph.stamps.pixels import cut, local_sky
 
 LETTERS: Final = {"S": "spiral", "U": "uncertain", "E": "elliptical"}
 PER_CLASS: Final = 8

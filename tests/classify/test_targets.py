@@ -17,7 +17,7 @@ from galmorph.sdss.frames import read_frame
 from galmorph.settings.study import CutoutSettings
 from galmorph.sources.resampling import make_stamp
 from galmorph.stamps.cutouts import frame_cutouts
-from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.stamps.stampset import Reject, Stamp
 from tests.support.frames import add_galaxy, sky_image, sky_position, write_dr7
 from tests.support.parameters import settings_with
 from tests.support.trained_study import CUTOUTS

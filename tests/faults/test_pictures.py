@@ -25,7 +25,7 @@ from galmorph.sdss.frames import decompressed, read_frame, read_frame_wcs
 from galmorph.sources import pictures
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.sources.resampling import make_stamp
-from galmorph.stamps.stamp import Stamp
+from galmorph.stamps.stampset import Stamp
 from tests.support.frames import write_dr7
 from tests.support.parameters import settings_with
 

@@ -13,7 +13,7 @@ from matplotlib.patches import Rectangle
 from galmorph.show.dossier import Answers, Dossier
 from galmorph.show.portrait import portrait
 from galmorph.show.telling import told
-from galmorph.stamps.cutouts import cut
+from galmorph.stamps.pixels import cut
 
 VOTES = {"p_el": 0.6, "p_cw": 0.1, "p_acw": 0.1, "p_edge": 0.1, "p_dk": 0.05, "p_mg": 0.05}
 FACTS: dict[str, object] = {

@@ -14,7 +14,7 @@ from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import SdssSettings
 from galmorph.sources import archive as sdss
 from galmorph.sources.fetch import Mirror
-from galmorph.stamps.survey import cut_survey
+from galmorph.stamps.cutouts import cut_survey
 from tests.support.archive_server import Archive, serving
 from tests.support.frames import (
     RA,

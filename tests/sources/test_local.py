@@ -15,7 +15,7 @@ from galmorph.errors import GalmorphError
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import LocalSettings
 from galmorph.sources import local
-from galmorph.stamps.survey import cut_survey
+from galmorph.stamps.cutouts import cut_survey
 from tests.support.frames import (
     KINDS,
     catalogue_of,

@@ -12,7 +12,7 @@ from galmorph.files.atomic import HIDDEN
 from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.study import CutoutSettings
 from galmorph.stamps.blocks import make_blocks
-from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.stamps.stampset import Reject, Stamp
 from tests.support.frames import cut_in_this_process
 
 SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
@@ -20,7 +20,7 @@ COUNT = 10
 
 
 def work(requests: pd.DataFrame, journal: Path, level: float) -> Iterator[Stamp | Reject]:
-    """Make stamps that are told from one another; note which rows were worked on."""
+    """Make stamps whose pixels hold their row plus `level`; append the rows to a journal."""
     for row in requests["row"].tolist():
         with journal.open("a") as file:
             file.write(f"{row}\n")
@@ -35,7 +35,7 @@ def catalogue() -> pd.DataFrame:
     return table.assign(**{vote.lower(): 0.5 for vote in VOTES}, redshift=0.1)
 
 
-def test_finished_blocks_are_kept_and_others_forgotten(
+def test_finished_blocks_are_reused_and_those_of_other_settings_are_not(
     tmp_path: Path, catalogue: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cut_in_this_process(monkeypatch)
@@ -46,12 +46,18 @@ def test_finished_blocks_are_kept_and_others_forgotten(
         part = functools.partial(work, journal=journal, level=level)
         return make_blocks(requests, part, [catalogue], tmp_path / "set", SETTINGS, partial, "stamps")
 
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            "galmorph.stamps.blocks.write_stamp_set", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
-        with pytest.raises(KeyboardInterrupt):
-            make(0.0)
+    def interrupted(level: float) -> None:
+        """Make all blocks, and stop before they are joined."""
+
+        def stop(*arguments: object) -> None:
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patched:
+            patched.setattr("galmorph.stamps.blocks.write_stamp_set", stop)
+            with pytest.raises(KeyboardInterrupt):
+                make(level)
+
+    interrupted(0.0)
     assert len(list(partial.glob("*/0*"))) == 4
     # As if the process had been killed while it wrote the second block.
     torn = next(partial.glob("*/000001"))
@@ -62,12 +68,7 @@ def test_finished_blocks_are_kept_and_others_forgotten(
     assert not partial.exists()
     np.testing.assert_array_equal(np.load(tmp_path / "set" / "images.npy")[:, 0, 0], np.arange(COUNT))
 
-    with monkeypatch.context() as patched:
-        patched.setattr(
-            "galmorph.stamps.blocks.write_stamp_set", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt)
-        )
-        with pytest.raises(KeyboardInterrupt):
-            make(0.0)
+    interrupted(0.0)
     journal.write_text("")
     assert make(0.5) == (COUNT, 0)
     assert len(journal.read_text().split()) == COUNT

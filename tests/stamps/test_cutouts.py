@@ -1,93 +1,36 @@
 from __future__ import annotations
 
-import math
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from galmorph.errors import GalmorphError
+from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME
 from galmorph.sdss.frames import Frame
 from galmorph.settings.study import CutoutSettings
-from galmorph.stamps.cutouts import cut, frame_cutouts, local_sky
-from galmorph.stamps.stamp import Reject, Stamp
-from tests.support.frames import NOISE, RA, SKY, add_galaxy, frame_wcs, sky_image, sky_position
+from galmorph.stamps.cutouts import cut_survey, frame_cutouts
+from galmorph.stamps.stampset import Reject, Stamp
+from tests.support.frames import (
+    NOISE,
+    RA,
+    SKY,
+    add_galaxy,
+    cut_in_this_process,
+    frame_wcs,
+    objid,
+    sky_image,
+    sky_position,
+    table2_row,
+    write_dr7,
+    write_dr8,
+    write_table2,
+    write_tsfield,
+)
 
 SETTINGS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.05)
 LENIENT = SETTINGS.model_copy(update={"max_rejected_fraction": 0.9})
-RAMP = np.arange(300 * 400, dtype=np.float32).reshape(300, 400)
-
-
-@given(x=st.floats(32, 367.49), y=st.floats(32, 267.49))
-def test_cut_is_numpy_slicing(x: float, y: float) -> None:
-    stamp = cut(RAMP, x, y, 64)
-    assert stamp is not None
-    column, row = math.floor(x + 0.5), math.floor(y + 0.5)
-    np.testing.assert_array_equal(stamp, RAMP[row - 32 : row + 32, column - 32 : column + 32])
-    assert stamp[32, 32] == RAMP[row, column]
-
-
-def test_cut_is_a_copy() -> None:
-    image = RAMP.copy()
-    stamp = cut(image, 100, 100, 64)
-    assert stamp is not None
-    assert stamp.base is None
-    stamp[:] = -1
-    np.testing.assert_array_equal(image, RAMP)
-
-
-@given(x=st.integers(-500, 900), y=st.integers(-500, 800), size=st.sampled_from([16, 64, 128]))
-def test_cut_never_trims(x: int, y: int, size: int) -> None:
-    stamp = cut(RAMP, x, y, size)
-    inside = size // 2 <= x <= 400 - size // 2 and size // 2 <= y <= 300 - size // 2
-    assert (stamp is not None) == inside
-    assert stamp is None or stamp.shape == (size, size)
-
-
-@pytest.mark.parametrize(("x", "fits"), [(31.49, False), (31.5, True), (368.49, True), (368.5, False)])
-def test_halves_go_up(x: float, fits: bool) -> None:
-    assert (cut(RAMP, x, 100, 64) is not None) == fits
-
-
-@settings(max_examples=30, deadline=None)
-@given(sky=st.floats(0, 500), noise=st.floats(1, 20), peak=st.floats(0, 50_000), seed=st.integers(0, 1000))
-def test_local_sky_under_a_bright_galaxy(sky: float, noise: float, peak: float, seed: int) -> None:
-    image = np.random.default_rng(seed).normal(sky, noise, (240, 240))
-    add_galaxy(image, 120.3, 119.8, peak=peak, sigma=8)
-    measured = local_sky(image.astype(np.float32), 120.3, 119.8, 80, 160)
-    assert measured is not None
-    # The median of 19,200 pixels is uncertain by 0.009 of their noise; the clipped deviation is 1 to 2 % low.
-    assert measured[0] == pytest.approx(sky, abs=0.06 * noise)
-    assert measured[1] == pytest.approx(noise, rel=0.06)
-
-
-def test_local_sky_leaves_neighbours_and_the_middle_out() -> None:
-    image = sky_image(shape=(240, 240))
-    reference = local_sky(image.astype(np.float32), 120, 120, 80, 160)
-    image[80:160, 80:160] = 1e6
-    image[50:60, 50:60] = 5000.0
-    # Hidden, at the first clipping, by the spread that the bright neighbour makes.
-    image[190:195, 60:180] = 300.0
-    image[170:172, 100:110] = np.nan
-    measured = local_sky(image.astype(np.float32), 120, 120, 80, 160)
-    assert measured is not None
-    assert measured == pytest.approx(reference, abs=0.1)
-
-
-def test_local_sky_looks_between_the_squares_only() -> None:
-    image = np.full((240, 240), 9.0, np.float32)
-    image[40:200, 40:200] = 5.0
-    image[80:160, 80:160] = 1.0
-    assert local_sky(image, 120, 120, 80, 160) == (5.0, 0.0)
-
-
-def test_local_sky_needs_enough_pixels() -> None:
-    image = sky_image(shape=(240, 240)).astype(np.float32)
-    assert local_sky(image, 32, 32, 80, 160) is not None
-    image[:100, :180] = np.nan
-    assert local_sky(image, 32, 32, 80, 160) is None
-    assert local_sky(image, -500, 32, 80, 160) is None
 
 
 def made_frame(image: np.ndarray[tuple[int, int], np.dtype[np.float64]]) -> Frame:
@@ -118,7 +61,7 @@ def test_frame_cutouts_measure_what_was_put_in() -> None:
     assert second.wide is None
 
 
-def test_every_reason_for_a_reject() -> None:
+def test_a_frame_with_every_reason_for_rejection() -> None:
     image = sky_image()
     image[610, 420] = np.nan
     image[800:960, 800:1000] = np.nan
@@ -143,3 +86,81 @@ def test_every_reason_for_a_reject() -> None:
     accepted = results[5]
     assert isinstance(accepted, Stamp)
     assert accepted.wide is None
+
+
+@pytest.fixture(scope="module")
+def survey(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two intact frames, and one example of every reason for rejection."""
+    folder = tmp_path_factory.mktemp("survey")
+    image = sky_image()
+    for pixel in ((400, 600), (900, 700)):
+        add_galaxy(image, *pixel)
+    write_dr7(folder, field=83, image=image)
+    write_tsfield(folder, field=83)
+    write_dr7(folder, field=84, swapped=True)
+    damaged = write_dr7(folder, field=85, rerun=41)
+    damaged.write_bytes(damaged.read_bytes()[:-8])
+    write_dr7(folder, field=86, rerun=41, cards={"CTYPE1": "XPIXEL", "CTYPE2": "YPIXEL"})
+    away = (RA + 90, -30.0)
+    rows = [
+        table2_row(objid(1, field=84), *sky_position(300, 300), "elliptical"),
+        table2_row(objid(2, field=83), *sky_position(400, 600)),
+        table2_row(objid(3, field=85), *sky_position(500, 500)),
+        table2_row(objid(4, field=83), *away),
+        table2_row(objid(5, field=83), *sky_position(10, 10)),
+        table2_row(objid(6, field=90), *away),
+        table2_row(objid(7, field=86), *sky_position(500, 500)),
+        table2_row(objid(8, field=83), *sky_position(900, 700), "uncertain"),
+    ]
+    write_table2(folder / TABLE2_NAME, rows)
+    (folder / REDSHIFTS_NAME).write_text(f"objid,ra,dec,redshift\n{objid(2)},,,0.07\n")
+    return folder
+
+
+def test_a_survey_with_every_reason_for_rejection(
+    survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GALMORPH_WORKERS", "2")
+    assert cut_survey(survey, tmp_path / "two", LENIENT, tmp_path / "partial") == (3, 5)
+    cut_in_this_process(monkeypatch)
+    assert cut_survey(survey, tmp_path / "one", LENIENT, tmp_path / "partial") == (3, 5)
+    made = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert made[0] == made[1]
+    table = pd.read_parquet(tmp_path / "two" / "galaxies.parquet")
+    assert table["objid"].tolist() == [objid(1, field=84), objid(2), objid(8)]
+    assert table["class"].tolist() == ["elliptical", "spiral", "uncertain"]
+    assert table["frame"].tolist() == ["fpC-001729-r3-0084.fit.gz"] + ["fpC-001729-r3-0083.fit.gz"] * 2
+    assert table["x"].tolist() == pytest.approx([300, 400, 900], abs=0.01)
+    assert table["y"].tolist() == pytest.approx([300, 600, 700], abs=0.01)
+    np.testing.assert_allclose(table["psf_fwhm"], [np.nan, 1.3, 1.3], rtol=1e-6)
+    np.testing.assert_array_equal(table["redshift"], [np.nan, 0.07, np.nan])
+    images = np.load(tmp_path / "two" / "images.npy")
+    assert (images[1:, 28:36, 28:36].mean(axis=(1, 2)) > 1000).all()
+    assert abs(images[0].mean()) < 0.5
+    rejected = pd.read_csv(tmp_path / "two" / "rejected.csv", keep_default_na=False)
+    named = [(3, 85), (4, 83), (5, 83), (6, 90), (7, 86)]
+    assert rejected["objid"].tolist() == [objid(number, field=field) for number, field in named]
+    reasons = rejected["reason"].tolist()
+    assert reasons[0].startswith("frame unreadable: damaged or cut short")
+    assert reasons[1:3] == ["off the frame", "too near the edge"]
+    assert reasons[3] == "frame missing: 1 of the frames cannot be read, and may contain it"
+    assert reasons[4].startswith("frame unreadable: the header has no right ascension and declination")
+    assert str(survey) not in rejected.to_csv()
+
+
+def test_too_many_rejected_galaxies_leave_no_stamps(
+    survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cut_in_this_process(monkeypatch)
+    with pytest.raises(GalmorphError, match=r"5 of 8 galaxies rejected \(2 frame unreadable, 1 frame missing, 1 off"):
+        cut_survey(survey, tmp_path / "set", SETTINGS, tmp_path / "partial")
+    assert [path.name for path in tmp_path.iterdir()] == ["partial"]
+
+
+def test_frames_of_two_bands_are_refused(tmp_path: Path) -> None:
+    write_dr7(tmp_path)
+    write_dr8(tmp_path, np.zeros((50, 50)))
+    write_table2(tmp_path / TABLE2_NAME, [table2_row(objid(1), RA, 20.0)])
+    (tmp_path / REDSHIFTS_NAME).write_text("objid,ra,dec,redshift\n")
+    with pytest.raises(GalmorphError, match="frames of the bands g, r"):
+        cut_survey(tmp_path, tmp_path / "set", SETTINGS, tmp_path / "partial")

@@ -11,8 +11,7 @@ import pytest
 from galmorph.errors import GalmorphError
 from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.study import CutoutSettings
-from galmorph.stamps.stamp import MEASURED_COLUMNS, Reject, Stamp, write_block
-from galmorph.stamps.stampset import CATALOGUE_COLUMNS, write_stamp_set
+from galmorph.stamps.stampset import CATALOGUE_COLUMNS, MEASURED_COLUMNS, Reject, Stamp, write_block, write_stamp_set
 
 Results = list[Stamp | Reject]
 
@@ -77,7 +76,7 @@ def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
     assert rejected == ["objid,frame,reason", "101,f1,too near the edge", "102,,b: c"]
 
 
-def test_same_bytes_whatever_the_order(tmp_path: Path) -> None:
+def test_the_order_of_results_does_not_matter(tmp_path: Path) -> None:
     results: Results = [stamp(0), Reject(1, "f", "r"), stamp(2, wide=False), stamp(3), Reject(4, "g", "s")]
     write(tmp_path / "a", catalogue(5), results)
     write(tmp_path / "b", catalogue(5), results[::-1])
@@ -90,7 +89,7 @@ def test_no_wide_stamp_and_no_reject(tmp_path: Path) -> None:
     assert (tmp_path / "set" / "rejected.csv").read_text() == "objid,frame,reason\n"
 
 
-def test_too_many_rejects_stop_and_leave_what_was_there(tmp_path: Path) -> None:
+def test_too_many_rejected_galaxies_leave_the_old_set(tmp_path: Path) -> None:
     write(tmp_path / "set", catalogue(1), [stamp(0)])
     before = contents(tmp_path / "set")
     rejects = [Reject(1, "f1", "off the frame"), Reject(2, "f2", "unreadable: x"), Reject(3, "f3", "unreadable: y")]
@@ -119,6 +118,6 @@ def test_nothing_accepted_is_refused_at_any_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "results", [[stamp(0)], [stamp(0), stamp(1), Reject(1, "f", "r")], [stamp(0), stamp(1), stamp(2)]]
 )
-def test_a_galaxy_lost_or_twice_is_a_defect(tmp_path: Path, results: Results) -> None:
+def test_a_galaxy_without_a_result_or_with_two_is_a_bug(tmp_path: Path, results: Results) -> None:
     with pytest.raises(RuntimeError, match="neither cut out nor rejected, or twice"):
         write(tmp_path / "set", catalogue(2), results)

@@ -16,7 +16,7 @@ from galmorph.classify.trained import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import whole_folder
 from galmorph.report.figures.png import save_png
-from galmorph.stamps.stamp import Stamp
+from galmorph.stamps.stampset import Stamp
 
 log = logging.getLogger(__name__)
 

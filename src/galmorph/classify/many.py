@@ -18,7 +18,7 @@ from galmorph.classify.trained import read_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.parallel.progress import Progress
 from galmorph.parallel.workers import spread
-from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.stamps.stampset import Reject, Stamp
 from galmorph.training.plan import code_hash
 
 BLOCK = 256  # galaxies

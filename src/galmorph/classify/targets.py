@@ -31,7 +31,7 @@ from galmorph.settings.survey import StampsSettings
 from galmorph.sources.pictures import ENDINGS
 from galmorph.sources.stamps import read_stamps
 from galmorph.stamps.cutouts import frame_cutouts
-from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.stamps.stampset import Reject, Stamp
 
 _SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
 

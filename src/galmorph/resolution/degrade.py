@@ -16,7 +16,7 @@ from scipy import fft
 from galmorph.errors import GalmorphError
 from galmorph.resolution.kernels import kernel_width, rebinned_width, transfer_function
 from galmorph.settings.resolution import LevelSettings
-from galmorph.stamps.rebinning import centred_edges, noise_autocovariance, shares
+from galmorph.stamps.pixels import centred_edges, noise_autocovariance, shares
 
 Floats = NDArray[np.float64]
 

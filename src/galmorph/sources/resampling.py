@@ -11,9 +11,9 @@ from scipy import ndimage
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import StampsSettings
 from galmorph.sources.pictures import UnusableStampError
-from galmorph.stamps.cutouts import NON_FINITE_PIXELS, clipped_median, cut
-from galmorph.stamps.rebinning import shares
-from galmorph.stamps.stamp import Stamp
+from galmorph.stamps.cutouts import NON_FINITE_PIXELS
+from galmorph.stamps.pixels import clipped_median, cut, shares
+from galmorph.stamps.stampset import Stamp
 
 TOO_SMALL = "stamp too small"
 NOT_SQUARE = "stamp not square"

@@ -30,7 +30,7 @@ from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
 from galmorph.sources.resampling import make_stamp
 from galmorph.sources.sample import choose_sample
 from galmorph.stamps.blocks import make_blocks
-from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.stamps.stampset import Reject, Stamp
 
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"

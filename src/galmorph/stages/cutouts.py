@@ -8,7 +8,7 @@ from galmorph.files.atomic import put
 from galmorph.settings.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, load_params
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
-from galmorph.stamps.survey import cut_survey
+from galmorph.stamps.cutouts import cut_survey
 
 log = logging.getLogger("galmorph.cutouts")
 

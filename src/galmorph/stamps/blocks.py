@@ -1,4 +1,4 @@
-"""A set of stamps made block by block, by many processes, and resumable: a block that is there is not made again."""
+"""Make a set of stamps block by block, in parallel; an interrupted call resumes with the missing blocks."""
 
 from __future__ import annotations
 
@@ -18,12 +18,11 @@ from galmorph.errors import GalmorphError
 from galmorph.files.reading import source_hash
 from galmorph.parallel.workers import spread
 from galmorph.settings.study import CutoutSettings
-from galmorph.stamps.stamp import Reject, Stamp, write_block
-from galmorph.stamps.stampset import write_stamp_set
+from galmorph.stamps.stampset import Reject, Stamp, write_block, write_stamp_set
 
 log = logging.getLogger(__name__)
 
-# What decides what a block holds.
+# The code that decides the contents of a block.
 STAMP_CODE = ("files", "sdss", "stamps", "sources")
 
 Work = functools.partial[Iterator[Stamp | Reject]]
@@ -43,18 +42,17 @@ def make_blocks(
     Parameters
     ----------
     requests
-        What is to be cut out, a table for each block of work, one row per galaxy; the column row says which row of the
-        catalogue each is.
+        Tables of galaxies to cut out, one for each block, with a column `row`: the row in the catalogue.
     work
-        A function, importable by name, with settings; called in a worker with the rows of a block; gives one result for
-        each, in their order.
+        Partial of a function that is importable by name. A worker calls it with the table of a block; it yields one
+        result per row, in their order.
     catalogue, destination, settings
-        As in `galmorph.stampset.write_stamp_set`.
+        As in `galmorph.stamps.stampset.write_stamp_set`.
     partial
-        Where blocks gather, in a folder named by everything that decides them; what another set left there is
-        removed.
+        Folder for finished blocks, in a subfolder named by a hash of everything that decides them. Blocks of other
+        sets are removed.
     label
-        What the progress display calls the whole.
+        Name in the progress display.
 
     Returns
     -------
@@ -62,15 +60,15 @@ def make_blocks(
     """
     _release_arrow_memory()
     partial.mkdir(parents=True, exist_ok=True)
-    asked = partial / "requests.parquet"
-    count = _write_requests(requests, asked)
-    folder = partial / _fingerprint(asked, work)
+    requested = partial / "requests.parquet"
+    count = _write_requests(requests, requested)
+    folder = partial / _fingerprint(requested, work)
     for other in partial.iterdir():
         if other.is_dir() and other != folder:
             shutil.rmtree(other)
     folder.mkdir(exist_ok=True)
     blocks = [folder / f"{number:06d}" for number in range(count)]
-    jobs = [(work, asked, number, block) for number, block in enumerate(blocks) if not block.exists()]
+    jobs = [(work, requested, number, block) for number, block in enumerate(blocks) if not block.exists()]
     if len(jobs) < count:
         log.info("%s: %d of %d blocks were finished before", label, count - len(jobs), count)
     for _ in spread(_make_block, jobs, label=label, unit="block"):
@@ -81,24 +79,24 @@ def make_blocks(
 
 
 def _release_arrow_memory() -> None:
-    # pyarrow's own allocator keeps what it had: 10 MB more in each process, and twice that in the long run.
+    # pyarrow's own allocator does not return memory: 10 MB in each process at first, twice that in the long run.
     pa.set_memory_pool(pa.system_memory_pool())
 
 
-def _make_block(work: Work, asked: Path, number: int, destination: Path) -> None:
+def _make_block(work: Work, requested: Path, number: int, destination: Path) -> None:
     _release_arrow_memory()
-    requests = pq.ParquetFile(asked).read_row_group(number).to_pandas()
+    requests = pq.ParquetFile(requested).read_row_group(number).to_pandas()
     try:
         write_block(destination, work(requests))
     except OSError as error:
         raise GalmorphError(
-            f"{destination}: cannot be written ({error.strerror or error}); make room on the disk, or the folder "
-            "writable, and repeat the command: what had finished is kept"
+            f"{destination}: cannot be written ({error.strerror or error}); free disk space, or make the folder "
+            "writable, and run the command again: finished blocks are kept"
         ) from None
 
 
 def _write_requests(requests: Iterable[pd.DataFrame], path: Path) -> int:
-    """Write the requests, a row group for each block, of which a worker reads its own; return how many there are."""
+    """Write the requests with one row group per block, so that a worker reads only its own; return their number."""
     count = 0
     with ExitStack() as stack:
         writer = None
@@ -111,7 +109,7 @@ def _write_requests(requests: Iterable[pd.DataFrame], path: Path) -> int:
     return count
 
 
-def _fingerprint(asked: Path, work: Work) -> str:
+def _fingerprint(requested: Path, work: Work) -> str:
     called = f"{work.func.__module__}.{work.func.__qualname__} {sorted(work.keywords.items())!r}"
-    decisive = (asked.read_bytes(), called.encode(), source_hash(STAMP_CODE).encode())
+    decisive = (requested.read_bytes(), called.encode(), source_hash(STAMP_CODE).encode())
     return hashlib.sha256(b"\0".join(decisive)).hexdigest()[:32]

@@ -1,20 +1,40 @@
-"""A frame and positions -> stamps."""
+"""Cut stamps out of frames: the galaxies of one frame, and those of a whole survey."""
 
 from __future__ import annotations
 
+import functools
+import logging
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 from astropy.coordinates import SkyCoord
-from astropy.stats import sigma_clip
 from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
-from galmorph.sdss.frames import Frame
+from galmorph.errors import GalmorphError
+from galmorph.files.texttable import refuse_repeats
+from galmorph.sdss.frame_index import (
+    REDSHIFTS_NAME,
+    TABLE2_NAME,
+    FrameFile,
+    assign_frames,
+    find_frames,
+    find_tsfields,
+    read_missing,
+)
+from galmorph.sdss.frames import Frame, read_frame, read_tsfield
+from galmorph.sdss.galaxyzoo import read_table2_blocks
+from galmorph.sdss.names import ObjectId
+from galmorph.sdss.redshifts import join_redshifts, read_redshifts
 from galmorph.settings.study import CutoutSettings
-from galmorph.stamps.stamp import Reject, Stamp
+from galmorph.stamps.blocks import make_blocks
+from galmorph.stamps.pixels import cut, local_sky
+from galmorph.stamps.stampset import Reject, Stamp
+
+log = logging.getLogger(__name__)
 
 # Why a galaxy is rejected; a detail may follow after a colon.
 TOO_NEAR_THE_EDGE = "too near the edge"
@@ -24,110 +44,160 @@ FRAME_UNREADABLE = "frame unreadable"
 NON_FINITE_PIXELS = "non-finite pixels"
 TOO_LITTLE_SKY = "too little sky"
 
-# At the least a tenth of the pixels between the two squares: with the usual squares 1,920 of them, whose median is
-# uncertain by 0.03 of the noise of a pixel.
-_LEAST_SKY = 0.1
+# A block takes about a third of a second, and its rows little memory.
+FRAMES_PER_BLOCK, GALAXIES_PER_BLOCK = 8, 240
 
 
-def nearest_pixel(coordinate: float) -> int:
-    """Return the pixel that a 0-based coordinate lies in: whole coordinates are pixel centres, halves go up."""
-    return math.floor(coordinate + 0.5)
-
-
-def cut(image: NDArray[np.float32], x: float, y: float, size: int) -> NDArray[np.float32] | None:
-    """Cut a square out of a frame.
+def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partial: Path) -> tuple[int, int]:
+    """Cut the galaxies of a survey out of its frames, opening each frame once.
 
     Parameters
     ----------
-    image
-        (ny, nx) float32, (y, x).
-    x, y
-        0-based position; the pixel that it lies in comes to index size // 2 on both axes.
-    size
-        Side of the square, pixels.
+    folder
+        As written by the sources simulated, sdss and local: frames of one band and tsField files, in the archive's
+        layout; the sample's rows of Table 2; redshifts. An absolute path, for the workers.
+    destination
+        Folder to write, see `galmorph.stamps.stampset.write_stamp_set`. psf_fwhm is the tsField's psf_width, NaN if
+        there is no tsField.
+    settings
+        Sizes of stamps and sky, and the fraction that may be rejected.
+    partial
+        Folder for finished blocks, with which a later call resumes.
 
     Returns
     -------
-    (size, size) float32 or None
-        A copy, so that the frame can be forgotten; None where the square hangs over an edge.
+    accepted, rejected
+
+    Raises
+    ------
+    GalmorphError
+        If a table or a tsField is invalid, there are frames of several bands, or too many galaxies are rejected.
     """
-    left, bottom = nearest_pixel(x) - size // 2, nearest_pixel(y) - size // 2
-    if left < 0 or bottom < 0 or left + size > image.shape[1] or bottom + size > image.shape[0]:
-        return None
-    return image[bottom : bottom + size, left : left + size].copy()
+    table2 = folder / TABLE2_NAME
+    # The other columns are read again when they are written, to save memory.
+    sample = pd.concat([block[["objid", "ra", "dec"]] for block in read_table2_blocks(table2)])
+    refuse_repeats(sample["objid"].to_numpy(), "OBJID", table2)
+    sample, counts = join_redshifts(sample, read_redshifts(folder / REDSHIFTS_NAME))
+    log.info("redshifts: %s", counts)
+    frames = find_frames(folder)
+    bands = sorted({frame.name.band for frame in frames})
+    if len(bands) > 1:
+        raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; a study uses one: remove the others")
+    redshift = sample.pop("redshift")
+    catalogue = (block.join(redshift) for block in read_table2_blocks(table2))
+    # The limit affects no stamp: after raising it, the blocks made before are still valid.
+    work = functools.partial(cut_frames, settings=settings.model_copy(update={"max_rejected_fraction": 0.0}))
+    return make_blocks(_requests(sample, frames, folder), work, catalogue, destination, settings, partial, "cutouts")
 
 
-def clipped_median(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the median and the standard deviation of values, after clipping at 3 standard deviations.
+def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> Iterator[pd.DataFrame]:
+    """Yield the galaxies of each block with the frame that each is cut from, or the reason if there is none."""
+    assignment = assign_frames(sample, frames)
+    tsfields = find_tsfields(folder)
+    unsearched = len(assignment.unreadable)
+    detail = f": {unsearched} of the frames cannot be read, and may contain it" if unsearched else ""
+    missing = read_missing(folder)
+    # Galaxies without a frame come first.
+    order = np.argsort(assignment.frame, kind="stable")
+    for rows in np.split(order, np.flatnonzero(np.diff(_blocks(assignment.frame[order]))) + 1):
+        block = sample.iloc[rows][["objid", "ra", "dec"]].assign(row=rows)
+        files = [frames[index] if index >= 0 else None for index in assignment.frame[rows].tolist()]
+        block["frame"] = ["" if file is None else str(file.path) for file in files]
+        block["tsfield"] = ["" if file is None else str(tsfields.get(file.place, "")) for file in files]
+        # Blocks are invalid once a file of theirs has changed.
+        versions = {file.path: _version(file.path) for file in files if file is not None}
+        block["version"] = ["" if file is None else versions[file.path] for file in files]
+        block["reason"] = [
+            (_why_missing(objid, missing) or FRAME_MISSING + detail) if file is None else ""
+            for objid, file in zip(block["objid"].tolist(), files, strict=True)
+        ]
+        yield block.astype(dict.fromkeys(("frame", "tsfield", "version", "reason"), "str"))
 
-    The clipping repeats until nothing more falls out, because a galaxy among the values pulls the first standard
-    deviations up.
-    """
-    # With an axis named astropy takes its fast path, which marks what it clips with NaN.
-    clipped = sigma_clip(values.astype(np.float64).ravel(), sigma=3.0, maxiters=None, axis=0, masked=False)
-    kept = clipped[np.isfinite(clipped)]
-    return float(np.median(kept)), float(np.std(kept))
+
+def _version(path: Path) -> str:
+    stat = path.stat()
+    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
-def local_sky(image: NDArray[np.float32], x: float, y: float, inner: int, outer: int) -> tuple[float, float] | None:
-    """Measure the sky around a position.
+def _blocks(frame: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the block of each galaxy; a block is full after some frames or galaxies, and no frame is divided.
 
     Parameters
     ----------
-    image
-        (ny, nx) float32, (y, x), DN.
-    x, y
-        0-based position.
-    inner, outer
-        Sides in pixels of two squares around it; what lies between them, on the frame and finite, is measured.
-
-    Returns
-    -------
-    (sky, noise) or None
-        Clipped median and standard deviation, DN. None where fewer than a tenth of the pixels are left. (The pixels
-        of DR7 are whole DN, and so is this median: it may be off by up to half a DN, a tenth of the noise.)
+    frame
+        (n,) int64, ascending: the frame of each galaxy.
     """
-    centre_x, centre_y = nearest_pixel(x), nearest_pixel(y)
-    left, bottom = max(centre_x - outer // 2, 0), max(centre_y - outer // 2, 0)
-    right, top = max(centre_x + outer // 2, 0), max(centre_y + outer // 2, 0)
-    area = image[bottom:top, left:right]
-    rows = np.arange(area.shape[0])[:, None] + bottom - centre_y
-    columns = np.arange(area.shape[1])[None, :] + left - centre_x
-    half = inner // 2
-    hole = (rows >= -half) & (rows < half) & (columns >= -half) & (columns < half)
-    values = area[~hole & np.isfinite(area)]
-    if values.size < _LEAST_SKY * (outer**2 - inner**2):
+    _, counts = np.unique(frame, return_counts=True)
+    blocks, frames, galaxies, block = [], 0, 0, 0
+    for count in counts.tolist():
+        if frames == FRAMES_PER_BLOCK or (frames and galaxies + count > GALAXIES_PER_BLOCK):
+            frames, galaxies, block = 0, 0, block + 1
+        frames, galaxies = frames + 1, galaxies + count
+        blocks.append(block)
+    return np.repeat(np.asarray(blocks, dtype=np.int64), counts)
+
+
+def _why_missing(objid: int, missing: dict[tuple[int, int, int], str]) -> str | None:
+    """Return why the source could not provide the frame that an object id names; None if it gave no reason."""
+    try:
+        names = ObjectId.decode(objid)
+    except GalmorphError:
         return None
-    return clipped_median(values)
+    reason = missing.get((names.run, names.camcol, names.field))
+    return None if reason is None else f"{FRAME_MISSING}: {reason}"
+
+
+def cut_frames(requests: pd.DataFrame, settings: CutoutSettings) -> Iterator[Stamp | Reject]:
+    """Yield the results of a block of requests; runs in a worker."""
+    for frame, galaxies in requests.groupby("frame", sort=False):
+        if frame == "":
+            yield from (
+                Reject(row, "", reason) for row, reason in zip(galaxies["row"], galaxies["reason"], strict=True)
+            )
+        else:
+            yield from _open_and_cut(Path(str(frame)), galaxies.set_index("row"), settings)
+
+
+def _open_and_cut(path: Path, galaxies: pd.DataFrame, settings: CutoutSettings) -> Iterator[Stamp | Reject]:
+    try:
+        frame = read_frame(path)
+    except GalmorphError as error:
+        # rejected.csv must not depend on the project's location.
+        reason = f"{FRAME_UNREADABLE}: {str(error).removeprefix(f'{path}: ')}"
+        yield from (Reject(row, path.name, reason) for row in galaxies.index.tolist())
+        return
+    tsfield = galaxies["tsfield"].iloc[0]
+    psf_fwhm = read_tsfield(Path(tsfield), frame.band).psf_width if tsfield else math.nan
+    yield from frame_cutouts(frame, galaxies, settings, psf_fwhm)
 
 
 def frame_cutouts(
     frame: Frame, galaxies: pd.DataFrame, settings: CutoutSettings, psf_fwhm: float = math.nan
 ) -> Iterator[Stamp | Reject]:
-    """Cut galaxies out of a frame, one after the other. Nothing is opened here.
+    """Cut galaxies out of a frame.
 
     Parameters
     ----------
     frame
-        As `galmorph.frames.read_frame` returns it.
+        From `galmorph.sdss.frames.read_frame`.
     galaxies
-        Columns ra, dec (degrees, ICRS); the index is the row in the sample.
+        Columns ra, dec (degrees, ICRS); the index is the row in the catalogue.
     settings
-        Sizes, and where the sky is measured.
+        Sizes of stamps and sky.
     psf_fwhm
-        Of this frame, arcsec.
+        FWHM of the frame's PSF, arcsec.
 
     Yields
     ------
     Stamp or Reject
-        One for each galaxy, in their order.
+        One per galaxy, in their order.
     """
     ny, nx = frame.image.shape
     pixel_scale = math.sqrt(proj_plane_pixel_area(frame.wcs)) * 3600.0
-    # Through SkyCoord, because one frame in ten has declination as its first axis.
+    # SkyCoord, because declination is the first axis of one frame in ten.
     xs, ys = frame.wcs.world_to_pixel(SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg"))
     for row, x, y in zip(galaxies.index.tolist(), xs.tolist(), ys.tolist(), strict=True):
-        # Asked so that NaN, which is what a position on the far side of the sky becomes, is off the frame too.
+        # Written so that NaN, the pixel position of the far side of the sky, is off the frame too.
         if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
             yield Reject(row, frame.name, OFF_THE_FRAME)
             continue

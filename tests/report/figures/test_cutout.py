@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures.cutout import Schematic, block_mean, border, cutout_schematic, stamp_corner, stretch
 from galmorph.report.figures.galaxies import contact_sheet, example_rows
-from galmorph.stamps.cutouts import cut, nearest_pixel
+from galmorph.stamps.pixels import cut, nearest_pixel
 
 
 def test_the_box_lies_around_the_galaxy_and_is_joined_to_the_stamp(schematic: Schematic) -> None:

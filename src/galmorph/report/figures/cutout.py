@@ -12,7 +12,7 @@ from scipy import stats
 
 from galmorph.report.figures import style
 from galmorph.report.language import say
-from galmorph.stamps.cutouts import nearest_pixel
+from galmorph.stamps.pixels import nearest_pixel
 
 # A frame is drawn at about this many pixels a side; more would not be seen in print.
 _DRAWN = 700
