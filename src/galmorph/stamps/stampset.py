@@ -283,5 +283,5 @@ def _refuse_too_many(rejects: pd.DataFrame, requested: int, limit: float) -> Non
     )
     raise GalmorphError(
         f"{len(rejects)} of {requested} galaxies rejected ({counts}), more than cutouts.max_rejected_fraction "
-        f"{limit:g} allows. The first: {first}. Fix their cause, or raise cutouts.max_rejected_fraction"
+        f"{limit:g} allows. First: {first}. Fix their cause, or raise cutouts.max_rejected_fraction"
     )
