@@ -122,9 +122,7 @@ def test_fewer_or_more_runs_than_were_made(recorded: Settings, runs: int) -> Non
         folder = Path("models/two_class") / phase
         save_record(folder / record_name(4), dataclasses.replace(load_record(folder / record_name(3)), run=4))
     chosen = recorded.model_copy(update={"protocol": recorded.protocol.model_copy(update={"runs": runs})})
-    with pytest.raises(
-        GalmorphError, match=rf"two_class, selected: trained with 3 runs, but params\.yaml asks for {runs}"
-    ):
+    with pytest.raises(GalmorphError, match=f"selected: trained with 3 runs, but params.yaml asks for {runs}"):
         declared_records(chosen)
 
 

@@ -58,5 +58,5 @@ def test_without_stamps_and_ablations(book: Book, make_resolution: MakeResolutio
 def test_incomplete_results_are_refused(book: Book, make_resolution: MakeResolution) -> None:
     results = make_resolution()
     broken = dataclasses.replace(results, epochs={})
-    with pytest.raises(GalmorphError, match="cannot read the selected epoch"):
+    with pytest.raises(GalmorphError, match="no selected epoch"):
         section(book, broken, None)

@@ -13,9 +13,9 @@ import pytest
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from galmorph.report.resolution import figures, sizes, tables
+from galmorph.report.resolution import figures, tables
 from galmorph.report.resolution import figures as curves
-from galmorph.report.resolution.results import Level, ResolutionResults, levels_tested
+from galmorph.report.resolution.results import COLUMNS, Level, ResolutionResults, levels_tested
 from galmorph.report.resolution.scores import fwhm, stacked
 
 MakeResolution = Callable[..., ResolutionResults]
@@ -78,7 +78,7 @@ def test_a_missing_score_is_a_dash(results: ResolutionResults) -> None:
 
 def test_loss_against_the_size_of_the_galaxies(results: ResolutionResults) -> None:
     rows = [("native", "coarse", part, 0.5 * part, 9.0, 0.1 * part, 0.01) for part in (2, 1)]
-    sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=sizes.COLUMNS))
+    sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=COLUMNS))
     axes = curves.loss_against_size(sized).axes[0]
     drawn = lines(axes)
     assert list(drawn) == ["coarse (2.55″)"]

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from galmorph.report.resolution.results import Level
-from galmorph.report.resolution.sizes import loss_by_size
+from galmorph.report.resolution.results import Level, loss_by_size
 from galmorph.tracking.content import ConditionRecords
 from galmorph.training.records import Evaluation
 from tests.support.records import made_record
