@@ -208,7 +208,7 @@ def test_a_params_file_that_is_a_folder(tmp_path: Path) -> None:
 @pytest.mark.fault
 @pytest.mark.parametrize("suffix", [".gz", ".bz2"])
 def test_a_frame_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str) -> None:
-    monkeypatch.setattr(frames, "MOST", 10**6)
+    monkeypatch.setattr(frames, "MAX_BYTES", 10**6)
     path = tmp_path / f"frame-r-001729-3-0083.fits{suffix}"
     pack = gzip.compress if suffix == ".gz" else bz2.compress
     path.write_bytes(pack(bytes(10**6)))
@@ -262,7 +262,7 @@ def test_stamps_that_swell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     for path in tmp_path.iterdir():
         assert read_picture(path, "green").shape == flat.shape
     for module in (frames, pictures, reading):
-        monkeypatch.setattr(module, "MOST", 80_000)
+        monkeypatch.setattr(module, "MAX_BYTES", 80_000)
     for path in tmp_path.iterdir():
         with pytest.raises(UnusableStampError, match="more than 80,000"):
             read_picture(path, "green")

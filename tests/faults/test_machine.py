@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 
 from galmorph.errors import GalmorphError, lack
-from galmorph.files.atomic import put, whole_file, whole_folder
+from galmorph.files.atomic import atomic_file, atomic_folder, move_into_place
 from galmorph.tracking.store import Store
 from galmorph.training.records import save_record
 from tests.support.parameters import ROOT
@@ -112,7 +112,7 @@ def test_a_full_disk(small_disk: Path) -> None:
     try:
         with (
             pytest.raises(GalmorphError, match=r"a\.npy: cannot be written .*make room"),
-            whole_file(small_disk / "a.npy") as partial,
+            atomic_file(small_disk / "a.npy") as partial,
         ):
             np.save(partial, np.zeros(1_000_000))
         assert not list(small_disk.iterdir())
@@ -133,14 +133,14 @@ def test_what_is_made_goes_to_another_disk(small_disk: Path, tmp_path: Path) -> 
                     (made / "a.txt").write_text(text)
                 else:
                     made.write_text(text)
-                put(made, small_disk / "data" / kind)
+                move_into_place(made, small_disk / "data" / kind)
                 assert not made.exists()
             assert (small_disk / "data/folder/a.txt").read_text() == (small_disk / "data/file").read_text() == text
         # With no room for the new, the old stays.
         (tmp_path / "made/folder").mkdir()
         (tmp_path / "made/folder/a.bin").write_bytes(bytes(2_000_000))
         with pytest.raises(OSError, match="No space left") as error:
-            put(tmp_path / "made/folder", small_disk / "data/folder")
+            move_into_place(tmp_path / "made/folder", small_disk / "data/folder")
         assert "make room on the disk" in str(lack(error.value))
         assert (small_disk / "data/folder/a.txt").read_text() == "second"
         assert sorted(path.name for path in (small_disk / "data").iterdir()) == ["file", "folder"]
@@ -153,7 +153,7 @@ def test_what_is_made_goes_behind_a_link(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
     for text in ("first", "second"):
-        with whole_folder(tmp_path / "data") as folder:
+        with atomic_folder(tmp_path / "data") as folder:
             (folder / "a.txt").write_text(text)
         assert (tmp_path / "elsewhere/a.txt").read_text() == text
         assert (tmp_path / "data").is_symlink()
@@ -166,7 +166,7 @@ def test_what_is_made_replaces_a_link_to_a_file(tmp_path: Path) -> None:
     (tmp_path / "cached").write_text("old")
     (tmp_path / "split").symlink_to(tmp_path / "cached")
     (tmp_path / "made").write_text("new")
-    put(tmp_path / "made", tmp_path / "split")
+    move_into_place(tmp_path / "made", tmp_path / "split")
     assert (tmp_path / "split").read_text() == "new"
     assert (tmp_path / "cached").read_text() == "old"
 
@@ -176,8 +176,8 @@ def test_what_is_made_replaces_a_link_to_a_file(tmp_path: Path) -> None:
 def test_a_link_to_itself_or_a_file_where_a_folder_is_to_be(tmp_path: Path, place: str) -> None:
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "file").touch()
-    body = "from pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
-    done = launched(f"{body}with whole_folder(Path({place!r})):\n    pass", tmp_path)
+    body = "from pathlib import Path\nfrom galmorph.files.atomic import atomic_folder\n"
+    done = launched(f"{body}with atomic_folder(Path({place!r})):\n    pass", tmp_path)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
     assert place.partition("/")[0] in done.stderr
     assert ".partial" not in done.stderr
@@ -186,8 +186,8 @@ def test_a_link_to_itself_or_a_file_where_a_folder_is_to_be(tmp_path: Path, plac
 
 @pytest.mark.fault
 def test_a_name_too_long_for_the_disk(tmp_path: Path) -> None:
-    body = "from pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
-    done = launched(f"{body}with whole_folder(Path('a' * 300)):\n    pass", tmp_path)
+    body = "from pathlib import Path\nfrom galmorph.files.atomic import atomic_folder\n"
+    done = launched(f"{body}with atomic_folder(Path('a' * 300)):\n    pass", tmp_path)
     assert done.returncode == 1
     assert "File name too long; choose a shorter name" in done.stderr
     assert "Traceback" not in done.stderr
@@ -288,11 +288,11 @@ def test_a_read_only_disk(small_disk: Path) -> None:
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
 def test_a_signal_ends_a_stage_in_a_line_and_cleans_up(tmp_path: Path, number: signal.Signals, status: int) -> None:
     code = (
-        "import signal, time\nfrom pathlib import Path\nfrom galmorph.atomic import whole_folder\n"
+        "import signal, time\nfrom pathlib import Path\nfrom galmorph.files.atomic import atomic_folder\n"
         "from galmorph.stages.launch import launch\n"
         # What a shell starts in the background is deaf to Ctrl-C, and so is what that starts.
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "def stage():\n    with whole_folder(Path('made')) as folder:\n        (folder / 'half').write_text('half')\n"
+        "def stage():\n    with atomic_folder(Path('made')) as folder:\n        (folder / 'half').write_text('half')\n"
         "        Path('ready').touch()\n        time.sleep(60)\nlaunch(stage)\n"
     )
     process = subprocess.Popen(

@@ -61,7 +61,7 @@ def test_a_picture_that_swells(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         read_picture(path, "green")
     path.write_bytes(png(8, 8, 8, 0, (b"\0" + bytes(8)) * 8))
     assert read_picture(path, "green").shape == (8, 8)
-    monkeypatch.setattr(pictures, "MOST", 255)
+    monkeypatch.setattr(pictures, "MAX_BYTES", 255)
     with pytest.raises(UnusableStampError, match="8 x 8 pixels"):
         read_picture(path, "green")
 

@@ -1,96 +1,86 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import HIDDEN, put, whole_file, whole_folder
+from galmorph.files.atomic import atomic_file, atomic_folder, move_into_place
 
 
-def test_replaces_what_was_there(tmp_path: Path) -> None:
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_folder_appears_complete_and_replaces_the_old_one(tmp_path: Path) -> None:
     target = tmp_path / "deep" / "set"
     for text in ("first", "second"):
-        with whole_folder(target) as folder:
+        with atomic_folder(target) as folder:
             (folder / text).write_text(text)
             assert not (target / text).exists()
-        assert [path.name for path in target.iterdir()] == [text]
-    assert [path.name for path in target.parent.iterdir()] == ["set"]
+        assert names(target) == [text]
+    assert names(target.parent) == ["set"]
 
 
-def test_leaves_nothing_half_written(tmp_path: Path) -> None:
-    target = tmp_path / "set"
-    target.mkdir()
-    (target / "old").touch()
-    # What a killed process left does not get mixed in.
-    left = tmp_path / f"{HIDDEN}{'0' * 32}"
-    left.mkdir()
-    (left / "stale").touch()
+def test_an_interrupted_write_leaves_the_old_content_and_nothing_else(tmp_path: Path) -> None:
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "old").touch()
+    (tmp_path / "a.txt").write_text("old")
 
-    def fail() -> None:
-        with whole_folder(target) as folder:
-            assert list(folder.iterdir()) == []
+    def write_half() -> None:
+        with atomic_folder(tmp_path / "set") as folder, atomic_file(tmp_path / "a.txt") as partial:
             (folder / "half").touch()
+            partial.write_text("half")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        fail()
-    assert [path.name for path in tmp_path.iterdir()] == ["set"]
-    assert [path.name for path in target.iterdir()] == ["old"]
+        write_half()
+    assert names(tmp_path) == ["a.txt", "set"]
+    assert names(tmp_path / "set") == ["old"]
+    assert (tmp_path / "a.txt").read_text() == "old"
 
 
-def test_what_a_living_process_writes_and_what_another_host_does_is_left_alone(tmp_path: Path) -> None:
-    foreign = tmp_path / f".partial.{'f' * 40}"
-    foreign.mkdir()
-    with whole_folder(tmp_path / "one") as one:
-        (one / "a").touch()
-        with whole_folder(tmp_path / "two") as two:
-            (two / "b").touch()
-        (one / "c").touch()
-    assert sorted(path.name for path in (tmp_path / "one").iterdir()) == ["a", "c"]
-    assert sorted(path.name for path in tmp_path.iterdir()) == [foreign.name, "one", "two"]
-
-
-def test_what_is_put_takes_the_place_of_what_was_there(tmp_path: Path) -> None:
-    old, new = tmp_path / "place", tmp_path / "work"
-    for folder, name in ((old, "old"), (new, "new")):
-        folder.mkdir()
-        (folder / name).touch()
-    put(new, old)
-    assert [path.name for path in old.iterdir()] == ["new"]
-    assert [path.name for path in tmp_path.iterdir()] == ["place"]
-
-
-def test_two_processes_may_make_the_same_file(tmp_path: Path) -> None:
-    with whole_file(tmp_path / "a.txt") as one, whole_file(tmp_path / "a.txt") as two:
+def test_two_processes_may_write_the_same_file_or_folder(tmp_path: Path) -> None:
+    with atomic_file(tmp_path / "a.txt") as one, atomic_file(tmp_path / "a.txt") as two:
         one.write_text("same")
         two.write_text("same")
-    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+    with atomic_folder(tmp_path / "set") as first:
+        (first / "one").touch()
+        with atomic_folder(tmp_path / "set") as second:
+            (second / "two").touch()
+    assert names(tmp_path) == ["a.txt", "set"]
+    assert names(tmp_path / "set") == ["one"]
+
+
+def test_a_moved_folder_replaces_the_old_one(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+    move_into_place(tmp_path / "new", tmp_path / "old")
+    assert names(tmp_path / "old") == ["new"]
+    assert names(tmp_path) == ["old"]
+
+
+def test_a_failed_move_keeps_source_and_destination(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / name).touch()
+
+    def refuse(self: Path, target: Path) -> None:
+        raise PermissionError(13, os.strerror(13))
+
+    monkeypatch.setattr(Path, "replace", refuse)
+    with pytest.raises(PermissionError) as caught:
+        move_into_place(tmp_path / "new", tmp_path / "old")
+    assert caught.value.filename == str(tmp_path / "old")
+    assert names(tmp_path) == ["new", "old"]
+    assert names(tmp_path / "old") == ["old"]
 
 
 def test_a_file_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     with (
         pytest.raises(GalmorphError, match=r"gone/a\.txt: cannot be written \(No such file or directory\)"),
-        whole_file(tmp_path / "gone" / "a.txt") as partial,
+        atomic_file(tmp_path / "gone" / "a.txt"),
     ):
-        partial.write_text("half")
-
-
-def test_a_file_that_was_stopped_leaves_nothing(tmp_path: Path) -> None:
-    def stop() -> None:
-        with whole_file(tmp_path / "a.txt") as partial:
-            partial.write_text("half")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        stop()
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_of_the_words_of_hdf5_the_systems_are_kept(tmp_path: Path) -> None:
-    words = "Can't close file (file write failed: time = now\n, errno = 28, error message = 'No space left on device')"
-    with (
-        pytest.raises(GalmorphError, match=r"a\.h5: cannot be written \(No space left on device\); make room"),
-        whole_file(tmp_path / "a.h5"),
-    ):
-        raise OSError(words)
+        pass

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.files.atomic import HIDDEN
 from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.study import CutoutSettings
 from galmorph.stamps.blocks import make_blocks
@@ -61,7 +60,7 @@ def test_finished_blocks_are_reused_and_those_of_other_settings_are_not(
     assert len(list(partial.glob("*/0*"))) == 4
     # As if the process had been killed while it wrote the second block.
     torn = next(partial.glob("*/000001"))
-    torn.rename(torn.with_name(f"{HIDDEN}{'0' * 32}"))
+    torn.rename(torn.with_name(".partial.0"))
     journal.write_text("")
     assert make(0.0) == (COUNT, 0)
     assert journal.read_text().split() == ["3", "4", "5"]

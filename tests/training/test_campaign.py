@@ -151,7 +151,8 @@ def test_a_killed_campaign_loses_the_runs_under_way_and_no_others(made, finished
         process.kill()
     assert (folder / first).read_bytes() == (finished / first).read_bytes()
     # A worker that outlives its master for a moment may still finish what it has.
-    (folder / f"partial.0.{record_name(3)}").write_bytes(b"half")
+    (folder / ".partial.0").mkdir()
+    (folder / ".partial.0" / record_name(3)).write_bytes(b"half")
     new = []
     run_campaign(made, folder, lambda path: new.append(path.name))
     assert first not in new
@@ -189,7 +190,7 @@ def test_killed_before_the_weights_or_the_record_have_their_name_the_run_is_no_f
     died = subprocess.run([sys.executable, tmp_path / "script.py", tmp_path / "campaign", folder, str(file)])
     assert died.returncode == -signal.SIGKILL
     names = {path.name for path in folder.iterdir()}
-    assert sorted(name for name in names if not name.startswith("partial.")) == left
+    assert sorted(name for name in names if not name.startswith(".partial.")) == left
     assert len(names) == len(left) + 1
     assert finished_runs(folder, made.fingerprint, 3) == set()
     run_campaign(made, folder, lambda path: None)

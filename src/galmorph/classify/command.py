@@ -14,7 +14,7 @@ from galmorph.classify.sheet import chosen_lines, contact_sheet
 from galmorph.classify.targets import Targets, frame_targets, stamp_targets
 from galmorph.classify.trained import load_ensemble
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_folder
+from galmorph.files.atomic import atomic_folder
 from galmorph.report.figures.png import save_png
 from galmorph.stamps.stampset import Stamp
 
@@ -65,7 +65,7 @@ def classify(asked: Asked, project: Path = Path(".")) -> str:
             ensemble.known_scale,
         )
     folder.parent.mkdir(parents=True, exist_ok=True)
-    with whole_folder(folder) as made:
+    with atomic_folder(folder) as made:
         write(galaxies, rejected, targets, ensemble, made)
     return said(galaxies, rejected, ensemble, folder)
 

@@ -24,7 +24,7 @@ from ruamel.yaml.error import YAMLError
 from galmorph.classify.ensemble import Ensemble, Member
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import read_table
-from galmorph.files.reading import regular
+from galmorph.files.reading import regular_file
 from galmorph.resolution.testing import recorded_name
 from galmorph.settings.layout import GALAXIES, MODELS, PARAMS, level_path, records_folder
 from galmorph.settings.reading import load_settings
@@ -295,7 +295,7 @@ def _params(stages: dict[str, Any], name: str) -> dict[str, Any]:
 def _stages(path: Path) -> dict[str, Any]:
     """Return the stages of dvc.lock; none where there is no such file."""
     try:
-        read = YAML(typ="safe", pure=True).load(regular(path).read_text(encoding="utf-8"))
+        read = YAML(typ="safe", pure=True).load(regular_file(path).read_text(encoding="utf-8"))
         stages = dict(read["stages"])
         for stage in stages.values():
             _params({"": stage}, "")

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import regular
+from galmorph.files.reading import regular_file
 
 REMEDY = "dvc checkout restores it, dvc repro makes it anew"
 
@@ -39,7 +39,7 @@ def open_stamps(path: Path) -> NDArray[np.float32]:
         If it is missing, cut short, or holds anything else.
     """
     with _told(path, "array"):
-        images = np.load(regular(path), mmap_mode="r", allow_pickle=False)
+        images = np.load(regular_file(path), mmap_mode="r", allow_pickle=False)
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
         raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
     if images.shape[1] != images.shape[2]:
@@ -56,7 +56,7 @@ def table_columns(path: Path) -> list[str]:
         If it is missing or damaged.
     """
     with _told(path, "table"):
-        return list(pq.read_schema(regular(path)).names)
+        return list(pq.read_schema(regular_file(path)).names)
 
 
 def read_table(
@@ -81,4 +81,4 @@ def read_table(
     if missing := [name for name in wanted if name not in present]:
         raise GalmorphError(f"{path}: no column {missing[0]}; {REMEDY}")
     with _told(path, "table"):
-        return pd.read_parquet(regular(path), columns=None if columns is None else list(columns), filters=filters)
+        return pd.read_parquet(regular_file(path), columns=None if columns is None else list(columns), filters=filters)

@@ -1,7 +1,4 @@
-"""Read regular files: their content, and hashes of it.
-
-A pipe or a device under a file's name would never end; every reader of the project opens files through `regular`.
-"""
+"""Read files, and hash them."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from pathlib import Path
 from galmorph.errors import GalmorphError
 
 PACKAGE = Path(__file__).parents[1]
-MOST = 2**28  # bytes of a file that is read at once; a frame has up to 13 million
+MAX_BYTES = 2**28  # of a file that is read into memory; a frame has up to 13 million
 
 
 def is_text(name: str) -> bool:
@@ -24,13 +21,13 @@ def is_text(name: str) -> bool:
     return True
 
 
-def regular(path: Path) -> Path:
-    """Return the path of what is to be opened, if it is a regular file or not there at all.
+def regular_file(path: Path) -> Path:
+    """Return a path unchanged, unless it is a pipe, a device or a folder: reading one may never end.
 
     Raises
     ------
     OSError
-        If it is a pipe, a device, a folder or a socket.
+        If something exists there that is not a regular file.
     """
     if path.exists() and not path.is_file():
         raise OSError("not a regular file")
@@ -43,10 +40,10 @@ def file_bytes(path: Path) -> bytes:
     Raises
     ------
     OSError
-        If it cannot be read, is no regular file, or holds more than `MOST` bytes.
+        If it cannot be read, is not a regular file, or is larger than `MAX_BYTES`.
     """
-    if regular(path).stat().st_size > MOST:
-        raise OSError(f"more than {MOST:,} bytes")
+    if regular_file(path).stat().st_size > MAX_BYTES:
+        raise OSError(f"more than {MAX_BYTES:,} bytes")
     return path.read_bytes()
 
 
@@ -56,32 +53,41 @@ def file_sha256(path: Path) -> str:
     Raises
     ------
     OSError
-        If it cannot be read, or is no regular file.
+        If it cannot be read, or is not a regular file.
     """
-    with regular(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return _digest(path, "sha256")
 
 
 def file_md5(path: Path) -> str:
-    """Return a file's md5, which is what DVC knows it by."""
+    """Return the md5 of a file, by which DVC identifies it, in hexadecimal digits.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing or cannot be read.
+    """
     try:
-        with regular(path).open("rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest()
+        return _digest(path, "md5")
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it") from None
     except OSError as error:
         raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in its place") from None
 
 
+def _digest(path: Path, algorithm: str) -> str:
+    with regular_file(path).open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
 @functools.cache
 def source_hash(parts: tuple[str, ...]) -> str:
-    """Return the sha256 of some of the package's source code.
+    """Return the sha256 of part of the package's source code.
 
     Parameters
     ----------
     parts
-        Packages and modules, relative to the package: ``("training", "files/datafiles.py")``. Of a package, all
-        modules count, with their names.
+        Packages and modules, relative to the package: ``("training", "files/datafiles.py")``. A package stands for
+        all its modules and their names.
     """
     total = hashlib.sha256()
     for part in parts:

@@ -19,7 +19,7 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import regular
+from galmorph.files.reading import regular_file
 
 BLOCK = 2**17  # bytes in memory as text at once; a row has no more than one or two of them
 MOST = 2**30  # bytes of a whole table; Table 2 has a hundred million
@@ -32,7 +32,7 @@ _FIRST_LINE = 2
 
 
 def _open(path: Path) -> IO[bytes]:
-    opened = regular(path)
+    opened = regular_file(path)
     return cast(IO[bytes], gzip.open(opened, "rb") if path.suffix == ".gz" else opened.open("rb"))
 
 

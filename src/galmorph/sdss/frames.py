@@ -27,7 +27,7 @@ from isal import igzip_lib, isal_zlib
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import MOST, file_bytes, regular
+from galmorph.files.reading import MAX_BYTES, file_bytes, regular_file
 from galmorph.sdss.names import BANDS, PIXEL_SCALE, FrameName, Release, parse_tsfield_name
 
 BLOCK = 2880  # bytes, of which headers and data are whole multiples
@@ -58,7 +58,7 @@ def decompressed(path: Path) -> bytes:
 
 
 def inflated(packed: bytes, *, gzipped: bool) -> bytes:
-    """Decompress all streams of a file (gzip, or bzip2), to the end and no further than `MOST`.
+    """Decompress all streams of a file (gzip, or bzip2), to the end and no further than `MAX_BYTES`.
 
     Raises
     ------
@@ -66,13 +66,13 @@ def inflated(packed: bytes, *, gzipped: bool) -> bytes:
         If it is damaged, cut short or larger.
     """
     parts: list[bytes] = []
-    room = MOST
+    room = MAX_BYTES
     while packed:
         stream = isal_zlib.decompressobj(wbits=31) if gzipped else bz2.BZ2Decompressor()
         parts.append(stream.decompress(packed, max_length=room + 1))
         room -= len(parts[-1])
         if room < 0:
-            raise ValueError(f"more than {MOST:,} bytes")
+            raise ValueError(f"more than {MAX_BYTES:,} bytes")
         if not stream.eof:
             raise EOFError("it ends before the end of the stream")
         packed = stream.unused_data.lstrip(b"\0")
@@ -315,7 +315,7 @@ def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
     """
     _named(path)
     try:
-        with (gzip if path.suffix == ".gz" else bz2).open(regular(path)) as stream:
+        with (gzip if path.suffix == ".gz" else bz2).open(regular_file(path)) as stream:
             header = fits.Header.fromfile(stream)
         shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
     except FITS_FAULTS as error:

@@ -13,7 +13,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import regular
+from galmorph.files.reading import regular_file
 from galmorph.settings.resolution import LevelSettings, RemedySettings
 from galmorph.settings.study import ComparisonSettings, ConditionSettings, Settings
 
@@ -130,7 +130,7 @@ def load_settings(path: Path) -> Settings:
         If the file is missing, is not YAML, or holds a key that is unknown, missing or wrong.
     """
     try:
-        data = YAML(typ="safe", pure=True).load(regular(path).read_text(encoding="utf-8"))
+        data = YAML(typ="safe", pure=True).load(regular_file(path).read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; run galmorph in the project's root") from None
     except UnicodeDecodeError:

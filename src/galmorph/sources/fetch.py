@@ -38,7 +38,7 @@ from urllib3.util import parse_url
 
 from galmorph import __version__
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import MOST
+from galmorph.files.reading import MAX_BYTES
 from galmorph.parallel.cluster import whole_number
 from galmorph.parallel.progress import Bytes
 
@@ -188,7 +188,7 @@ class Download:
     path: str
     check: Callable[[Path], object]
     typical_size: int
-    most: int = MOST
+    most: int = MAX_BYTES
 
 
 @dataclass(frozen=True)

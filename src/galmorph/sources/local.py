@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_folder
+from galmorph.files.atomic import atomic_folder
 from galmorph.files.texttable import copy_rows
 from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, FrameFile, assign_frames, find_frames, find_tsfields
 from galmorph.sdss.galaxyzoo import read_table2
@@ -82,7 +82,7 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         chosen = choose_sample(held, sample)
     needed = sorted(index for index in set(frame_of[chosen.index].tolist()) if index >= 0)
     tsfields = find_tsfields(source)
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         used = [frames[index] for index in needed]
         reruns = _reruns(chosen["objid"].tolist(), tsfields)
         _copy_all((frame.path, partial / _place(frame, reruns)) for frame in used)

@@ -12,7 +12,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from PIL import Image
 
-from galmorph.files.reading import MOST, file_bytes
+from galmorph.files.reading import MAX_BYTES, file_bytes
 from galmorph.sdss.frames import check_sizes, inflated
 
 UNREADABLE = "stamp unreadable"
@@ -76,8 +76,8 @@ def _read_fits(content: bytes) -> NDArray[np.generic] | None:
             image = next((hdu for hdu in hdus if hdu.is_image and hdu.header["NAXIS"] > 0), None)
             if image is None:
                 return None
-            if math.prod(image.shape) > MOST:  # of a compressed image: `check_sizes` knows what it is packed in
-                raise ValueError(f"more than {MOST:,} pixels")
+            if math.prod(image.shape) > MAX_BYTES:  # of a compressed image: `check_sizes` knows what it is packed in
+                raise ValueError(f"more than {MAX_BYTES:,} pixels")
             data: NDArray[np.generic] = image.data
             return data
 
@@ -85,7 +85,7 @@ def _read_fits(content: bytes) -> NDArray[np.generic] | None:
 def _read_coloured(content: bytes, colour: str) -> NDArray[np.generic]:
     # By name alone a PostScript would be run.
     with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
-        if picture.width * picture.height * len(picture.getbands()) * 4 > MOST:
+        if picture.width * picture.height * len(picture.getbands()) * 4 > MAX_BYTES:
             raise ValueError(f"{picture.width} x {picture.height} pixels")
         if getattr(picture, "n_frames", 1) > 1:
             raise ValueError("more than one picture")

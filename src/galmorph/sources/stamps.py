@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_folder
+from galmorph.files.atomic import atomic_folder
 from galmorph.files.texttable import (
     copy_rows,
     read_text_table,
@@ -113,7 +113,7 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
     refuse_rows(
         ~table["stamp"].isin(present) & table.index.isin(chosen.index), table, "stamp", f"is not in {source}", labels
     )
-    with whole_folder(folder) as partial:
+    with atomic_folder(folder) as partial:
         (partial / STAMPS_FOLDER).mkdir()
         for name in chosen["stamp"]:
             shutil.copyfile(source / name, partial / STAMPS_FOLDER / name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.settings.layout import ARCHIVE, RAW, fresh_folder, load_params
 from galmorph.settings.study import Settings
 from galmorph.sources.fetch import Mirror
@@ -45,7 +45,7 @@ def main() -> None:
         made.mkdir()
         urls = acquire(settings, made)
         log.info("acquire: %d files from source %s", write_manifest(made, urls), settings.survey.source)
-        put(made, RAW)
+        move_into_place(made, RAW)
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import put
-from galmorph.files.reading import regular
+from galmorph.files.atomic import move_into_place
+from galmorph.files.reading import regular_file
 from galmorph.settings.layout import EPOCH, LOGS, PARTIAL, store_root
 from galmorph.settings.study import Settings
 from galmorph.tracking.address import default_uri
@@ -47,7 +47,7 @@ def read_epoch(folder: Path, most: int) -> int:
     """
     path = folder / EPOCH
     try:
-        epoch = json.loads(regular(path).read_text(encoding="utf-8"))["epoch"]
+        epoch = json.loads(regular_file(path).read_text(encoding="utf-8"))["epoch"]
         if type(epoch) is not int or not 1 <= epoch <= most:
             raise ValueError(f"{reprlib.repr(epoch)} is not an epoch from 1 to {most}")
         return epoch
@@ -118,4 +118,4 @@ def run_and_store(settings: Settings, campaign: Campaign, destination: Path, *, 
         epoch = write_epoch(folder, campaign.protocol.runs, name)
         part = "test" if campaign.protocol.validation_fraction is None else VALIDATION
         log.info("%s: epoch %d of %d has the highest mean %s accuracy", name, epoch, campaign.epochs, part)
-    put(folder, destination)
+    move_into_place(folder, destination)

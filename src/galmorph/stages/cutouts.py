@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.settings.layout import BLOCKS, CUTOUTS, RAW, REJECTED, fresh_folder, load_params
 from galmorph.sources.stamps import cut_stamps
 from galmorph.stages.launch import launch
@@ -23,7 +23,7 @@ def main() -> None:
         else:
             accepted, rejected = cut_survey(RAW.resolve(), made, settings.cutouts, BLOCKS.resolve())
         log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
-        put(made, CUTOUTS)
+        move_into_place(made, CUTOUTS)
 
 
 if __name__ == "__main__":

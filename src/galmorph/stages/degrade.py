@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.resolution.levels import degrade_sample
 from galmorph.settings.layout import (
     RESOLUTION_SAMPLE,
@@ -68,7 +68,7 @@ def main() -> None:
             show_level(settings, name, made, work)
         else:
             cut_other_survey(settings, name, stamps, made, work)
-        put(made, level_folder(name))
+        move_into_place(made, level_folder(name))
 
 
 if __name__ == "__main__":

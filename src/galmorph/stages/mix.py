@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.resolution.levels import mix_levels
 from galmorph.settings.layout import RESOLUTION_SAMPLE, fresh_folder, level_path, load_params, mixture_path
@@ -26,7 +26,7 @@ def main() -> None:
         else:
             # Fine-tuning sees its target alone.
             np.save(made, open_stamps(level_path(remedy.levels[-1])))
-        put(made, mixture_path(name))
+        move_into_place(made, mixture_path(name))
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import read_table
 from galmorph.settings.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, load_params
 from galmorph.splits import split_condition
@@ -29,7 +29,7 @@ def main() -> None:
             raise GalmorphError(f"resolution level {name}, which is another survey: {error}") from None
     with fresh_folder(f"parts-{name}") as folder:
         split.to_parquet(folder / "split.parquet", index=False)
-        put(folder / "split.parquet", level_split(name))
+        move_into_place(folder / "split.parquet", level_split(name))
 
 
 if __name__ == "__main__":

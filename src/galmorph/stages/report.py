@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph import __version__
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.files.reading import file_md5
 from galmorph.report.build import build
@@ -138,7 +138,7 @@ def main() -> None:
             provenance=provenance,
             folder=made,
         )
-        put(made, REPORTS)
+        move_into_place(made, REPORTS)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.resolution.sample import half_light_radii, resolution_sample
 from galmorph.settings.layout import (
@@ -46,7 +46,7 @@ def main() -> None:
             ("split.parquet", RESOLUTION_SPLIT),
             ("left_out.csv", RESOLUTION_LEFT_OUT),
         ):
-            put(folder / name, place)
+            move_into_place(folder / name, place)
     log.info("resolution: %d galaxies; %d left out, see %s", len(sample), len(left_out), RESOLUTION_LEFT_OUT)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import read_table
 from galmorph.settings.layout import GALAXIES, fresh_folder, load_params, split_path
 from galmorph.splits import split_condition
@@ -23,7 +23,7 @@ def main() -> None:
     )
     with fresh_folder(f"splits-{name}") as folder:
         table.to_parquet(folder / "split.parquet", index=False)
-        put(folder / "split.parquet", split_path(name))
+        move_into_place(folder / "split.parquet", split_path(name))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.resolution.testing import tested_campaign
 from galmorph.settings.layout import fresh_folder, load_params, transfer_folder
 from galmorph.stages.launch import launch
@@ -19,7 +19,7 @@ def main() -> None:
         made = folder / "tested"
         campaign = transfer_campaign(settings, name, "confirmed")
         tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(settings), made)
-        put(made, transfer_folder(name, "tested"))
+        move_into_place(made, transfer_folder(name, "tested"))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from galmorph.files.atomic import put
+from galmorph.files.atomic import move_into_place
 from galmorph.resolution.testing import transfer_name
 from galmorph.settings.layout import (
     RESOLUTION_SPLIT,
@@ -80,7 +80,7 @@ def train(settings: Settings, name: str) -> None:
             made = folder / "selected"
             made.mkdir()
             save_epoch(made, tuned(remedy.epochs))
-            put(made, transfer_folder(name, "selected"))
+            move_into_place(made, transfer_folder(name, "selected"))
     # Their answers at the other levels are part of what MLflow shows of them.
     confirmed = transfer_campaign(settings, name, "confirmed")
     run_and_store(settings, confirmed, transfer_folder(name, "confirmed"), log_runs=False)

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_folder
+from galmorph.files.atomic import atomic_folder
 from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.study import CutoutSettings
 
@@ -92,7 +92,7 @@ def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
     images.f4 and wide.f4 (float32, little-endian, no header).
     """
     rows = []
-    with whole_folder(destination) as folder:
+    with atomic_folder(destination) as folder:
         with (folder / _IMAGES).open("wb") as images, (folder / _WIDE).open("wb") as wides:
             for result in results:
                 if isinstance(result, Stamp):
@@ -141,7 +141,7 @@ def write_stamp_set(
     """
     results = _Results.read(blocks)
     rejected = np.flatnonzero(~results.accepted)
-    with whole_folder(destination) as folder:
+    with atomic_folder(destination) as folder:
         rejects = _write_galaxies(catalogue, results, folder / "galaxies.parquet")
         _refuse_too_many(rejects, results.accepted.size, settings.max_rejected_fraction)
         rejects.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -94,8 +95,7 @@ def run_campaign(
     folder.mkdir(parents=True, exist_ok=True)
     runs = campaign.protocol.runs
     for leftover in folder.glob(f"{PARTIAL}*"):
-        # Whoever was writing it may still have lived for a moment.
-        leftover.unlink(missing_ok=True)
+        shutil.rmtree(leftover, ignore_errors=True)  # its process may still be writing it
     done = finished_runs(folder, campaign.fingerprint, runs)
     label = f"{campaign.name}, {campaign.phase}"
     log.info("%s: %d runs of %d epochs, %d of them finished before", label, runs, campaign.epochs, len(done))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_file
+from galmorph.files.atomic import atomic_file
 from galmorph.files.reading import file_sha256
 from galmorph.settings.study import NetworkSettings
 from galmorph.training.backend import keras, tf
@@ -107,7 +107,7 @@ def save_weights(
     """Write weights as a Keras .weights.h5 file, which is byte-stable where .keras is not; return its sha256."""
     model = build_network(settings, size, n_classes)
     model.set_weights(weights)
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         # On a full disk HDF5 takes the process down with it, or prints tracebacks: plain bytes find out first.
         partial.write_bytes(bytes(sum(values.nbytes + HDF5_BYTES for values in weights)))
         model.save_weights(partial)

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_file
+from galmorph.files.atomic import atomic_file
 from galmorph.files.reading import file_bytes
 
 FORMAT = 3
@@ -135,7 +135,7 @@ def save_record(path: Path, record: Record) -> None:
         parts = {part: getattr(evaluation, part) for part in ("rows", "truth", "probabilities", "predicted")}
         arrays |= {f"sets/{name}/{part}": values for part, values in parts.items() if values is not None}
     arrays[CONTENTS] = np.array(digest(arrays))
-    with whole_file(path) as partial, partial.open("wb") as file:
+    with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 

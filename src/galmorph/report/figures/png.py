@@ -7,7 +7,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import whole_file
+from galmorph.files.atomic import atomic_file
 from galmorph.report.figures import style
 
 DPI = 200
@@ -24,5 +24,5 @@ def save_png(figure: Figure, path: Path, dpi: int = DPI) -> None:
     """
     if path.suffix.lower() != ".png":
         raise GalmorphError(f"{path}: the picture is a PNG; give it a name that ends in .png")
-    with whole_file(path) as partial:
+    with atomic_file(path) as partial:
         figure.savefig(partial, dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
