@@ -49,7 +49,7 @@ def engine(precision: str) -> Callable[[int], None]:
             training=training,
             n_classes=2,
             epochs=epochs,
-            chance=np.random.default_rng(0),
+            rng=np.random.default_rng(0),
         )
 
     return work

@@ -19,7 +19,7 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
-from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import ConditionRecords
 from tests.support.parameters import ROOT
 from tests.support.records import THREE, made_condition
 from tests.support.trained_study import made_trained_study

@@ -61,9 +61,9 @@ def draw_counts(
         return dict.fromkeys(among, each), dict.fromkeys(among, int(protocol.train_fraction * each + 0.5))
     # Classes in their own order, so that the order in params.yaml does not change the draw.
     order = [name for name in CLASS_NAMES if name in among]
-    chance = generator(protocol.seed, phase, run, f"natural draw of {condition.draw} among {' '.join(order)}")
-    drawn = chance.multivariate_hypergeometric([available[name] for name in order], condition.draw)
-    train = chance.multivariate_hypergeometric(drawn, train_size)
+    rng = generator(protocol.seed, phase, run, f"natural draw of {condition.draw} among {' '.join(order)}")
+    drawn = rng.multivariate_hypergeometric([available[name] for name in order], condition.draw)
+    train = rng.multivariate_hypergeometric(drawn, train_size)
     return dict(zip(order, drawn.tolist(), strict=True)), dict(zip(order, train.tolist(), strict=True))
 
 

@@ -21,8 +21,8 @@ from mlflow.store.entities.paged_list import PagedList
 
 from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
-from galmorph.tracking.content import ConditionRecords
 from galmorph.tracking.store import Store
+from galmorph.training.records import ConditionRecords
 from tests.support.damage import empty, page, truncated
 from tests.support.parameters import ROOT
 from tests.support.records import made_condition

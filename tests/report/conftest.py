@@ -17,7 +17,7 @@ from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.study import ConditionResults
 from galmorph.settings.reading import load_settings, parse_settings
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import ConditionRecords
 from tests.support.resolution import MakeResolution, made_resolution
 from tests.support.study import GALAXIES, made_study, results_of, rows_by_class
 

@@ -22,7 +22,7 @@ from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.page import SIMULATED, SIMULATED_SHORT
 from galmorph.report.study import ConditionResults
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import ConditionRecords
 from tests.support.resolution import MakeResolution
 
 MakeSettings = Callable[..., Settings]

@@ -20,7 +20,7 @@ from galmorph.report import comparisons as question_1
 from galmorph.report.study import ConditionResults
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import ConditionRecords
 from tests.support.study import results_of
 
 OWN, FAIR = "own test part", "own test part, spirals and ellipticals"

@@ -8,7 +8,7 @@ from galmorph.report import comparisons as question_1
 from galmorph.report.findings import Finding, findings
 from galmorph.report.study import ConditionResults
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import ConditionRecords
 from tests.support.study import results_of
 
 MakeSettings = Callable[..., Settings]

@@ -13,8 +13,7 @@ from scipy import stats
 
 from galmorph.report import optimism
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import ConditionRecords
-from galmorph.training.records import Evaluation
+from galmorph.training.records import ConditionRecords, Evaluation
 from tests.support.records import made_record
 from tests.support.study import results_of
 

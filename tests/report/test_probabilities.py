@@ -15,7 +15,7 @@ from galmorph.report import answers, probabilities
 from galmorph.report.figures.probabilities import roc_and_reliability
 from galmorph.report.study import ConditionResults
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import ConditionRecords
+from galmorph.training.records import ConditionRecords
 from tests.support.study import results_of
 
 

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from galmorph.tracking.content import ConditionRecords
 from galmorph.tracking.experiment import Draw
 from galmorph.tracking.store import Store
-from galmorph.training.records import Evaluation, Record, load_record, record_name, save_record
+from galmorph.training.records import ConditionRecords, Evaluation, Record, load_record, record_name, save_record
 
 PHASES = ("selected", "confirmed")
 THREE = ("spiral", "elliptical", "uncertain")

@@ -12,9 +12,8 @@ from galmorph.report.study import ConditionResults, PhaseResults
 from galmorph.scores.evaluation import curves, epoch_confusions, scores
 from galmorph.settings.study import ConditionSettings, Settings
 from galmorph.splits import split_run
-from galmorph.tracking.content import ConditionRecords
 from galmorph.training.protocol import selected_epoch
-from galmorph.training.records import Evaluation, Record
+from galmorph.training.records import ConditionRecords, Evaluation, Record
 
 FRACTIONS = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
 GALAXIES = 3000

@@ -6,7 +6,7 @@ import pytest
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.backend import tf
-from galmorph.training.engine import Engine, engine, prepare_device
+from galmorph.training.engine import Engine, prepare_device
 from galmorph.training.fit import HISTORY, Sample, train
 from galmorph.training.protocol import generator
 from galmorph.training.scaling import softening
@@ -46,7 +46,7 @@ def run(seed=1, epochs=6, evaluation=None, **changes):
         training=training,
         n_classes=2,
         epochs=epochs,
-        chance=generator(seed, "selected", 1, "network"),
+        rng=generator(seed, "selected", 1, "network"),
     )
 
 
@@ -72,7 +72,7 @@ def test_a_used_engine_gives_what_a_fresh_one_gives(dropout):
     changes = {"network.dropout": dropout}
     first = run(seed=5, **changes)
     run(seed=6, **changes)
-    engine.cache_clear()
+    compiled_engine.cache_clear()
     again = run(seed=5, **changes)
     for one, two in zip(first.weights, again.weights, strict=True):
         np.testing.assert_array_equal(one, two)
@@ -101,8 +101,8 @@ def test_scaling_constant_comes_from_the_training_part_alone():
     part, test = discs_and_points(60, 1), discs_and_points(31, 2)
     bright = Sample(test.images * 100, test.labels)
     settings: Any = {"network": network, "training": training, "n_classes": 2, "epochs": 1}
-    one = train(part, test, {}, **settings, chance=generator(1, "selected", 1, "network"))
-    two = train(part, bright, {}, **settings, chance=generator(1, "selected", 1, "network"))
+    one = train(part, test, {}, **settings, rng=generator(1, "selected", 1, "network"))
+    two = train(part, bright, {}, **settings, rng=generator(1, "selected", 1, "network"))
     assert one.softening == two.softening == softening(part.images, "asinh")
     np.testing.assert_array_equal(one.history["train_loss"], two.history["train_loss"])
 

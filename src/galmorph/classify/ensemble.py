@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import CutoutSettings, NetworkSettings, TrainingSettings
 from galmorph.settings.survey import StampsSettings
-from galmorph.training.scaling import scaled, softening
+from galmorph.training.scaling import softening
 
 log = logging.getLogger(__name__)
 
@@ -112,19 +112,18 @@ class Ensemble:
         -------
         (networks, n, K) float32.
         """
-        from galmorph.training.backend import tf
-        from galmorph.training.engine import engine, prepare_device
+        from galmorph.training.engine import compiled_engine, prepare_device
+        from galmorph.training.predict import Predictor
 
         prepare_device()
         size, count = self.cutouts.stamp_size, len(self.classes)
         answers = np.empty((len(self.members), len(stamps), count), np.float32)
-        machine = engine(self.network, self.training, size, count)
+        engine = compiled_engine(self.network, self.training, size, count)
         for start in range(0, len(stamps), AT_ONCE):
             some = stamps[start : start + AT_ONCE]
             for place, member in enumerate(self.members):
-                machine.model.set_weights(member.weights)
-                seen = scaled(some, self.training.scaling, member.softening)[:, : machine.side, : machine.side]
-                answers[place, start : start + AT_ONCE] = tf.nn.softmax(machine.logits(tf.constant(seen)))
+                engine.model.set_weights(member.weights)
+                answers[place, start : start + AT_ONCE] = Predictor(engine, member.softening).probabilities(some)
         return answers
 
     def wrong_scale(self, pixel_scale: float) -> str | None:

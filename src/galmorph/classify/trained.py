@@ -25,10 +25,9 @@ from galmorph.classify.ensemble import Ensemble, Member
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import read_table
 from galmorph.files.reading import regular_file
-from galmorph.resolution.testing import recorded_name
 from galmorph.settings.layout import GALAXIES, MODELS, PARAMS, level_path, records_folder
 from galmorph.settings.reading import load_settings
-from galmorph.settings.resolution import TRANSFER, LevelSettings
+from galmorph.settings.resolution import TRANSFER, LevelSettings, recorded_name
 from galmorph.settings.study import CutoutSettings, NetworkSettings, Settings, TrainingSettings
 from galmorph.settings.survey import StampsSettings
 from galmorph.training.protocol import EVALUATION_CLASSES

@@ -16,9 +16,8 @@ from galmorph.errors import GalmorphError
 from galmorph.report.accuracy import OWN_TEST_PART, PHASES, RESTRICTED, Phase, Results, phase_of
 from galmorph.scores import metrics
 from galmorph.scores.evaluation import restricted
-from galmorph.tracking.content import ConditionRecords
 from galmorph.training.protocol import EVALUATION_CLASSES
-from galmorph.training.records import Evaluation, Record
+from galmorph.training.records import ConditionRecords, Evaluation, Record
 
 Records = Mapping[str, ConditionRecords]
 

@@ -21,8 +21,8 @@ from galmorph.report.table import METRICS, Table, pairs, plus_minus
 from galmorph.scores import metrics
 from galmorph.scores.statistics import corrected_mean, mean_overlap, unpaired_difference
 from galmorph.settings.study import ProtocolSettings, Settings
-from galmorph.tracking.content import ConditionRecords
 from galmorph.training.protocol import generator, selected_epoch
+from galmorph.training.records import ConditionRecords
 
 ON_TEST = mark(
     "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "

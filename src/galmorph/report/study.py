@@ -13,8 +13,9 @@ from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.tracking.content import CONFUSION, ConditionRecords, confusion_name, score_name
+from galmorph.tracking.content import CONFUSION, confusion_name, score_name
 from galmorph.tracking.store import Store
+from galmorph.training.records import ConditionRecords
 
 
 @dataclass(frozen=True)

@@ -47,7 +47,7 @@ def degrade(
     wide: NDArray[np.float32],
     source: Telescope,
     level: LevelSettings,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
     *,
     kernel: str = "gaussian",
     grid: str = "field",
@@ -64,7 +64,7 @@ def degrade(
     level
         What it is to be seen as. With psf_fwhm null nothing is convolved; with noise null none is added, and what there
         is is less than before, and correlated. All null: as it is.
-    chance
+    rng
         The generator of the noise.
     kernel
         gaussian or moffat.
@@ -93,7 +93,7 @@ def degrade(
     width = _kernel(source, level, optics.scale, kernel)
     noise = None if level.noise is None else float(level.noise)
     if width > 0 or noise is not None:
-        image = _observed(image, width / optics.scale, kernel, noise, source.noise, optics.rebin, chance)
+        image = _observed(image, width / optics.scale, kernel, noise, source.noise, optics.rebin, rng)
     result: NDArray[np.float32] = (optics.output @ image @ optics.output.T).astype(np.float32)
     return result
 
@@ -155,7 +155,7 @@ def _observed(
     noise: float | None,
     before: float,
     rebin: Floats,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
 ) -> Floats:
     """Convolve, and add noise whose power is what a white noise of the named rms lacks, frequency by frequency."""
     margin = math.ceil(MARGIN * width)
@@ -174,7 +174,7 @@ def _observed(
                 f"noise {noise:g} DN is less than what the galaxy's {before:.3g} DN become at this level, {left:.3g} "
                 "at the largest scales: noise can only be added; raise noise"
             )
-        white = chance.standard_normal((side, side))
+        white = rng.standard_normal((side, side))
         spectrum = spectrum + fft.rfft2(white) * np.sqrt(np.maximum(missing, 0.0))
     observed = fft.irfft2(spectrum, s=padded.shape)
     inside: Floats = observed[margin : side - margin, margin : side - margin]

@@ -97,10 +97,10 @@ def _degrade_block(
     rows = zip(stamps, *(galaxies[column].tolist() for column in columns), strict=True)
     for stamp, objid, number, psf_fwhm, pixel_scale, noise in rows:
         source = Telescope(psf_fwhm, pixel_scale, noise)
-        chance = noise_generator(settings.seed, level, objid)
+        rng = noise_generator(settings.seed, level, objid)
         try:
             stamp[:] = degrade(
-                images[number], source, level, chance, kernel=settings.kernel, grid=settings.grid, size=size
+                images[number], source, level, rng, kernel=settings.kernel, grid=settings.grid, size=size
             )
             if not np.isfinite(stamp).all():
                 raise GalmorphError("its pixels are no numbers at this level; lower its noise")

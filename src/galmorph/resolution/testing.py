@@ -12,23 +12,9 @@ from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
 from galmorph.files.reading import file_md5
 from galmorph.parallel.workers import spread
-from galmorph.settings.resolution import TRANSFER
 from galmorph.training.plan import Campaign, code_hash
 from galmorph.training.records import Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.training.run import parts_of
-
-PREFIX = "transfer_"  # of a level's name, where a condition's would stand: in records, in MLflow
-
-
-def transfer_name(level: str) -> str:
-    """Return what a level's runs are called in records and in MLflow."""
-    return PREFIX + level
-
-
-def recorded_name(trained: str) -> str:
-    """Return what records call a condition, or what is trained as transfer/LEVEL."""
-    return transfer_name(trained.removeprefix(f"{TRANSFER}/")) if trained.startswith(f"{TRANSFER}/") else trained
-
 
 # For each level, its images and its split: absolute paths, for the workers.
 Levels = Mapping[str, tuple[Path, Path]]
@@ -84,31 +70,29 @@ def tested_run(
         raise GalmorphError(
             f"{confirmed / record_name(run)}: trained with other settings than params.yaml has; run dvc repro"
         )
-    sets = record.sets | answers(campaign, confirmed / weights_name(run), record, levels)
+    sets = record.sets | test_at_levels(campaign, confirmed / weights_name(run), record, levels)
     save_record(destination / record_name(run), replace(record, sets=sets, data=record.data | md5))
 
 
-def answers(campaign: Campaign, weights: Path, record: Record, levels: Levels) -> dict[str, Evaluation]:
-    """Return a network's answers on the test galaxies of its run at each level.
+def test_at_levels(campaign: Campaign, weights: Path, record: Record, levels: Levels) -> dict[str, Evaluation]:
+    """Return a network's predictions for the test galaxies of its run, at each level.
 
-    The images are scaled with the constant of the run's own training part, whichever level they are of.
+    Stamps of every level are scaled with the constant of the run's own training part.
     """
-    from galmorph.training.backend import tf
-    from galmorph.training.engine import engine, prepare_device
+    from galmorph.training.engine import compiled_engine, prepare_device
     from galmorph.training.network import load_weights
-    from galmorph.training.scaling import scaled
+    from galmorph.training.predict import Predictor
 
     prepare_device()
-    machine = None
-    given = {}
+    predictor = None
+    sets = {}
     for name, (path, split) in levels.items():
         images = open_stamps(path)
         rows, truth = parts_of(split, len(images), campaign, record.run)["test"]
-        if machine is None:
+        if predictor is None:
             size, count = images.shape[-1], len(record.classes)
-            machine = engine(campaign.network, campaign.training, size, count)
-            machine.model.set_weights(load_weights(weights, record.weights, campaign.network, size, count))
-        prepared = scaled(np.asarray(images[rows]), campaign.training.scaling, record.softening)
-        logits = machine.logits(tf.constant(prepared[:, : machine.side, : machine.side]))
-        given[name] = Evaluation(rows, truth, np.array(tf.nn.softmax(logits)))
-    return given
+            engine = compiled_engine(campaign.network, campaign.training, size, count)
+            engine.model.set_weights(load_weights(weights, record.weights, campaign.network, size, count))
+            predictor = Predictor(engine, record.softening)
+        sets[name] = Evaluation(rows, truth, predictor.probabilities(np.asarray(images[rows])))
+    return sets

@@ -84,8 +84,8 @@ def tss(confusion: ArrayLike) -> Floats:
     on the class fractions. NaN where the set lacks a class.
     """
     shares = recall(confusion)
-    chance = 1.0 / shares.shape[-1]
-    return (shares.mean(axis=-1) - chance) / (1.0 - chance)
+    guessing = 1.0 / shares.shape[-1]
+    return (shares.mean(axis=-1) - guessing) / (1.0 - guessing)
 
 
 def peirce(confusion: ArrayLike) -> Floats:

@@ -151,3 +151,13 @@ class ResolutionSettings(Block):
     def own(self) -> dict[str, LevelSettings]:
         """The levels and ablations at which the galaxies of this survey are seen: all but other surveys."""
         return {name: level for name, level in self.seen.items() if level.stamps is None}
+
+
+def transfer_name(level: str) -> str:
+    """Return the name of a level's or remedy's runs in records and in MLflow, where a condition's name would be."""
+    return f"{TRANSFER}_{level}"
+
+
+def recorded_name(trained: str) -> str:
+    """Return the name that records have for a condition, or for transfer/LEVEL."""
+    return transfer_name(trained.removeprefix(f"{TRANSFER}/")) if trained.startswith(f"{TRANSFER}/") else trained

@@ -18,7 +18,6 @@ from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps, read_table, table_columns
 from galmorph.files.reading import file_md5
 from galmorph.files.texttable import read_blocks, require_columns, whole_numbers
-from galmorph.resolution.testing import recorded_name
 from galmorph.sdss.frame_index import TABLE2_NAME
 from galmorph.sdss.galaxyzoo import read_table2_blocks
 from galmorph.settings.layout import (
@@ -32,6 +31,7 @@ from galmorph.settings.layout import (
     records_folder,
     split_path,
 )
+from galmorph.settings.resolution import recorded_name
 from galmorph.training.records import load_run
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
-from galmorph.resolution.testing import transfer_name
 from galmorph.settings.layout import (
     EPOCH,
     IMAGES,
@@ -17,13 +16,12 @@ from galmorph.settings.layout import (
     split_path,
     transfer_folder,
 )
-from galmorph.settings.resolution import tuned
+from galmorph.settings.resolution import transfer_name, tuned
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch
-from galmorph.tracking.content import ConditionRecords
 from galmorph.training.plan import ORACLE
 from galmorph.training.protocol import PHASES, selected_epoch
-from galmorph.training.records import load_phase, record_name, weights_name
+from galmorph.training.records import ConditionRecords, load_phase, record_name, weights_name
 
 RESTORE = "restore models with dvc checkout, or run dvc repro"
 

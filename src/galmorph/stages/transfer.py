@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 from galmorph.files.atomic import move_into_place
-from galmorph.resolution.testing import transfer_name
 from galmorph.settings.layout import (
     RESOLUTION_SPLIT,
     fresh_folder,
@@ -17,7 +16,7 @@ from galmorph.settings.layout import (
     mixture_path,
     transfer_folder,
 )
-from galmorph.settings.resolution import tuned
+from galmorph.settings.resolution import transfer_name, tuned
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch, run_and_store, save_epoch
 from galmorph.stages.launch import launch

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from galmorph.scores.evaluation import curves, epoch_confusions, scores, set_confusions
 from galmorph.training.protocol import EVALUATION_CLASSES
-from galmorph.training.records import Record
+from galmorph.training.records import ConditionRecords, KeptNetwork, Record
 
 CONFUSION = "confusion/"
 KIND, STATUS = "galmorph.kind", "galmorph.status"
@@ -34,21 +34,6 @@ class Confusion:
     matrices: NDArray[np.int64]
     classes: tuple[str, ...]
     title: str
-
-
-@dataclass(frozen=True)
-class KeptNetwork:
-    """A network whose weights are kept: the record of its run, where that and the weights lie, and the stamps."""
-
-    record: Record
-    file: Path
-    weights: Path
-    images: Path
-
-    @property
-    def name(self) -> str:
-        """What MLflow calls it, of the characters that it allows there."""
-        return f"{self.record.condition}-{self.record.run:02d}"
 
 
 @dataclass(frozen=True)
@@ -82,36 +67,6 @@ class Content:
     inputs: tuple[DataFile, ...] = ()
     confusion: Confusion | None = None
     network: KeptNetwork | None = None
-
-
-@dataclass(frozen=True)
-class ConditionRecords:
-    """The records of a condition.
-
-    Attributes
-    ----------
-    name, epoch
-        The condition and its selected epoch.
-    phases, files
-        The records of each phase and where they lie, run 1 first.
-    data
-        Where the files lie whose md5 the records hold, by the records' names for them.
-    weights
-        Those that are kept of the confirmed runs, by run.
-    """
-
-    name: str
-    epoch: int
-    phases: Mapping[str, Sequence[Record]]
-    files: Mapping[str, Sequence[Path]]
-    data: Mapping[str, Path] = field(default_factory=dict)
-    weights: Mapping[int, Path] = field(default_factory=dict)
-
-    def network(self, record: Record, file: Path) -> KeptNetwork | None:
-        """Return the network of a run, if it is kept."""
-        if record.phase != "confirmed" or record.run not in self.weights:
-            return None
-        return KeptNetwork(record, file, self.weights[record.run], self.data["images"])
 
 
 def metric_name(score: str) -> str:

@@ -16,8 +16,9 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
 from galmorph.files.reading import file_md5
-from galmorph.tracking.content import STATUS, KeptNetwork
+from galmorph.tracking.content import STATUS
 from galmorph.tracking.pyfunc import RECORD, SIDE, WEIGHTS
+from galmorph.training.records import KeptNetwork
 
 # What galmorph.pyfunc imports; the package itself goes with the model.
 PACKAGES = ("h5py", "keras", "mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "tensorflow-cpu", "tensorflow")

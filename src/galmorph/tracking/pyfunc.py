@@ -18,7 +18,6 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.records import Record, load_record
-from galmorph.training.scaling import scaled
 
 RECORD, WEIGHTS = "record.npz", "network.weights.h5"  # Keras knows its own format by the name
 SIDE = "stamp_size"  # the one thing that the record does not say
@@ -46,14 +45,15 @@ class StampClassifier:
     def __init__(self, record: Record, weights: Path, side: int) -> None:
         from galmorph.training.engine import Engine
         from galmorph.training.network import load_weights
+        from galmorph.training.predict import Predictor
 
         network = NetworkSettings.model_validate_json(block(record, "network"))
         training = TrainingSettings.model_validate_json(block(record, "training"))
         self.classes = record.classes
-        self.scaling, self.softening = training.scaling, record.softening
         self.side = side
-        self.engine = Engine(network, training, side, len(record.classes))
-        self.engine.model.set_weights(load_weights(weights, record.weights, network, side, len(record.classes)))
+        engine = Engine(network, training, side, len(record.classes))
+        engine.model.set_weights(load_weights(weights, record.weights, network, side, len(record.classes)))
+        self.predictor = Predictor(engine, record.softening)
 
     def predict(self, stamps: NDArray[np.float32]) -> pd.DataFrame:
         """Return the class probabilities of some stamps.
@@ -72,8 +72,6 @@ class StampClassifier:
         GalmorphError
             If the stamps have another shape, or a pixel is not finite.
         """
-        from galmorph.training.backend import tf
-
         images = np.asarray(stamps, dtype=np.float32)
         if images.ndim != 3 or images.shape[1:] != (self.side, self.side):
             raise GalmorphError(f"stamps of shape {images.shape}: this network sees (n, {self.side}, {self.side})")
@@ -84,9 +82,7 @@ class StampClassifier:
             )
         if not len(images):
             return pd.DataFrame({name: np.empty(0, np.float32) for name in self.classes})
-        prepared = scaled(images, self.scaling, self.softening)[:, : self.engine.side, : self.engine.side]
-        probabilities = tf.nn.softmax(self.engine.logits(tf.constant(prepared)))
-        return pd.DataFrame(np.array(probabilities), columns=list(self.classes))
+        return pd.DataFrame(self.predictor.probabilities(images), columns=list(self.classes))
 
 
 def _load_pyfunc(data_path: str, model_config: Mapping[str, Any]) -> StampClassifier:

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from mlflow.entities import Run
 
-from galmorph.tracking.content import KIND, STATUS, ConditionRecords, Content, condition_content, run_content
+from galmorph.tracking.content import KIND, STATUS, Content, condition_content, run_content
 from galmorph.tracking.experiment import DESCRIPTION, Draw, StoredExperiment
 from galmorph.tracking.models import KeptNetworks
-from galmorph.training.records import Record
+from galmorph.training.records import ConditionRecords, Record
 
 EARLIER = " (earlier)"
 

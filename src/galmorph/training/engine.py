@@ -78,9 +78,9 @@ class Engine:
         self.train_epoch = tf.function(self._train_epoch, input_signature=[stamps, numbers, numbers])
         self.forward = tf.function(self._forward, input_signature=[stamps])
 
-    def reset(self, chance: np.random.Generator) -> None:
+    def reset(self, rng: np.random.Generator) -> None:
         """Start afresh: new weights, an optimiser without memory."""
-        initialise(self.model, chance)
+        initialise(self.model, rng)
         for slot in self.slots:
             for variable in slot:
                 variable.assign(tf.zeros_like(variable))
@@ -146,6 +146,6 @@ class Engine:
 
 
 @functools.lru_cache(maxsize=1)
-def engine(network: NetworkSettings, training: TrainingSettings, size: int, n_classes: int) -> Engine:
+def compiled_engine(network: NetworkSettings, training: TrainingSettings, size: int, n_classes: int) -> Engine:
     """Return the engine of these settings; compiling one takes seconds, and a worker's next run has the same."""
     return Engine(network, training, size, n_classes)

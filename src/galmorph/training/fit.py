@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.backend import tf
-from galmorph.training.engine import engine, prepare_device
-from galmorph.training.scaling import Images, scaled, softening
+from galmorph.training.engine import compiled_engine, prepare_device
+from galmorph.training.predict import Predictor
+from galmorph.training.scaling import Images, softening
 
 HISTORY = ("train_loss", "train_accuracy", "test_loss", "test_accuracy")
 
@@ -73,7 +74,7 @@ def train(
     training: TrainingSettings,
     n_classes: int,
     epochs: int,
-    chance: np.random.Generator,
+    rng: np.random.Generator,
     start: Start | None = None,
     watched: Mapping[str, Images] = MappingProxyType({}),
     on_epoch: Callable[[int], None] = lambda epoch: None,
@@ -92,7 +93,7 @@ def train(
         K.
     epochs
         Completed passes over the training part.
-    chance
+    rng
         The run's generator: initial weights, then the order of each epoch.
     start
         Where to go on from, in place of initial weights; the optimiser begins afresh.
@@ -104,59 +105,55 @@ def train(
     Raises
     ------
     GalmorphError
-        If a loss, a weight or an answer stops being a number, with its epoch.
+        If a loss, a weight or an output of the network is not finite; the message names the epoch.
     """
     prepare_device()
-    machine = engine(network, training, train.images.shape[-1], n_classes)
-    machine.reset(chance)
-    if start is None:
-        s = softening(train.images, training.scaling)
-    else:
-        s = start.softening
-        machine.model.set_weights(start.weights)
+    engine = compiled_engine(network, training, train.images.shape[-1], n_classes)
+    engine.reset(rng)
+    if start is not None:
+        engine.model.set_weights(start.weights)
+    predictor = Predictor(engine, start.softening if start else softening(train.images, training.scaling))
 
-    def prepared(images: Images) -> Any:
-        return tf.constant(scaled(images, training.scaling, s)[:, : machine.side, : machine.side])
-
-    def require_numbers(what: str, values: Any, epoch: int) -> None:
+    def check_finite(what: str, values: Any, epoch: int) -> None:
         numbers = np.asarray(values)
-        if not (sound := np.isfinite(numbers)).all():
+        if not (finite := np.isfinite(numbers)).all():
             raise GalmorphError(
-                f"{what} is {numbers[~sound].flat[0]} in epoch {epoch + 1}: lower training.learning_rate (it is "
+                f"{what} is {numbers[~finite].flat[0]} in epoch {epoch + 1}: lower training.learning_rate (it is "
                 f"{training.learning_rate}) or change training.scaling"
             )
 
-    def answered(images: Any, epoch: int) -> NDArray[np.float32]:
-        # A network may be sound as far as its losses go, and have no answer to other galaxies.
-        logits = np.array(machine.logits(images))
-        require_numbers("an answer of the network", logits, epoch)
+    def predict(prepared: Any, epoch: int) -> NDArray[np.float32]:
+        # The losses of a network may be finite, and its output for other galaxies not.
+        logits = predictor.logits(prepared)
+        check_finite("an output of the network", logits, epoch)
         return logits
 
-    train_images, train_labels = prepared(train.images), tf.constant(train.labels, tf.int32)
-    test_images, test_labels = prepared(test.images), tf.constant(test.labels, tf.int32)
+    train_images, train_labels = predictor.prepare(train.images), tf.constant(train.labels, tf.int32)
+    test_images, test_labels = predictor.prepare(test.images), tf.constant(test.labels, tf.int32)
+    watched_images = {name: predictor.prepare(images) for name, images in watched.items()}
     history = {name: np.empty(epochs) for name in HISTORY}
     predicted = np.empty((epochs, len(test.labels)), np.uint8)
-    looked_at = {name: prepared(images) for name, images in watched.items()}
-    seen = {name: np.empty((epochs, len(images)), np.uint8) for name, images in watched.items()}
+    predicted_watched = {name: np.empty((epochs, len(images)), np.uint8) for name, images in watched.items()}
     for epoch in range(epochs):
-        order = tf.constant(chance.permutation(len(train.labels)), tf.int32)
-        loss, accuracy = machine.train_epoch(train_images, train_labels, order)
-        require_numbers("the training loss", loss, epoch)
-        logits = answered(test_images, epoch)
+        order = tf.constant(rng.permutation(len(train.labels)), tf.int32)
+        loss, accuracy = engine.train_epoch(train_images, train_labels, order)
+        check_finite("the training loss", loss, epoch)
+        logits = predict(test_images, epoch)
         predicted[epoch] = np.argmax(logits, axis=-1)
-        test_loss = tf.reduce_mean(machine.loss(test_labels, logits))
+        test_loss = tf.reduce_mean(engine.loss(test_labels, logits))
         row = (loss, accuracy, test_loss, np.mean(predicted[epoch] == test.labels))
         for name, value in zip(HISTORY, row, strict=True):
             history[name][epoch] = float(value)
-        require_numbers("the test loss", test_loss, epoch)
-        for name, images in looked_at.items():
-            seen[name][epoch] = np.argmax(answered(images, epoch), axis=-1)
+        check_finite("the test loss", test_loss, epoch)
+        for name, images in watched_images.items():
+            predicted_watched[name][epoch] = np.argmax(predict(images, epoch), axis=-1)
         on_epoch(epoch + 1)
     probabilities = {
-        name: np.array(tf.nn.softmax(answered(prepared(images), epochs - 1))) for name, images in evaluation.items()
+        name: np.array(tf.nn.softmax(predict(predictor.prepare(images), epochs - 1)))
+        for name, images in evaluation.items()
     }
     # Copies: NumPy sees TensorFlow's own memory, which the next run's fused updates write into.
-    weights = [np.array(values) for values in machine.model.get_weights()]
+    weights = [np.array(values) for values in engine.model.get_weights()]
     for values in weights:
-        require_numbers("a weight", values, epochs - 1)
-    return Outcome(history, predicted, seen, probabilities, weights, s)
+        check_finite("a weight", values, epochs - 1)
+    return Outcome(history, predicted, predicted_watched, probabilities, weights, predictor.softening)

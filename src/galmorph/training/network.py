@@ -56,17 +56,17 @@ def build_network(settings: NetworkSettings, size: int, n_classes: int, precisio
     return keras.Model(inputs, keras.layers.Dense(n_classes, name="classes")(x), name="galmorph")
 
 
-def initialise(model: keras.Model, chance: np.random.Generator) -> None:
+def initialise(model: keras.Model, rng: np.random.Generator) -> None:
     """Give every kernel fresh Glorot-uniform values, every bias zero, and every dropout its seed."""
     for layer in model.layers:
         for variable in layer.trainable_variables:
             if variable.name == "kernel":
-                seed = int(chance.integers(2**31))
+                seed = int(rng.integers(2**31))
                 variable.assign(keras.initializers.GlorotUniform(seed=seed)(variable.shape))
             else:
                 variable.assign(tf.zeros(variable.shape))
         if isinstance(layer, keras.layers.Dropout):
-            layer.seed_generator.state.assign(chance.integers(2**31, size=2).astype(np.uint32))
+            layer.seed_generator.state.assign(rng.integers(2**31, size=2).astype(np.uint32))
 
 
 def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[Layer]:

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -226,3 +226,48 @@ def load_phase(folder: Path, runs: int, condition: str, phase: str) -> list[Reco
                 "restore the folder with dvc checkout"
             )
     return records
+
+
+@dataclass(frozen=True)
+class KeptNetwork:
+    """A network whose weights are kept: the record of its run, where that and the weights lie, and the stamps."""
+
+    record: Record
+    file: Path
+    weights: Path
+    images: Path
+
+    @property
+    def name(self) -> str:
+        """What MLflow calls it, of the characters that it allows there."""
+        return f"{self.record.condition}-{self.record.run:02d}"
+
+
+@dataclass(frozen=True)
+class ConditionRecords:
+    """The records of a condition.
+
+    Attributes
+    ----------
+    name, epoch
+        The condition and its selected epoch.
+    phases, files
+        The records of each phase and where they lie, run 1 first.
+    data
+        Where the files lie whose md5 the records hold, by the records' names for them.
+    weights
+        Those that are kept of the confirmed runs, by run.
+    """
+
+    name: str
+    epoch: int
+    phases: Mapping[str, Sequence[Record]]
+    files: Mapping[str, Sequence[Path]]
+    data: Mapping[str, Path] = field(default_factory=dict)
+    weights: Mapping[int, Path] = field(default_factory=dict)
+
+    def network(self, record: Record, file: Path) -> KeptNetwork | None:
+        """Return the network of a run, if it is kept."""
+        if record.phase != "confirmed" or record.run not in self.weights:
+            return None
+        return KeptNetwork(record, file, self.weights[record.run], self.data["images"])

@@ -139,7 +139,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
 
     prepare_device()
     images = open_stamps(campaign.images)
-    chance = generator(
+    rng = generator(
         campaign.protocol.seed, campaign.drawn_as, run, network_purpose(campaign.condition.model_dump(mode="json"))
     )
     n_classes = len(campaign.condition.classes)
@@ -179,7 +179,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             training=campaign.training,
             n_classes=n_classes,
             epochs=campaign.epochs,
-            chance=chance,
+            rng=rng,
             start=start,
             watched={name: np.asarray(seen[rows]) for name, (seen, rows, _) in watched.items()},
             on_epoch=tick,

@@ -10,8 +10,7 @@ import numpy as np
 import pytest
 
 from galmorph.report.resolution.results import Level, loss_by_size
-from galmorph.tracking.content import ConditionRecords
-from galmorph.training.records import Evaluation
+from galmorph.training.records import ConditionRecords, Evaluation
 from tests.support.records import made_record
 
 LEVELS = (

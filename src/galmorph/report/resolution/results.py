@@ -18,10 +18,10 @@ from galmorph.report.study import phase_runs
 from galmorph.resolution.kernels import rebinned_width
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
-from galmorph.tracking.content import ConditionRecords, confusion_name
+from galmorph.tracking.content import confusion_name
 from galmorph.tracking.store import Store
 from galmorph.training.plan import ORACLE
-from galmorph.training.records import Evaluation
+from galmorph.training.records import ConditionRecords, Evaluation
 
 LEVEL, SURVEY, ABLATION, REMEDY = "level", "survey", "ablation", "remedy"
 

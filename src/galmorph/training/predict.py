@@ -1,0 +1,55 @@
+"""What a trained network predicts: stamps in DN -> scaled, cropped pixels -> logits -> class probabilities.
+
+Training tests its network here, and so does everything that uses a network later: the resolution study, `galmorph
+classify`, and the models in MLflow.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galmorph.training.backend import tf
+from galmorph.training.engine import Engine
+from galmorph.training.scaling import Images, scaled
+
+
+class Predictor:
+    """A network with the scaling that belongs to its weights.
+
+    Parameters
+    ----------
+    engine
+        Holds the weights.
+    softening
+        The constant of the scaling, from the training part of the network's run.
+    """
+
+    def __init__(self, engine: Engine, softening: float) -> None:
+        self.engine = engine
+        self.softening = softening
+
+    def prepare(self, images: Images) -> Any:
+        """Scale stamps, and crop them to the pixels that reach the output.
+
+        Parameters
+        ----------
+        images
+            (n, size, size) float32, DN after sky subtraction, (y, x).
+
+        Returns
+        -------
+        Tensor (n, side, side, 1) float32, `side` that of the engine.
+        """
+        side = self.engine.side
+        return tf.constant(scaled(images, self.engine.settings.scaling, self.softening)[:, :side, :side])
+
+    def logits(self, prepared: Any) -> NDArray[np.float32]:
+        """Return the logits (n, K) of what `prepare` returned."""
+        return np.array(self.engine.logits(prepared))
+
+    def probabilities(self, images: Images) -> NDArray[np.float32]:
+        """Return the class probabilities (n, K) of stamps (n, size, size) in DN."""
+        return np.array(tf.nn.softmax(self.logits(self.prepare(images))))
