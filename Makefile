@@ -9,6 +9,8 @@
 
 VENV := .venv
 PORT := 5000
+# Fixtures of a module are made once; each process imports TensorFlow, and takes up to 2 GB.
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
 READY := $(VENV)/.ready
 # The stages call `python`: it must be the environment's own.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
@@ -38,10 +40,10 @@ lint: $(READY)
 	lint-imports
 
 test: lint
-	pytest -m "not slow"
+	pytest $(PARALLEL) -m "not slow"
 
 test-all: lint
-	pytest
+	pytest $(PARALLEL)
 
 bench: $(READY)
 	python -m benchmarks

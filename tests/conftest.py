@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
+from galmorph.parallel import cluster, workers
 from galmorph.training.records import ConditionRecords
 from tests.support.parameters import ROOT
 from tests.support.records import THREE, made_condition
@@ -36,6 +38,52 @@ def real_data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder} with real data; GALMORPH_REAL_DATA names one")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _in_process_worker() -> Iterator[None]:
+    """Run jobs in one worker thread of the test's own process: to start a process and import TensorFlow takes seconds.
+
+    Tests of the processes themselves use the fixture `processes`.
+    """
+    import dask
+    from distributed import Client, LocalCluster
+
+    with ExitStack() as stack:
+        started: list[LocalCluster] = []
+
+        @contextmanager
+        def client(count: int) -> Iterator[Client]:
+            if cluster.scheduler_address():
+                with cluster.client(count) as connected:
+                    yield connected
+                return
+            if not started:
+                logging.getLogger("distributed").setLevel(logging.CRITICAL)
+                stack.enter_context(dask.config.set({"distributed.worker.profile.enabled": False}))
+                started.append(
+                    stack.enter_context(
+                        LocalCluster(
+                            n_workers=1,
+                            threads_per_worker=1,
+                            processes=False,
+                            dashboard_address="127.0.0.1:0",
+                            silence_logs=logging.CRITICAL,
+                        )
+                    )
+                )
+            with Client(started[0]) as connected:
+                yield connected
+
+        patch = stack.enter_context(pytest.MonkeyPatch.context())
+        patch.setattr(workers, "client", client)
+        yield
+
+
+@pytest.fixture
+def processes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run jobs in worker processes, as the package does."""
+    monkeypatch.setattr(workers, "client", cluster.client)
 
 
 @dataclass
@@ -62,7 +110,7 @@ def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
                 [*dask, *command], cwd=tmp_path / "cluster", env=environment, stdout=log, stderr=subprocess.STDOUT
             )
             stack.callback(process.wait)
-            stack.callback(process.terminate)
+            stack.callback(process.kill)
             return process
 
         process = start(
@@ -71,7 +119,7 @@ def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
         workers: list[subprocess.Popen[bytes]] = []
 
         def start_worker(threads: int = 1) -> None:
-            place = ("--scheduler-file", str(file), "--no-dashboard", "--host", "127.0.0.1")
+            place = ("--scheduler-file", str(file), "--no-dashboard", "--no-nanny", "--host", "127.0.0.1")
             workers.append(start("worker", *place, "--nthreads", str(threads)))
 
         start_worker()

@@ -55,8 +55,7 @@ def test_every_fault_has_its_row_and_every_row_its_test():
     }
     assert named <= written
     faults = {(file, name) for file, name in written if file.startswith("faults/")}
-    own = {("faults/test_machine.py", "test_the_limits_of_this_process_are_untouched")}
-    assert faults - named == own
+    assert faults <= named
 
 
 NAMED = [("conditions",), ("comparisons",), *(("resolution", kind) for kind in ("levels", "ablations", "remedies"))]

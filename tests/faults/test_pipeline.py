@@ -1,6 +1,6 @@
-"""The pipeline: killed at any stage, two at once, data and caches altered on disk.
+"""Whole studies: killed, altered on disk, on a full disk, two at once, ten in a row.
 
-What must be kept: what `dvc repro` leaves in the end is the same, to the byte, as if nothing had happened.
+In the end `dvc repro` leaves the same bytes as in an undisturbed study.
 """
 
 from __future__ import annotations
@@ -8,20 +8,26 @@ from __future__ import annotations
 import glob
 import os
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
-from collections.abc import Callable
+import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
+from galmorph.tracking.store import Store
 from tests.support.damage import damage, empty, flipped, page, truncated
-from tests.support.dvc_project import Project, environment
+from tests.support.dvc_project import CONDITIONS, Project, environment
+from tests.support.mlflow_server import mlflow_serving
+from validation.soak import study
 
 pytestmark = [pytest.mark.slow, pytest.mark.fault]
 
-# After so many seconds of a stage, with what; the first strike in the middle of work, some of them in its start.
+# Stage, seconds after its start, signal.
 STRIKES = [
     ("acquire", 3.0, signal.SIGKILL),
     ("cutouts", 2.0, signal.SIGTERM),
@@ -33,7 +39,10 @@ STRIKES = [
 
 
 def strike(project: Project, ready: Callable[[], bool], seconds: float, number: signal.Signals, *stages: str) -> bool:
-    """Start `dvc repro`, and send a signal to all of its processes some time after `ready` says so."""
+    """Start `dvc repro`, and send a signal to its process group some seconds after `ready` is true.
+
+    Returns whether it was still running.
+    """
     with (project.folder / "repro.log").open("w+") as log:
         process = subprocess.Popen(
             ["dvc", "repro", *stages],
@@ -57,12 +66,12 @@ def strike(project: Project, ready: Callable[[], bool], seconds: float, number: 
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
-        # Whatever is left of the group: the signal of a test must not outlive it.
+        # Some of the group may have ignored the signal.
         subprocess.run(["pkill", "-KILL", "-g", str(process.pid)], check=False)
     return alive
 
 
-def test_killed_in_every_stage_the_end_is_the_same(undisturbed: Project, tmp_path: Path) -> None:
+def test_killed_in_every_stage(undisturbed: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "galmorph struck")
     log = project.folder / "repro.log"
 
@@ -70,7 +79,7 @@ def test_killed_in_every_stage_the_end_is_the_same(undisturbed: Project, tmp_pat
         return lambda: f"Running stage '{stage}'" in log.read_text()
 
     struck = [stage for stage, seconds, number in STRIKES if strike(project, reached(stage), seconds, number)]
-    # A quick machine may be done with a stage before the strike.
+    # On a fast machine a stage may end before the signal.
     assert len(struck) >= 4
     project.repro()
     assert project.hashes() == undisturbed.hashes()
@@ -79,7 +88,7 @@ def test_killed_in_every_stage_the_end_is_the_same(undisturbed: Project, tmp_pat
     assert summary == undisturbed.galmorph("summary")
 
 
-def test_killed_at_run_17_of_30_the_runs_that_had_finished_are_kept(tmp_path: Path) -> None:
+def test_killed_at_run_17_of_30(tmp_path: Path) -> None:
     whole, struck = (Project(tmp_path / name) for name in ("whole", "struck"))
     for project in (whole, struck):
         project.write_params({"protocol.runs": 30})
@@ -87,7 +96,7 @@ def test_killed_at_run_17_of_30_the_runs_that_had_finished_are_kept(tmp_path: Pa
     whole.run("dvc", "repro", stage)
 
     def finished() -> bool:
-        # pathlib fails over a folder that goes away meanwhile.
+        # pathlib fails if a folder disappears during the search.
         return len(glob.glob("*/run-*.npz", root_dir=struck.folder / ".galmorph/partial")) >= 17
 
     assert strike(struck, finished, 0, signal.SIGKILL, stage)
@@ -99,7 +108,7 @@ def test_killed_at_run_17_of_30_the_runs_that_had_finished_are_kept(tmp_path: Pa
     assert not list((struck.folder / ".galmorph/partial").iterdir())
 
 
-def test_two_at_once_in_one_checkout(undisturbed: Project, tmp_path: Path) -> None:
+def test_two_repros_in_one_checkout(undisturbed: Project, tmp_path: Path) -> None:
     project = Project(tmp_path / "galmorph twice")
     both = [
         subprocess.Popen(
@@ -109,7 +118,7 @@ def test_two_at_once_in_one_checkout(undisturbed: Project, tmp_path: Path) -> No
     ]
     said = [process.communicate(timeout=900)[0].decode() for process in both]
     failed = [text for process, text in zip(both, said, strict=True) if process.returncode]
-    # DVC lets one of them in; the other says who is there.
+    # DVC's lock lets one of them in.
     assert len(failed) <= 1
     assert all("lock" in text.lower() or "busy" in text.lower() for text in failed)
     project.repro()
@@ -119,7 +128,7 @@ def test_two_at_once_in_one_checkout(undisturbed: Project, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     "name", ["data/cutouts/images.npy", "data/cutouts/galaxies.parquet", "data/splits/balanced.parquet"]
 )
-def test_an_altered_file_and_its_copy_in_the_cache_are_made_anew(undisturbed: Project, name: str) -> None:
+def test_an_altered_file_and_its_cached_copy(undisturbed: Project, name: str) -> None:
     before = undisturbed.hashes()
     path = undisturbed.folder / name
     right = path.read_bytes()
@@ -133,7 +142,7 @@ def test_an_altered_file_and_its_copy_in_the_cache_are_made_anew(undisturbed: Pr
     assert undisturbed.hashes() == before
 
 
-def test_an_altered_record_is_refused_and_made_anew(undisturbed: Project) -> None:
+def test_an_altered_record(undisturbed: Project) -> None:
     before = undisturbed.hashes()
     path = undisturbed.folder / "models/balanced/confirmed/run-002.npz"
     right = path.read_bytes()
@@ -154,7 +163,107 @@ def test_a_damaged_lock_file(undisturbed: Project, how: Callable[[bytes], bytes]
     )
     if done.returncode:
         assert "dvc.lock" in done.stdout + done.stderr
-        # Without it DVC finds what it has made by its run cache, and makes nothing anew.
+        # Without the lock file DVC restores every output from its run cache.
         path.unlink()
         assert undisturbed.repro() == []
     assert path.read_bytes() == right
+
+
+ENOUGH = 1_000_000_000
+STAGE = (sys.executable, "-m")
+# Stage, stages to run before it, bytes left on the disk, command. Where a stage writes less than DVC's own notes, the
+# command is the stage alone.
+FILLED: tuple[tuple[str, tuple[str, ...], int, tuple[str, ...]], ...] = (
+    ("acquire", (), 100_000, ("dvc", "repro", "acquire")),
+    ("cutouts", (), 100_000, ("dvc", "repro", "cutouts")),
+    ("splits@three_class", (), 0, (*STAGE, "galmorph.stages.splits", "three_class")),
+    ("train@three_class", (), 8192, (*STAGE, "galmorph.stages.train", "selected", "three_class")),
+    ("confirm@three_class", (), 8192, (*STAGE, "galmorph.stages.train", "confirmed", "three_class")),
+    ("resolution", (), 8192, (*STAGE, "galmorph.stages.resolution")),
+    ("degrade@coarse", (), 100_000, ("dvc", "repro", "degrade@coarse")),
+    ("parts@native", ("degrade@native",), 0, (*STAGE, "galmorph.stages.parts", "native")),
+    ("transfer@native", (), 100_000, ("dvc", "repro", "transfer@native")),
+    ("tested@native", ("parts",), 8192, (*STAGE, "galmorph.stages.tested", "native")),
+    ("report", ("tested", "confirm"), 100_000, ("dvc", "repro", "report")),
+)
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system in memory; to remount it changes its size."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    made = subprocess.run(["mount", "-t", "tmpfs", "tmpfs", folder], capture_output=True, text=True)
+    if made.returncode:
+        pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_in_each_stage(undisturbed: Project, disk: Path) -> None:
+    project = Project(disk / "project")
+
+    def with_room(room: int, *command: str) -> subprocess.CompletedProcess[str]:
+        size = shutil.disk_usage(disk).used + room
+        subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
+        return subprocess.run(command, cwd=project.folder, env=environment(), capture_output=True, text=True)
+
+    def refused(done: subprocess.CompletedProcess[str]) -> None:
+        assert done.returncode != 0
+        assert "No space left on device" in done.stderr or "the disk is full" in done.stderr, done.stderr
+        assert "Traceback" not in done.stderr
+
+    for stage, before, room, command in FILLED:
+        if before:
+            assert with_room(ENOUGH, "dvc", "repro", *before).returncode == 0
+        refused(with_room(room, *command))
+        done = with_room(ENOUGH, "dvc", "repro", stage)
+        assert done.returncode == 0, done.stderr
+    assert with_room(ENOUGH, "dvc", "repro").returncode == 0
+    assert project.hashes() == undisturbed.hashes()
+    assert not list((project.folder / ".galmorph/partial").iterdir())
+
+
+def test_two_studies_in_one_store_with_its_ui_open(undisturbed: Project, tmp_path: Path) -> None:
+    uri = f"sqlite:///{tmp_path / 'shared.db'}"
+    projects = [Project(tmp_path / name) for name in ("first", "second")]
+    Store(uri, "first", tmp_path / "mlartifacts")
+    seen = 0
+    with mlflow_serving(tmp_path, "ui", "--backend-store-uri", uri) as address:
+        running = []
+        for project in projects:
+            project.write_params({"survey.name": project.folder.name})
+            with (project.folder / "repro.log").open("w") as log:
+                running.append(
+                    subprocess.Popen(
+                        ["dvc", "repro"],
+                        cwd=project.folder,
+                        env=environment() | {"MLFLOW_TRACKING_URI": uri},
+                        stdout=log,
+                        stderr=log,
+                    )
+                )
+        while any(process.poll() is None for process in running):
+            asked = urllib.request.Request(f"{address}/api/2.0/mlflow/runs/search", b'{"experiment_ids": ["1"]}')
+            asked.add_header("Content-Type", "application/json")
+            with urllib.request.urlopen(asked, timeout=60) as answer:
+                seen += answer.status == 200
+            time.sleep(1)
+    assert seen > 5
+    for project, process in zip(projects, running, strict=True):
+        said = (project.folder / "repro.log").read_text()
+        assert process.returncode == 0, said
+        assert "training goes on" not in said
+        assert project.tables() == undisturbed.tables()
+        ours, theirs = project.hashes(), undisturbed.hashes()
+        assert {name: ours[name] for name in ours if not name.startswith("reports")} == {
+            name: theirs[name] for name in theirs if not name.startswith("reports")
+        }
+
+
+def test_ten_studies_leave_nothing_behind(tmp_path: Path) -> None:
+    project = Project(tmp_path / "soak")
+    first, *others = (study(project.folder, environment(), tmp_path / "tmp") for _ in range(10))
+    assert first.runs > 2 * 2 * len(CONDITIONS)  # two runs of two phases of each condition, and their parents
+    for found in (first, *others):
+        assert found.beyond(first) == []

@@ -1,173 +1,154 @@
-import os
+"""Jobs spread over workers: in a thread of this process where that will do, in processes where they may die."""
+
 import re
 import tempfile
 
 import pytest
 
 from galmorph.errors import GalmorphError
+from galmorph.parallel import workers
 from galmorph.parallel.progress import Progress
 from galmorph.parallel.workers import spread, tick
 from tests.support import jobs
 
 
-def test_results_come_with_the_place_of_their_job():
-    powers = [(2, power) for power in range(7)]
-    assert dict(spread(pow, powers, label="powers", unit="power")) == {i: 2**i for i in range(7)}
-
-
-def test_no_jobs_start_no_processes():
-    assert list(spread(pow, [], label="nothing", unit="job")) == []
-
-
-def test_the_error_of_a_job_reaches_the_caller():
-    with pytest.raises(GalmorphError, match="quotients, job 2 failed 3 times: ZeroDivisionError"):
-        list(spread(divmod, [(1, 1), (1, 0), (2, 1)], label="quotients", unit="quotient"))
-
-
 @pytest.fixture
-def two(monkeypatch):
+def two(monkeypatch, processes):
+    """Two worker processes."""
     monkeypatch.setenv("GALMORPH_WORKERS", "2")
 
 
-def counted(folder, number):
+def attempts_at(folder, number):
     return len(list(folder.glob(f"{number}.*")))
 
 
 @pytest.mark.usefixtures("two")
-def test_a_worker_that_dies_has_its_job_done_elsewhere(tmp_path):
-    done = dict(spread(jobs.dies_at_first, [(tmp_path, i) for i in range(4)], label="jobs", unit="job"))
-    assert done == {i: i for i in range(4)}
-    assert counted(tmp_path, 1) == 2
+def test_results_come_with_the_index_of_their_job():
+    powers = [(2, power) for power in range(7)]
+    assert dict(spread(pow, powers, label="powers", unit="power")) == {i: 2**i for i in range(7)}
+
+
+def test_no_jobs_start_no_workers(monkeypatch):
+    monkeypatch.setattr(workers, "client", None)
+    assert list(spread(pow, [], label="nothing", unit="job")) == []
 
 
 @pytest.mark.usefixtures("two")
-def test_a_job_that_kills_every_worker_ends_with_the_remedy(tmp_path):
-    with pytest.raises(
-        GalmorphError, match=r"jobs, that one: the worker process that did it died 3 times.*GALMORPH_WORKER_MEMORY"
-    ):
-        list(spread(jobs.always_dies, [(tmp_path, 0)], label="jobs", unit="job", names=["that one"]))
-    assert counted(tmp_path, 0) == 3
-
-
-@pytest.mark.usefixtures("two")
-def test_nothing_temporary_stays_behind(tmp_path, monkeypatch):
+def test_the_job_of_a_worker_that_dies_is_done_by_another_and_its_temporary_files_are_removed(tmp_path, monkeypatch):
     temporary, counts = tmp_path / "tmp", tmp_path / "counts"
     temporary.mkdir()
     counts.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("TMPDIR", str(temporary))
-    done = dict(spread(jobs.dies_over_a_temporary_file, [(counts, i) for i in range(2)], label="jobs", unit="job"))
-    assert done == {i: i for i in range(2)}
+    done = dict(spread(jobs.dies_at_first, [(counts, i) for i in range(4)], label="jobs", unit="job"))
+    assert done == {i: i for i in range(4)}
+    assert attempts_at(counts, 1) == 2
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.usefixtures("two")
+def test_a_job_that_kills_every_worker_fails_and_the_others_are_done(tmp_path):
+    failures = []
+    work = [(tmp_path, i) for i in range(4)]
+    done = spread(
+        jobs.second_always_dies,
+        work,
+        label="jobs",
+        unit="job",
+        names=["a", "b", "c", "d"],
+        on_failure=lambda *failure: failures.append(failure),
+    )
+    assert dict(done) == {0: 0, 2: 2, 3: 3}
+    ((index, error),) = failures
+    assert index == 1
+    assert re.search(r"^jobs, b: the worker process that did it died 3 times.*GALMORPH_WORKER_MEMORY", str(error))
+    assert attempts_at(tmp_path, 1) == 3
+
+
 @pytest.mark.slow
-def test_a_worker_that_takes_too_much_memory_is_stopped_and_named(tmp_path, monkeypatch):
+def test_a_worker_that_takes_too_much_memory_is_stopped(tmp_path, monkeypatch, processes):
     monkeypatch.setenv("GALMORPH_WORKER_MEMORY", "600MiB")
     with pytest.raises(GalmorphError, match="ran out of memory, give each worker more"):
         list(spread(jobs.takes_memory, [(tmp_path, 0)], label="jobs", unit="job"))
 
 
 @pytest.mark.slow
-def test_a_worker_that_keeps_most_of_its_memory_is_given_the_next_job(tmp_path, monkeypatch):
+def test_a_worker_that_keeps_most_of_its_memory_gets_the_next_job(monkeypatch, processes):
     monkeypatch.setenv("GALMORPH_WORKER_MEMORY", "1GiB")
     monkeypatch.setenv("GALMORPH_WORKERS", "1")
-    held = dict(spread(jobs.keeps_memory, [(0.87 * 2**30,)] * 3, label="jobs", unit="job"))
-    assert len(set(held.values())) == 1  # one process did them all
+    pids = dict(spread(jobs.keeps_memory, [(0.87 * 2**30,)] * 3, label="jobs", unit="job"))
+    assert len(set(pids.values())) == 1
 
 
-@pytest.mark.usefixtures("two")
-def test_an_error_that_may_pass_is_tried_again(tmp_path, caplog):
+def test_a_job_that_fails_is_tried_again(tmp_path, caplog):
     work = [(tmp_path, i, 3) for i in range(3)]
     assert dict(spread(jobs.fails_before, work, label="jobs", unit="job")) == {0: 0, 1: 1, 2: 2}
     assert "job 1 failed and is done again: ConnectionError('attempt at job 0')" in caplog.text
 
 
-@pytest.mark.usefixtures("two")
-@pytest.mark.parametrize(
-    ("job", "reason"),
-    [(jobs.always_dies_if_second, "died 3 times"), (jobs.always_fails_if_second, r"failed 3 times: Connection")],
-)
-def test_a_job_that_fails_for_good_is_the_callers_to_judge(tmp_path, job, reason, caplog):
-    seen = []
-    work = [(tmp_path, i) for i in range(4)]
-    done = spread(job, work, label="jobs", unit="job", on_failure=lambda i, error: seen.append((i, str(error))))
-    assert dict(done) == {0: 0, 2: 2, 3: 3}
-    ((index, message),) = seen
-    assert index == 1
-    assert re.search(reason, message)
-    assert ("in always_fails_if_second" in caplog.text) == (job is jobs.always_fails_if_second)
-
-
-def test_the_third_failure_of_a_job_is_the_callers_with_its_traceback(tmp_path, caplog):
-    with pytest.raises(GalmorphError, match="failed 3 times") as caught:
+def test_the_third_failure_of_a_job_is_raised_with_its_traceback(tmp_path, caplog):
+    with pytest.raises(GalmorphError, match="jobs, job 1 failed 3 times: ConnectionError") as caught:
         list(spread(jobs.fails_before, [(tmp_path, 0, 4)], label="jobs", unit="job"))
-    assert counted(tmp_path, 0) == 3
+    assert attempts_at(tmp_path, 0) == 3
     assert isinstance(caught.value.__cause__, ConnectionError)
     assert "in fails_before" in caplog.text
 
 
-@pytest.mark.usefixtures("two")
-def test_what_a_person_can_put_right_is_tried_once(tmp_path):
-    with pytest.raises(GalmorphError, match="job 1 can be put right"):
+def test_an_error_that_the_user_can_fix_is_raised_at_once(tmp_path):
+    with pytest.raises(GalmorphError, match="job 1 can be fixed"):
         list(spread(jobs.refuses, [(tmp_path, i) for i in range(9)], label="jobs", unit="job"))
-    assert counted(tmp_path, 1) == 1
+    assert attempts_at(tmp_path, 1) == 1
 
 
-@pytest.mark.usefixtures("two")
-def test_what_the_machine_lacks_is_tried_once_and_said_without_a_traceback(tmp_path, caplog):
+def test_a_full_disk_is_reported_at_once_and_without_a_traceback(tmp_path, caplog):
     message = r"^jobs, job 1: No space left on device; make room on the disk, and repeat the command"
     with pytest.raises(GalmorphError, match=message):
         list(spread(jobs.lacks_room, [(tmp_path, 1)], label="jobs", unit="job"))
-    assert counted(tmp_path, 1) == 1
+    assert attempts_at(tmp_path, 1) == 1
     assert caplog.text == ""
 
 
-@pytest.mark.usefixtures("two")
-def test_the_others_go_on_where_the_caller_says_so(tmp_path):
-    seen = []
+def test_the_other_jobs_go_on_if_on_failure_returns(tmp_path):
+    failures = []
     work = [(tmp_path, i) for i in range(4)]
-    done = spread(
-        jobs.refuses, work, label="jobs", unit="job", on_failure=lambda i, error: seen.append((i, str(error)))
-    )
+    done = spread(jobs.refuses, work, label="jobs", unit="job", on_failure=lambda i, e: failures.append((i, str(e))))
     assert dict(done) == {0: 0, 2: 2, 3: 3}
-    assert seen == [(1, "job 1 can be put right")]
+    assert failures == [(1, "job 1 can be fixed")]
 
 
-@pytest.mark.usefixtures("two")
-def test_a_job_tells_how_far_it_is(monkeypatch):
-    told = []
-    monkeypatch.setattr(Progress, "step", lambda self, index, done: told.append((index, done)))
-    list(spread(jobs.steps, [(8,), (8,)], label="runs", unit="epoch", steps=8))
-    under_way = {(index, done) for index, done in told if done < 8}
-    assert {index for index, _ in under_way} == {0, 1}
+def test_a_job_reports_its_steps_at_most_once_in_a_while(monkeypatch):
+    seen = []
+    monkeypatch.setattr(Progress, "step", lambda self, index, done: seen.append((index, done)))
+    monkeypatch.setattr(workers, "TICK_SECONDS", 0.0)
+    list(spread(jobs.steps, [(3,), (3,)], label="runs", unit="epoch", steps=3))
+    assert {(index, done) for index in (0, 1) for done in (1, 2)} <= set(seen)
+    seen.clear()
+    monkeypatch.setattr(workers, "TICK_SECONDS", 60.0)
+    list(spread(jobs.steps, [(3,), (3,)], label="runs", unit="epoch", steps=3))
+    assert set(seen) == {(0, 3), (1, 3)}
 
 
-def test_outside_a_worker_a_tick_says_nothing():
+def test_outside_a_worker_a_tick_does_nothing():
     tick(3)
 
 
-def test_the_scheduler_that_the_environment_names_does_the_work(monkeypatch, scheduler):
+def test_the_workers_of_a_scheduler_do_the_work(monkeypatch, scheduler):
     monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
-    done = dict(spread(jobs.steps, [(2,)] * 4, label="runs", unit="epoch", steps=2))
-    assert len(set(done.values())) == 2
-    assert os.getpid() not in done.values()
-    assert all(worker.poll() is None for worker in scheduler.workers)  # they outlive the campaign
-
-
-def test_a_worker_of_several_threads_is_refused(monkeypatch, scheduler):
+    pids = set(dict(spread(jobs.steps, [(2, 0.1)] * 8, label="runs", unit="epoch", steps=2)).values())
+    assert pids == {worker.pid for worker in scheduler.workers}  # they go on after the jobs
+    assert all(worker.poll() is None for worker in scheduler.workers)
+    # With two threads a worker would train two networks in one process.
     scheduler.start_worker(2)
     for worker in scheduler.workers[:2]:
         worker.terminate()
         worker.wait()
-    monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
     with pytest.raises(GalmorphError, match=r"does 2 jobs at once.* start it anew with --nthreads 1"):
         list(spread(pow, [(2, 3)], label="powers", unit="power"))
 
 
-def test_a_scheduler_that_goes_away_is_named_with_the_remedy(monkeypatch, scheduler):
+def test_a_scheduler_that_goes_away_is_reported(monkeypatch, scheduler):
     monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
-    results = spread(jobs.steps, [(1,)] + [(100,)] * 3, label="runs", unit="epoch", steps=2)
+    results = spread(jobs.steps, [(1,)] + [(100, 0.1)] * 3, label="runs", unit="epoch", steps=2)
     next(results)
     scheduler.process.kill()
     with pytest.raises(GalmorphError, match=r"runs: the scheduler tcp://.* is gone; start one again"):

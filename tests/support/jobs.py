@@ -21,31 +21,17 @@ def attempts(folder: Path, number: int) -> int:
 
 
 def dies_at_first(folder: Path, number: int) -> int:
+    """The first attempt at job 1 kills its process, which leaves a temporary file."""
     if attempts(folder, number) == 1 and number == 1:
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def dies_over_a_temporary_file(folder: Path, number: int) -> int:
-    if attempts(folder, number) == 1:
         tempfile.NamedTemporaryFile(delete=False).close()
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
-def always_dies(folder: Path, number: int) -> int:
+def second_always_dies(folder: Path, number: int) -> int:
     attempts(folder, number)
-    os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def always_dies_if_second(folder: Path, number: int) -> int:
-    return always_dies(folder, number) if number == 1 else number
-
-
-def always_fails_if_second(folder: Path, number: int) -> int:
     if number == 1:
-        raise ConnectionError("never")
+        os.kill(os.getpid(), signal.SIGKILL)
     return number
 
 
@@ -58,7 +44,7 @@ def fails_before(folder: Path, number: int, enough: int) -> int:
 def refuses(folder: Path, number: int) -> int:
     attempts(folder, number)
     if number == 1:
-        raise GalmorphError("job 1 can be put right")
+        raise GalmorphError("job 1 can be fixed")
     return number
 
 
@@ -84,8 +70,8 @@ def keeps_memory(total: float) -> int:
     return os.getpid()
 
 
-def steps(count: int) -> int:
+def steps(count: int, seconds: float = 0.0) -> int:
     for done in range(1, count + 1):
-        time.sleep(0.3)
+        time.sleep(seconds)
         tick(done)
     return os.getpid()

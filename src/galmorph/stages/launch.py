@@ -58,17 +58,6 @@ def _terminate(number: int, frame: object) -> None:
     raise Terminated
 
 
-def _open_streams() -> None:
-    """Give a process that was started without its streams (`>&-`) streams to nowhere, else a file takes their place."""
-    while (handle := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(handle, True)
-    os.close(handle)
-    if sys.stdout is None:
-        sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
-    if sys.stderr is None:
-        sys.stderr = os.fdopen(2, "w", encoding="utf-8", closefd=False)
-
-
 def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str = STOPPED) -> None:
     """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback.
 
@@ -81,7 +70,6 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     stopped
         What is said after Ctrl-C.
     """
-    _open_streams()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # The terminal shows what a person wants to follow, the log file of a campaign all that is said.

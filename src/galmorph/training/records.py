@@ -106,7 +106,6 @@ class Record:
 
 
 HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening", "weights")
-MOST_BYTES = 2**30  # of the arrays of a record
 
 
 def record_name(run: int) -> str:
@@ -160,8 +159,6 @@ def load_record(path: Path) -> Record:
     try:
         # From memory: numpy leaves a file that it finds damaged open.
         with np.load(io.BytesIO(file_bytes(path)), allow_pickle=False) as file:
-            if sum(member.file_size for member in file.zip.infolist()) > MOST_BYTES:
-                raise ValueError(f"more than {MOST_BYTES:,} bytes")
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop(CONTENTS)) != digest(arrays):
             raise ValueError("its contents are not those that were written")
