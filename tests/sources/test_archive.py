@@ -224,7 +224,7 @@ def test_an_id_that_names_no_dr7_frame(store: Path, tmp_path: Path, number: int,
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (gzip.compress(b"OBJID,RA\n1,2\n"), "no column DEC"),
+        (gzip.compress(b"OBJID,RA\n1,2\n", mtime=0), "no column DEC"),
         (gzip.compress(TABLE2_HEADER.encode() + b"\n" + b"x" * 5000)[:-10], "damaged or cut short"),
         (b"<html>moved</html>", "damaged or cut short"),
     ],

@@ -136,12 +136,11 @@ def classify_targets(
 
 
 def _few(parts: list[pd.DataFrame], read: Read, ensemble: Ensemble) -> list[Block]:
-    progress = Progress(len(parts), 1, "classify", "block")
     blocks = []
-    with progress.bar:
+    with Progress(len(parts), len(parts), "classify", "block") as progress:
         for number, part in enumerate(parts):
             blocks.append(answered(part, read, ensemble))
-            progress.finish(number)
+            progress.step(number, 1)
     return blocks
 
 

@@ -1,6 +1,6 @@
-"""What environment variables say: what belongs to the machine, and so to no parameter of the study.
+"""The worker processes: those of this machine, or those of a Dask scheduler.
 
-The processes that do the work: those of this machine, or those of a Dask scheduler that has a name.
+They are configured by environment variables, not by parameters: no result depends on them.
 """
 
 from __future__ import annotations
@@ -16,61 +16,137 @@ from typing import Any
 
 from galmorph.errors import GalmorphError
 
-LONGEST = 20  # digits; more take Python itself too long
+MAX_WORKERS = 4096  # on one machine
+MIN_MEMORY = 2**28  # bytes; a worker needs as much to start
+ATTEMPTS = 3  # at a job
+CONNECT_SECONDS = 20  # to wait for the scheduler's answer
+MALLOC_BYTES = 2**25  # the largest mmap threshold of glibc
+
+# Dask's settings for the workers of this machine.
+CONFIG = {
+    # A busy machine may take longer to start a process than Dask allows.
+    "distributed.comm.timeouts.connect": "120s",
+    "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
+    # No queue at a worker: Dask counts the death of a worker against every job it has.
+    "distributed.scheduler.worker-saturation": 1.0,
+    # Dask gives no jobs to a worker that uses much memory. TensorFlow never gives memory back, so that such a worker
+    # would wait forever. A worker is still restarted at 95 % of its limit.
+    "distributed.worker.memory.pause": False,
+    "distributed.worker.memory.spill": False,
+    "distributed.worker.memory.target": False,
+    # The profile of a worker grows with time.
+    "distributed.worker.profile.enabled": False,
+    # By default Dask has malloc return every array above 128 KiB to the system, and get its memory page by page the
+    # next time: a quarter of the time of reading a frame.
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(4 * MALLOC_BYTES),
+    "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(MALLOC_BYTES),
+}
+
+log = logging.getLogger(__name__)
 
 
 def whole_number(variable: str, default: int, most: int) -> int:
-    """Return what an environment variable says, or the default.
+    """Return the value of an environment variable.
 
     Raises
     ------
     GalmorphError
-        If it says anything but a whole number from 1 to `most`.
+        If it is not a whole number from 1 to `most`.
     """
     text = os.environ.get(variable, str(default))
-    if not (text.isdecimal() and len(text) < LONGEST and 1 <= int(text) <= most):
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if not 1 <= number <= most:
         raise GalmorphError(f"{variable}: a whole number from 1 to {most}, not {text[:40]!r}")
-    return int(text)
-
-
-log = logging.getLogger(__name__)
-
-MOST_WORKERS = 4096  # on one machine
-ATTEMPTS = 3  # of a job, before its error is the caller's
-SMALLEST_MEMORY = 2**28  # bytes in which a worker can start at all
-KEPT_BYTES = 2**25  # arrays up to this size are allocated from memory that a worker has; the most that glibc takes
-CONNECT_SECONDS = 20  # that a scheduler has to answer
+    return number
 
 
 def worker_count() -> int:
-    """Return the number of worker processes: GALMORPH_WORKERS, else the cores that this process may use."""
+    """Return the number of worker processes: GALMORPH_WORKERS, by default the cores that this process may use."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return whole_number("GALMORPH_WORKERS", cores, MOST_WORKERS)
-
-
-def scheduler_address() -> str | None:
-    """Return the address of the Dask scheduler that the environment names: GALMORPH_SCHEDULER."""
-    return os.environ.get("GALMORPH_SCHEDULER") or None
+    return whole_number("GALMORPH_WORKERS", cores, MAX_WORKERS)
 
 
 def worker_memory() -> str:
-    """Return the memory that a worker process may take: GALMORPH_WORKER_MEMORY, else its share of the machine's."""
+    """Return the memory limit of a worker: GALMORPH_WORKER_MEMORY, by default its share of the machine's."""
     import dask
 
     text = os.environ.get("GALMORPH_WORKER_MEMORY", "auto")
     try:
-        if text != "auto" and dask.utils.parse_bytes(text) < SMALLEST_MEMORY:
+        if text != "auto" and dask.utils.parse_bytes(text) < MIN_MEMORY:
             raise ValueError
-    except (ValueError, OverflowError):
+    except ValueError:
         raise GalmorphError(f"GALMORPH_WORKER_MEMORY: a size such as 2GiB, not {text[:40]!r}") from None
     return text
 
 
-@contextmanager
-def _deaf_to_interrupts() -> Iterator[None]:
-    """Let processes that are started meanwhile ignore Ctrl-C.
+def scheduler_address() -> str | None:
+    """Return the address of the Dask scheduler to use: GALMORPH_SCHEDULER."""
+    return os.environ.get("GALMORPH_SCHEDULER") or None
 
-    A terminal sends it to all of them: each would say so with a traceback, where the main process ends them anyway.
+
+@contextmanager
+def client(count: int) -> Iterator[Any]:
+    """Connect to the scheduler that GALMORPH_SCHEDULER names, or start `count` worker processes on this machine.
+
+    Yields a `distributed.Client`.
+
+    Raises
+    ------
+    GalmorphError
+        If the scheduler does not answer.
+    """
+    # The errors of jobs are raised here; Dask's own log does not help.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    address = scheduler_address()
+    with ExitStack() as stack:
+        yield _remote(stack, address) if address else _local(stack, count)
+
+
+def _remote(stack: ExitStack, address: str) -> Any:
+    from distributed import Client
+
+    try:
+        connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # TypeError: tls:// without a certificate
+        raise GalmorphError(
+            f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or unset the "
+            "variable to use the processes of this machine"
+        ) from None
+    workers = len(connected.scheduler_info(n_workers=-1)["workers"])
+    log.info("%d workers at the scheduler %s%s", workers, address, "" if workers else ": waiting for the first")
+    return connected
+
+
+def _local(stack: ExitStack, count: int) -> Any:
+    import dask
+    from distributed import Client, LocalCluster
+
+    # For the temporary files of Dask, and of TensorFlow in a worker that is killed.
+    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
+    stack.enter_context(dask.config.set(CONFIG | {"temporary-directory": folder}))
+    with _ignored_interrupts():
+        cluster = stack.enter_context(
+            LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=worker_memory(),
+                dashboard_address="127.0.0.1:0",  # any free port; None would warn if 8787 is taken
+                silence_logs=logging.CRITICAL,
+                env={"TMPDIR": folder},
+            )
+        )
+    return stack.enter_context(Client(cluster))
+
+
+@contextmanager
+def _ignored_interrupts() -> Iterator[None]:
+    """Let processes started in the block ignore Ctrl-C.
+
+    A terminal sends it to all processes: each worker would print a traceback, although the main process ends them.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -80,72 +156,3 @@ def _deaf_to_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, before)
-
-
-@contextmanager
-def client(count: int) -> Iterator[Any]:
-    """Give a client of the scheduler that GALMORPH_SCHEDULER names, else of `count` processes of this machine.
-
-    Raises
-    ------
-    GalmorphError
-        If nobody answers at the scheduler's address.
-    """
-    import dask
-    from distributed import Client, LocalCluster
-
-    address = scheduler_address()
-    # A job's error reaches the caller as its exception; what dask says of its own comings and goings does not help.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    with ExitStack() as stack:
-        if address:
-            try:
-                connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
-            except (OSError, ValueError, TypeError, RuntimeError) as error:  # tls:// without a certificate
-                raise GalmorphError(
-                    f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or "
-                    "unset the variable, and the processes of this machine do the work"
-                ) from None
-            workers = len(connected.scheduler_info(n_workers=-1)["workers"])
-            waiting = "" if workers else ": waiting for the first"
-            log.info("%d workers at the scheduler %s%s", workers, address, waiting)
-        else:
-            # A busy machine may take longer to start a process than dask's own limit allows. A job that takes its
-            # process down with it is not tried for ever.
-            patient = {
-                "distributed.comm.timeouts.connect": "120s",
-                "distributed.scheduler.allowed-failures": ATTEMPTS - 1,
-                # One job at a worker, none behind it: dask counts the death of a worker against every job that it has.
-                "distributed.scheduler.worker-saturation": 1.0,
-                # Above a part of its memory dask gives a worker no more jobs, and waits. TensorFlow keeps what it has
-                # once taken: that would be for ever. A worker is stopped at 95 %, and replaced.
-                "distributed.worker.memory.pause": False,
-                "distributed.worker.memory.spill": False,
-                "distributed.worker.memory.target": False,
-                # A record of what a worker was doing at every hundredth of a second, which grows with time.
-                "distributed.worker.profile.enabled": False,
-                # As dask has it, every array of more than 128 KiB is fetched from the system page by page and given
-                # back after use: a quarter of the time of reading a frame.
-                "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": str(4 * KEPT_BYTES),
-                "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": str(KEPT_BYTES),
-            }
-            # The scheduler's files too: dask would leave locks of its own in the system's temporary folder.
-            folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
-            stack.enter_context(dask.config.set(patient | {"temporary-directory": folder}))
-            with _deaf_to_interrupts():
-                cluster = stack.enter_context(
-                    LocalCluster(
-                        n_workers=count,
-                        threads_per_worker=1,
-                        processes=True,
-                        memory_limit=worker_memory(),
-                        # Any free port: with None, the scheduler's web server still asks for 8787 and warns if it is
-                        # taken.
-                        dashboard_address="127.0.0.1:0",
-                        silence_logs=logging.CRITICAL,
-                        # What TensorFlow leaves when its process is killed.
-                        env={"TMPDIR": folder},
-                    )
-                )
-            connected = stack.enter_context(Client(cluster))
-        yield connected

@@ -1,65 +1,47 @@
-"""How far many jobs are, on the terminal."""
+"""Progress bars of jobs and of downloads."""
 
 from __future__ import annotations
 
 import sys
 import threading
+from collections.abc import Hashable
 from typing import Self
 
 from tqdm import tqdm
 
-hidden = False  # with galmorph --quiet; whoever runs a command sets it
+hidden = False  # set by galmorph --quiet
 
 
 class Progress:
-    """A bar over the steps of all jobs, with the time left; where the output is no terminal, a line now and then."""
+    """A bar over the parts of many items, such as the epochs of runs or the bytes of files. Thread-safe.
 
-    def __init__(self, jobs: int, steps: int, label: str, unit: str) -> None:
+    On a terminal it shows the time left; elsewhere it prints a line now and then.
+
+    Parameters
+    ----------
+    items
+        Number of items.
+    total
+        Number of parts of all items, as far as it is known beforehand.
+    label
+        Name of the work.
+    unit
+        Name of a part; "B" gets prefixes such as k and M.
+    noun
+        Plural of an item, to count the finished ones beside the bar; by default they are not counted.
+    """
+
+    def __init__(self, items: int, total: int, label: str, unit: str, noun: str = "") -> None:
         terminal = sys.stderr.isatty()
-        self.steps, self.label = steps, label
-        self.done: dict[int, int] = {}
-        self.jobs, self.finished = jobs, 0
-        self.lock = threading.Lock()
-        self.bar = tqdm(
-            total=jobs * steps,
-            desc=label,
-            unit=unit,
-            dynamic_ncols=terminal,
-            mininterval=0.5 if terminal else 10.0,
-            maxinterval=30,
-            disable=hidden,
-            smoothing=0.05,
-        )
-
-    def step(self, index: int, done: int) -> None:
-        """Move the bar to where a job is; a job that is done again starts from what it had."""
-        with self.lock:
-            ahead = min(done, self.steps) - self.done.get(index, 0)
-            if ahead > 0:
-                self.done[index] = min(done, self.steps)
-                self.bar.update(ahead)
-
-    def finish(self, index: int) -> None:
-        """Count a job as finished."""
-        self.finished += 1
-        if self.steps > 1:
-            self.bar.set_description(f"{self.label}: {self.finished} of {self.jobs} runs", refresh=False)
-        self.step(index, self.steps)
-
-
-class Bytes:
-    """A bar over the bytes of many files, with the rate and the time left; safe to be moved by many threads."""
-
-    def __init__(self, total: int, files: int, label: str) -> None:
-        terminal = sys.stderr.isatty()
-        self.files, self.finished, self.total = files, 0, total
-        self.moved: dict[str, int] = {}
-        self.lock = threading.Lock()
+        self.items, self.noun = items, noun
+        self.finished = 0
+        self.done: dict[Hashable, int] = {}
+        self.lock = threading.RLock()
         self.bar = tqdm(
             total=total,
             desc=label,
-            unit="B",
-            unit_scale=True,
+            unit=unit,
+            unit_scale=unit == "B",
             dynamic_ncols=terminal,
             mininterval=0.5 if terminal else 10.0,
             maxinterval=30,
@@ -73,17 +55,24 @@ class Bytes:
     def __exit__(self, *error: object) -> None:
         self.bar.close()
 
-    def move(self, file: str, count: int) -> None:
-        """Say that bytes of a file have come."""
+    def step(self, item: Hashable, done: int) -> None:
+        """Set how many parts of an item are done; a job that is tried again does not move the bar back."""
         with self.lock:
-            self.moved[file] = self.moved.get(file, 0) + count
-            self.bar.update(count)
+            ahead = done - self.done.get(item, 0)
+            if ahead > 0:
+                self.done[item] = done
+                self.bar.update(ahead)
 
-    def finish(self, file: str, expected: int) -> None:
-        """Say that a file is dealt with, and how many bytes it had been thought to have."""
+    def add(self, item: Hashable, count: int) -> None:
+        """Add to the parts of an item that are done."""
+        with self.lock:
+            self.step(item, self.done.get(item, 0) + count)
+
+    def finish(self, item: Hashable, expected: int) -> None:
+        """Count an item as finished, and correct the total, in which it had `expected` parts."""
         with self.lock:
             self.finished += 1
-            self.total += self.moved.pop(file, 0) - expected
-            self.bar.total = self.total
-            self.bar.set_postfix_str(f"{self.finished} of {self.files} files", refresh=False)
+            self.bar.total += self.done.get(item, 0) - expected
+            if self.noun:
+                self.bar.set_postfix_str(f"{self.finished} of {self.items} {self.noun}", refresh=False)
             self.bar.update(0)

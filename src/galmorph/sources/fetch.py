@@ -40,7 +40,7 @@ from galmorph import __version__
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import MAX_BYTES
 from galmorph.parallel.cluster import whole_number
-from galmorph.parallel.progress import Bytes
+from galmorph.parallel.progress import Progress
 
 log = logging.getLogger(__name__)
 
@@ -198,7 +198,7 @@ class Fetcher:
     whole: Path
     partial: Path
     pool: urllib3.PoolManager
-    display: Bytes
+    display: Progress
     stop: threading.Event
     timeout: int
     remedy: str
@@ -301,7 +301,7 @@ class Fetcher:
             if room < 0:
                 raise RefusedError(f"more than {download.most:,} bytes")
             file.write(chunk)
-            self.display.move(download.path, len(chunk))
+            self.display.add(download.path, len(chunk))
             came += len(chunk)
             if (seconds := time.monotonic() - since) > self.timeout:
                 if came < SLOWEST * seconds and response.length_remaining != 0:
@@ -415,7 +415,9 @@ class Mirror:
         count = connections()
         with (
             pool(count, timeout()) as shared,
-            Bytes(sum(download.typical_size for download in downloads), len(downloads), label) as display,
+            Progress(
+                len(downloads), sum(download.typical_size for download in downloads), label, "B", "files"
+            ) as display,
             ThreadPoolExecutor(count) as threads,
         ):
             work = Fetcher(self.whole, self.partial, shared, display, stop, timeout(), remedy)
