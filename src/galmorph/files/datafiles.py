@@ -1,4 +1,4 @@
-"""Read what the pipeline has made: arrays and tables, or a GalmorphError that names the file and the remedy."""
+"""Read the arrays and tables of the pipeline, with errors that name the file and the remedy."""
 
 from __future__ import annotations
 
@@ -19,26 +19,31 @@ REMEDY = "dvc checkout restores it, dvc repro makes it anew"
 
 
 @contextmanager
-def _told(path: Path, kind: str) -> Iterator[None]:
-    """Turn what goes wrong while a file is read into a GalmorphError."""
+def _reading(path: Path, kind: str) -> Iterator[None]:
+    """Turn any error into a GalmorphError."""
     try:
         yield
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
-    except Exception as error:  # on damaged input numpy, pyarrow and pandas raise two dozen types between them
+    except Exception as error:  # for damaged files numpy, pyarrow and pandas raise two dozen types between them
         words = (str(error).splitlines() or [type(error).__name__])[0]
         raise GalmorphError(f"{path}: not a whole {kind} ({words}); {REMEDY}") from None
 
 
 def open_stamps(path: Path) -> NDArray[np.float32]:
-    """Open a .npy file of stamps as a memory map: (n, size, size) float32, DN, (y, x).
+    """Open a .npy file of stamps as a memory map.
+
+    Returns
+    -------
+    (n, size, size) float32
+        DN, (y, x).
 
     Raises
     ------
     GalmorphError
-        If it is missing, cut short, or holds anything else.
+        If it is missing, cut short, or holds something else.
     """
-    with _told(path, "array"):
+    with _reading(path, "array"):
         images = np.load(regular_file(path), mmap_mode="r", allow_pickle=False)
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
         raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
@@ -48,14 +53,14 @@ def open_stamps(path: Path) -> NDArray[np.float32]:
 
 
 def table_columns(path: Path) -> list[str]:
-    """Return the names of a parquet table's columns.
+    """Return the column names of a parquet table.
 
     Raises
     ------
     GalmorphError
         If it is missing or damaged.
     """
-    with _told(path, "table"):
+    with _reading(path, "table"):
         return list(pq.read_schema(regular_file(path)).names)
 
 
@@ -67,9 +72,9 @@ def read_table(
     Parameters
     ----------
     columns
-        Which to read; None: all.
+        The columns to read; None: all.
     filters
-        Rows to keep, as `pandas.read_parquet` has them.
+        The rows to read, as in `pandas.read_parquet`.
 
     Raises
     ------
@@ -80,5 +85,5 @@ def read_table(
     wanted = [*(columns or ()), *(name for name, _, _ in filters or ())]
     if missing := [name for name in wanted if name not in present]:
         raise GalmorphError(f"{path}: no column {missing[0]}; {REMEDY}")
-    with _told(path, "table"):
+    with _reading(path, "table"):
         return pd.read_parquet(regular_file(path), columns=None if columns is None else list(columns), filters=filters)

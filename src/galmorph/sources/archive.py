@@ -1,4 +1,4 @@
-"""The SDSS archive on the network: a sample of Galaxy Zoo 1 and the frames that its object ids name."""
+"""The survey source sdss: a sample of Galaxy Zoo 1, and the frames of its galaxies from the SDSS archive."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import pandas as pd
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import MOST, copy_rows, refuse_rows
+from galmorph.files.texttable import copy_rows, refuse_rows
 from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, write_missing
 from galmorph.sdss.frames import read_frame, read_tsfield
 from galmorph.sdss.galaxyzoo import ROWS, read_table2
@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 SERVERS = {"dr7": "https://das.sdss.org", "dr17": "https://data.sdss.org/sas/dr17/eboss/photoObj"}
 OTHER_RELEASE = {"dr7": "dr17", "dr17": "dr7"}
 
-# Bytes, to plan with: the mean of ten DR7 frames of band r, one whole DR12 frame, a tsField, the whole Table 2.
+# Bytes, for planning: the mean of ten DR7 frames in band r, one whole DR12 frame, a tsField, the whole Table 2.
 TYPICAL_FRAME = {"dr7": 2_400_000, "dr17": 3_220_000}
 TYPICAL_TSFIELD = 28_000
 TYPICAL_TABLE = 30_000_000
@@ -38,16 +38,16 @@ TYPICAL_TABLE = 30_000_000
 
 @dataclass(frozen=True)
 class Request:
-    """What a sample asks of the archive.
+    """A sample and the files that it needs.
 
     Attributes
     ----------
     catalogue, rows
-        Table 2, a file, and how many rows it has.
+        The file of Table 2, and its number of rows.
     galaxies
-        The sample, with redshifts (NaN where unknown) and the path of each one's frame below the archive's root.
+        The sample, with columns redshift (NaN where unknown) and frame (the path below the archive's root).
     downloads
-        The frames and, of DR7, their tsField files.
+        The frames and, for DR7, their tsField files.
     """
 
     catalogue: Path
@@ -57,12 +57,12 @@ class Request:
 
 
 def make_request(settings: SdssSettings, sample: SampleSettings, mirror: Mirror) -> Request:
-    """Choose the sample and list what it needs; of the network only tables are asked, if they are not at hand.
+    """Choose the sample and list the files that it needs; only tables are downloaded, if they are not at hand.
 
     Raises
     ------
     GalmorphError
-        If a table cannot be had or is wrong, the sample is empty, or one of its object ids is not of DR7.
+        If a table cannot be downloaded or read, the sample is empty, or an object id is not of DR7.
     """
     path = _table("sdss.catalogue", settings.catalogue, mirror, read_table2)
     catalogue = read_table2(path)
@@ -102,8 +102,7 @@ def _frame_path(settings: SdssSettings, field: tuple[int, int, int, int]) -> str
 
 def _fields(galaxies: pd.DataFrame, path: Path) -> list[tuple[int, int, int, int]]:
     """Return run, rerun, camcol and field of each galaxy."""
-    fields, wrong = [], []
-    why = ""
+    fields, wrong, why = [], [], ""
     for objid in galaxies["objid"].tolist():
         try:
             names = ObjectId.decode(objid)
@@ -120,15 +119,15 @@ def _fields(galaxies: pd.DataFrame, path: Path) -> list[tuple[int, int, int, int
 
 
 def _table(parameter: str, place: str, mirror: Mirror, check: Callable[[Path], object]) -> Path:
-    """Return where a table lies; one that has an address is fetched, unless it is at hand."""
+    """Return the path of a table, which is downloaded if it has an address and is not at hand."""
     if not place.startswith(("http://", "https://")):
         return Path(place)
     name = Path(urlsplit(place).path).name
     if not name:
         raise GalmorphError(f"{parameter}: {place} names no file; give the address of a CSV or csv.gz")
-    # Another address is another table, though it may have the same name.
+    # Tables of one name at two addresses are different tables.
     address = hashlib.sha256(place.encode()).hexdigest()[:16]
-    download = Download(place, f"tables/{address}/{name}", check, TYPICAL_TABLE, MOST)
+    download = Download(place, f"tables/{address}/{name}", check, TYPICAL_TABLE)
     remedy = f"try later, or put the table on the disk and its path into {parameter}"
     if not mirror.path(download).exists():
         require_answer(place, remedy)
@@ -138,7 +137,7 @@ def _table(parameter: str, place: str, mirror: Mirror, check: Callable[[Path], o
 
 
 def describe(request: Request, settings: SdssSettings, sample: SampleSettings, mirror: Mirror) -> str:
-    """Return what a request will cost, as text; nothing is downloaded."""
+    """Describe a request: galaxies by class, frames, files and gigabytes to download, free disk space."""
     galaxies = request.galaxies
     classes = galaxies["class"].value_counts()
     frames = galaxies["frame"].nunique()
@@ -169,19 +168,21 @@ def _free(mirror: Mirror) -> int:
 
 
 def acquire(settings: SdssSettings, sample: SampleSettings, folder: Path, mirror: Mirror) -> dict[str, str]:
-    """Fetch the frames of a sample.
+    """Download the frames of a sample.
 
     Parameters
     ----------
-    settings, sample
-        The release and where it is; which galaxies.
+    settings
+        The release, its address, the tables and the band.
+    sample
+        How the galaxies are chosen.
     folder
-        Existing and empty. It receives the frames in the archive's layout (`imaging/...` of DR7, `frames/301/...` of
-        DR17), of DR7 their tsField files, GalaxyZoo1_DR_table2.csv (the sample's rows, as they were written),
-        redshifts.csv (of the galaxies that have one), and missing.csv: the files that could not be had, and why.
+        An empty folder. It receives the frames in the archive's layout (``imaging/...`` for DR7, ``frames/301/...``
+        for DR17), for DR7 their tsField files, GalaxyZoo1_DR_table2.csv (the sample's rows, unchanged), redshifts.csv
+        (of the galaxies that have one), and missing.csv: the files that could not be downloaded, and why.
     mirror
-        Where downloads gather and stay, so that another sample asks for what is new only. The files in `folder` are
-        links to them, where the file system allows.
+        Where downloaded files stay, so that another sample downloads only what is new. The files in `folder` are hard
+        links to them, if the file system has those.
 
     Returns
     -------
@@ -191,15 +192,15 @@ def acquire(settings: SdssSettings, sample: SampleSettings, folder: Path, mirror
     Raises
     ------
     GalmorphError
-        If the archive does not answer, the disk is too small, or more than max_missing_fraction of the galaxies are
-        without a frame. What has come stays in the mirror.
+        If the archive does not answer, the disk is too small, or more than max_missing_fraction of the galaxies have
+        no frame. Finished files stay in the mirror.
     """
     request = make_request(settings, sample, mirror)
     log.info("%s", describe(request, settings, sample, mirror))
     missing = _not_at_hand(request, mirror)
     if _bytes_of(missing) > _free(mirror):
         raise GalmorphError(
-            f"{mirror.whole}: {_bytes_of(missing) / 1e9:.1f} GB are to come, {_free(mirror) / 1e9:.1f} GB are free; "
+            f"{mirror.whole}: {_bytes_of(missing) / 1e9:.1f} GB to download, {_free(mirror) / 1e9:.1f} GB are free; "
             "make room, or lower survey.sample.galaxies"
         )
     other = OTHER_RELEASE[settings.release]
@@ -228,5 +229,5 @@ def _refuse_too_many(galaxies: pd.DataFrame, failures: dict[str, str], limit: fl
     if len(without) > limit * len(galaxies) or len(without) == len(galaxies):
         raise GalmorphError(
             f"{len(without)} of {len(galaxies)} galaxies without a frame, more than sdss.max_missing_fraction "
-            f"{limit:g} allows. First: {first}. Try later, or raise sdss.max_missing_fraction; what has come is kept"
+            f"{limit:g} allows. First: {first}. Try later, or raise sdss.max_missing_fraction; finished files are kept"
         )
