@@ -1,13 +1,21 @@
 from __future__ import annotations
 
+import datetime
 import errno
 import os
 import socket
+import ssl
 import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import NameOID
 from urllib3 import HTTPResponse
 
 from galmorph.errors import GalmorphError
@@ -177,6 +185,32 @@ def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}"
         with pytest.raises(GalmorphError, match=r"does not answer \(ReadTimeoutError\): use the other one"):
             require_answer(url, REMEDY)
+
+
+@pytest.mark.fault
+def test_an_invalid_certificate(mirror: Mirror, archive: Archive, tmp_path: Path) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(self_signed(tmp_path))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
+    threading.Thread(target=server.serve_forever, args=(0.01,)).start()
+    url = f"https://127.0.0.1:{server.server_address[1]}"
+    assert "self-signed certificate" in mirror.fetch(downloads(url, "two.bin"), "files", REMEDY)["two.bin"]
+    server.shutdown()
+    server.server_close()
+
+
+def self_signed(folder: Path) -> Path:
+    """Write a certificate and its key, which nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
+    now = datetime.datetime.now(datetime.UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), 1, now, now + datetime.timedelta(days=1))
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path = folder / "server.pem"
+    path.write_bytes(builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM) + private)
+    return path
 
 
 def test_a_full_disk(store: Archive, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 import os
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,10 +16,8 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import is_text
 from galmorph.files.texttable import (
-    FORMULA,
     read_text_table,
     real_numbers,
-    refuse_formulae,
     refuse_rows,
     require_columns,
 )
@@ -89,8 +86,6 @@ def stamp_targets(
             raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")
         if odd := [name for name in present if not is_text(name)]:
             raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
-        if odd := [name for name in present if re.match(FORMULA, name)]:
-            raise GalmorphError(f"{folder}: the name {odd[0]!r} is a formula to a spreadsheet; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:
         table = read_text_table(labels)
@@ -177,7 +172,6 @@ def _described(table: pd.DataFrame, path: Path, key: str) -> pd.DataFrame:
     else:
         names = table[key] if key == "stamp" else pd.Series([str(number) for number in range(1, len(table) + 1)])
     names = names.astype("str")
-    refuse_formulae(pd.DataFrame({"name": names}), "name", path)
     kinds = table["class"].str.strip() if "class" in table.columns else pd.Series([""] * len(table))
     refuse_rows(~kinds.isin([*CLASS_NAMES, ""]), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
     described = pd.DataFrame({"name": names})

@@ -17,7 +17,6 @@ from galmorph.files.texttable import (
     copy_rows,
     read_text_table,
     real_numbers,
-    refuse_formulae,
     refuse_rows,
     require_columns,
     whole_numbers,
@@ -66,7 +65,6 @@ def read_labels(path: Path) -> pd.DataFrame:
     stamp, kind = table["stamp"].str.strip(), table["class"].str.strip()
     refuse_rows(~stamp.str.fullmatch(r"[^/\\]*[^/\\.][^/\\]*"), table, "stamp", "is not a file name", path)
     refuse_rows(~stamp.str.lower().str.endswith(ENDINGS), table, "stamp", f"does not end in {', '.join(ENDINGS)}", path)
-    refuse_formulae(table, "stamp", path)
     refuse_rows(stamp.duplicated(), table, "stamp", "stands in the table twice", path)
     refuse_rows(~kind.isin(CLASS_NAMES), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
     result = pd.DataFrame({"stamp": stamp})
