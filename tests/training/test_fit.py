@@ -6,7 +6,7 @@ import pytest
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.backend import tf
-from galmorph.training.engine import Engine, prepare_device
+from galmorph.training.engine import Engine, compiled_engine, prepare_device
 from galmorph.training.fit import HISTORY, Sample, train
 from galmorph.training.protocol import generator
 from galmorph.training.scaling import softening

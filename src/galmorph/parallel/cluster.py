@@ -112,8 +112,8 @@ def _remote(stack: ExitStack, address: str) -> Any:
         connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # TypeError: tls:// without a certificate
         raise GalmorphError(
-            f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or unset the "
-            "variable to use the processes of this machine"
+            f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or unset "
+            "the variable to use the processes of this machine"
         ) from None
     workers = len(connected.scheduler_info(n_workers=-1)["workers"])
     log.info("%d workers at the scheduler %s%s", workers, address, "" if workers else ": waiting for the first")

@@ -33,7 +33,7 @@ class Progress:
 
     def __init__(self, items: int, total: int, label: str, unit: str, noun: str = "") -> None:
         terminal = sys.stderr.isatty()
-        self.items, self.noun = items, noun
+        self.items, self.total, self.noun = items, total, noun
         self.finished = 0
         self.done: dict[Hashable, int] = {}
         self.lock = threading.RLock()
@@ -72,7 +72,8 @@ class Progress:
         """Count an item as finished, and correct the total, in which it had `expected` parts."""
         with self.lock:
             self.finished += 1
-            self.bar.total += self.done.get(item, 0) - expected
+            self.total += self.done.get(item, 0) - expected
+            self.bar.total = self.total
             if self.noun:
                 self.bar.set_postfix_str(f"{self.finished} of {self.items} {self.noun}", refresh=False)
             self.bar.update(0)
