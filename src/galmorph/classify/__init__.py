@@ -1,9 +1,6 @@
-"""Galaxies that no run has seen, classified by the networks that a study kept::
+"""Galaxies that no run has seen, classified by the networks that a study kept.
 
-from galmorph.classify import load_ensemble
-
-ensemble = load_ensemble("two_class")
-table = ensemble.classify(stamps)
+In Python: ``load_ensemble("two_class").classify(stamps)``.
 """
 
 from galmorph.classify.ensemble import Ensemble
