@@ -15,7 +15,7 @@ from astropy.io import fits
 from galmorph.classify.command import FILES, Asked, classify
 from galmorph.classify.sheet import chosen_lines
 from galmorph.errors import GalmorphError
-from galmorph.sdss.frames import decompressed, read_frame, read_frame_wcs
+from galmorph.sdss.frames import read_compressed, read_frame, read_frame_wcs
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.sources.resampling import make_stamp
 from galmorph.stamps.stampset import Stamp
@@ -76,7 +76,7 @@ FALSE: dict[str, dict[str, Any]] = {
 def test_a_frame_whose_coordinates_are_false(tmp_path: Path, cards: dict[str, Any]) -> None:
     path = write_dr7(tmp_path)
     assert read_frame(path).wcs.has_celestial
-    with fits.open(io.BytesIO(decompressed(path)), do_not_scale_image_data=True) as hdus:
+    with fits.open(io.BytesIO(read_compressed(path)), do_not_scale_image_data=True) as hdus:
         for name, value in cards.items():
             if value is None:
                 del hdus[0].header[name]

@@ -1,9 +1,4 @@
-"""The bytes of a FITS file, whole and of a plausible size, before astropy makes anything of them.
-
-The celestial coordinates of a frame's header: believed as far as they are those of the camera.
-
-Reading the SDSS's frames and their calibration, and trusting neither before all of it has been checked.
-"""
+"""Read SDSS frames and tsField files, and check everything in them that can be checked."""
 
 from __future__ import annotations
 
@@ -23,154 +18,43 @@ import numpy as np
 from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 from astropy.wcs.utils import proj_plane_pixel_scales, wcs_to_celestial_frame
-from isal import igzip_lib, isal_zlib
+from isal import igzip, igzip_lib
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import MAX_BYTES, file_bytes, regular_file
+from galmorph.files.reading import file_bytes, regular_file
 from galmorph.sdss.names import BANDS, PIXEL_SCALE, FrameName, Release, parse_tsfield_name
-
-BLOCK = 2880  # bytes, of which headers and data are whole multiples
-# isal's stubs take its class of errors for an error.
-_FAULTS: tuple[type[Exception], ...] = (OSError, EOFError, ValueError, igzip_lib.IsalError)  # type: ignore[assignment]
-
-
-def decompressed(path: Path) -> bytes:
-    """Return the whole content of a compressed file: only at the end of the stream is its checksum compared.
-
-    Raises
-    ------
-    GalmorphError
-        If it is missing, empty, a web page, damaged or cut short.
-    """
-    try:
-        packed = file_bytes(path)
-    except OSError as error:
-        raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in place") from None
-    if not packed:
-        raise GalmorphError(f"{path}: empty; fetch the file again")
-    if packed.lstrip()[:1] == b"<":
-        raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
-    try:
-        return inflated(packed, gzipped=path.suffix == ".gz")
-    except _FAULTS as error:
-        raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
-
-
-def inflated(packed: bytes, *, gzipped: bool) -> bytes:
-    """Decompress all streams of a file (gzip, or bzip2), to the end and no further than `MAX_BYTES`.
-
-    Raises
-    ------
-    OSError, EOFError, ValueError, igzip_lib.IsalError
-        If it is damaged, cut short or larger.
-    """
-    parts: list[bytes] = []
-    room = MAX_BYTES
-    while packed:
-        stream = isal_zlib.decompressobj(wbits=31) if gzipped else bz2.BZ2Decompressor()
-        parts.append(stream.decompress(packed, max_length=room + 1))
-        room -= len(parts[-1])
-        if room < 0:
-            raise ValueError(f"more than {MAX_BYTES:,} bytes")
-        if not stream.eof:
-            raise EOFError("it ends before the end of the stream")
-        packed = stream.unused_data.lstrip(b"\0")
-    return parts[0] if len(parts) == 1 else b"".join(parts)
-
-
-def check_sizes(content: bytes) -> None:
-    """Refuse headers that claim more than the file holds; over a side of less than no pixels astropy never ends.
-
-    Raises
-    ------
-    ValueError
-    """
-    stream = io.BytesIO(content)
-    while stream.tell() < len(content):
-        header = fits.Header.fromfile(stream)
-        axes = int(header["NAXIS"])
-        sides = [int(header[f"NAXIS{axis}"]) for axis in range(1, axes + 1)]
-        further, groups = int(header.get("PCOUNT", 0)), int(header.get("GCOUNT", 1))
-        if min([axes, further, groups, *sides]) < 0:
-            raise ValueError("a header with a negative size")
-        data = abs(int(header["BITPIX"])) // 8 * groups * (further + (math.prod(sides) if sides else 0))
-        if stream.tell() + data > len(content):
-            raise ValueError(
-                f"a header that claims {data} bytes, where {len(content) - stream.tell()} are left; truncated"
-            )
-        stream.seek(-(-data // BLOCK) * BLOCK, io.SEEK_CUR)
-
-
-_SCALE_TOLERANCE = 0.03  # frames differ by less than 0.1 %
-
-# What astropy says about every SDSS header, and repairs rightly: an old name of RADESYS, a date without MJD-OBS, and
-# in some headers EQUINOX as text. Any other complaint is let through.
-_KNOWN_COMPLAINTS = (r"RADECSYS=", r"'datfix' made the change 'Set MJD-OBS", r"EQUINOX = '2000\.0")
-
-# What astropy raises over a file that is damaged.
-FITS_FAULTS = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, zlib.error, fits.VerifyError)
-
-
-@contextmanager
-def _known_complaints_silenced() -> Iterator[None]:
-    with warnings.catch_warnings():
-        for message in _KNOWN_COMPLAINTS:
-            warnings.filterwarnings("ignore", message=message, category=FITSFixedWarning)
-        yield
-
-
-def celestial(header: fits.Header, path: Path) -> WCS:
-    """Return the celestial coordinates of a frame's 0-based pixels.
-
-    Raises
-    ------
-    GalmorphError
-        If the header has none, or others than the camera can have seen: not of right ascension and declination in a
-        system that astropy knows, or with pixels that are not of its size.
-    """
-    try:
-        with _known_complaints_silenced():
-            # A singular matrix is only warned of.
-            warnings.filterwarnings("error", message="'celfix'", category=FITSFixedWarning)
-            wcs = WCS(header)
-            known = wcs.has_celestial and wcs.naxis == 2 and (wcs.wcs.lngtyp, wcs.wcs.lattyp) == ("RA", "DEC")
-            if known:
-                wcs_to_celestial_frame(wcs)
-                scales = proj_plane_pixel_scales(wcs) * 3600.0
-                if not np.all(np.abs(scales / PIXEL_SCALE - 1) < _SCALE_TOLERANCE):
-                    raise ValueError(f"pixels of {' x '.join(f'{scale:g}' for scale in scales)} arcsec")
-    except (*FITS_FAULTS, FITSFixedWarning) as error:
-        reason = str(error).strip().replace("\n", " ")
-        raise GalmorphError(
-            f"{path}: the header's coordinates make no sense ({reason}); fetch the file again"
-        ) from None
-    if not known:
-        raise GalmorphError(f"{path}: the header has no right ascension and declination; fetch the file again")
-    return wcs
-
 
 FRAME_SHAPE = (1489, 2048)
 
-# The camera drifts over the sky with its rows in the order r i u z g, two frames apart, and FRAME in the header counts
-# the frames of the CCD: that of field 131 is 131 in r and 139 in g.
+# FRAME in the header counts the frames of the CCD. The sky drifts over the camera's rows in the order r i u z g, two
+# frames apart: field 131 is FRAME 131 in r and 139 in g.
 _FRAME_LAG = {"r": 0, "i": 2, "u": 4, "z": 6, "g": 8}
+
+_SCALE_TOLERANCE = 0.03  # frames differ by less than 0.1 %
+
+# What astropy warns of in every SDSS header, and repairs correctly: an old name of RADESYS, a date without MJD-OBS, and
+# in some headers EQUINOX as text. Other warnings are not silenced.
+_KNOWN_WARNINGS = (r"RADECSYS=", r"'datfix' made the change 'Set MJD-OBS", r"EQUINOX = '2000\.0")
+
+# What astropy raises for damaged files.
+_FITS_ERRORS = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, zlib.error, fits.VerifyError)
 
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame, verified.
+    """A verified frame.
 
     Attributes
     ----------
     image
-        (ny, nx) float32, DN, (y, x); the soft bias is removed.
+        (ny, nx) float32, DN, (y, x), without the soft bias.
     wcs
         Celestial coordinates of the 0-based pixels.
     sky_subtracted
-        False for DR7; True for DR8+, whose frames hold light above the sky only.
+        False for DR7, True for DR8+.
     name
-        The file's name.
+        The file name.
     """
 
     image: NDArray[np.float32]
@@ -186,7 +70,7 @@ class Frame:
 
 @dataclass(frozen=True)
 class FieldCalibration:
-    """What a tsField file says of one band of one field.
+    """The calibration of one band of one field, from a tsField file.
 
     Attributes
     ----------
@@ -208,7 +92,161 @@ class FieldCalibration:
     airmass: float
 
 
-def _named(path: Path) -> FrameName:
+def read_frame(path: Path) -> Frame:
+    """Read and verify a frame of DR7 (fpC) or of DR8 and later (frame).
+
+    The pixels are camera counts (DN) in both: a DR7 frame without its soft bias but with its sky; a DR8+ frame
+    divided by its calibration (nanomaggies per count, one value per column, HDU 1). The data model of DR8+ gives the
+    counts of a corrected frame as image / calibration + sky; the sky (HDU 2) is not added.
+
+    Parameters
+    ----------
+    path
+        A file with its name in the archive, which must agree with the header.
+
+    Raises
+    ------
+    GalmorphError
+        If the file is missing, empty, damaged, a web page, of another shape, without celestial coordinates, or another
+        frame than its name says. (DR8+ frames may have any shape that fits their calibration.)
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> header = {"RUN": 94, "CAMCOL": 1, "FILTER": "r", "FRAME": 131, "CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN"}
+    >>> header |= {"CRVAL1": 150.0, "CRVAL2": 20.0, "CDELT1": -0.00011, "CDELT2": 0.00011}
+    >>> image = fits.PrimaryHDU(np.full((50, 80), 0.5, np.float32), fits.Header(header))
+    >>> calibration = fits.ImageHDU(np.full(80, 2.0**-8, np.float32))
+    >>> path = Path(tempfile.mkdtemp()) / "frame-r-000094-1-0131.fits.bz2"
+    >>> fits.HDUList([image, calibration]).writeto(path)
+    >>> frame = read_frame(path)
+    >>> frame.run, frame.camcol, frame.field, frame.band, frame.image.shape, float(frame.image[0, 0])
+    (94, 1, 131, 'r', (50, 80), 128.0)
+    """
+    name = _parse_name(path)
+    content = read_compressed(path)
+    try:
+        with warnings.catch_warnings():
+            # For a file that ends early astropy only warns.
+            warnings.filterwarnings("error", message=r".*truncated")
+            # Scaled by astropy, the pixels of DR7 would be copied twice more.
+            stored = name.release == "dr7"
+            check_size(content)
+            with fits.HDUList.fromstring(content, do_not_scale_image_data=stored) as hdus:
+                field = int(hdus[3].data["FIELD"][0]) if name.release == "dr8" and len(hdus) > 3 else None
+                header = hdus[0].header
+                _check_header(header, name, path, field)
+                image = _dr7_image(hdus, path) if name.release == "dr7" else _dr8_image(hdus, path)
+    except (*_FITS_ERRORS, Warning) as error:
+        raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
+    return Frame(
+        image=image,
+        wcs=_celestial(header, path),
+        run=name.run,
+        camcol=name.camcol,
+        field=name.field,
+        band=name.band,
+        release=name.release,
+        sky_subtracted=name.release == "dr8",
+        name=path.name,
+    )
+
+
+def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
+    """Read the coordinates of a frame from its header, to find the frame that holds a position.
+
+    Returns
+    -------
+    wcs, shape
+        Celestial coordinates, and (ny, nx). The pixels are neither read nor verified.
+
+    Raises
+    ------
+    GalmorphError
+        If the header cannot be read or has no celestial coordinates.
+    """
+    _parse_name(path)
+    try:
+        with (gzip if path.suffix == ".gz" else bz2).open(regular_file(path)) as stream:
+            header = fits.Header.fromfile(stream)
+        shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
+    except _FITS_ERRORS as error:
+        raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
+    return _celestial(header, path), shape
+
+
+def read_tsfield(path: Path, band: str) -> FieldCalibration:
+    """Read one band of a field's calibration.
+
+    Raises
+    ------
+    GalmorphError
+        If the file is missing or damaged, is not the tsField that its name says, or has no plausible width.
+    """
+    name = parse_tsfield_name(path.name)
+    if name is None:
+        raise GalmorphError(f"{path}: not named as a calibration; expected tsField-RRRRRR-C-rr-FFFF.fit")
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("error", message=r".*truncated")
+            content = file_bytes(path)
+            check_size(content)
+            with fits.open(io.BytesIO(content), memmap=False) as hdus:
+                row: Any = hdus[1].data[0]
+                header = hdus[0].header
+                found = (int(header["RUN"]), int(header["RERUN"]), int(header["CAMCOL"]), int(row["field"]))
+                index = BANDS.index(band)
+                columns = ("psf_width", "gain", "dark_variance", "aa", "kk", "airmass")
+                values = {column: float(row[column][index]) for column in columns}
+    except (*_FITS_ERRORS, Warning) as error:
+        raise GalmorphError(f"{path}: not a readable tsField ({error}); fetch the file again") from None
+    if found != name:
+        raise GalmorphError(
+            f"{path}: holds run, rerun, camcol, field {found}, not what its name says; rename it or fetch it again"
+        )
+    if not (np.isfinite(values["psf_width"]) and 0.3 < values["psf_width"] < 10):
+        raise GalmorphError(f"{path}: psf_width {values['psf_width']} arcsec in {band}; remove this file")
+    return FieldCalibration(**values)
+
+
+def read_compressed(path: Path) -> bytes:
+    """Read and decompress a gzip (.gz) or bzip2 file, to its end: only there is the checksum compared.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, empty, a web page, damaged or cut short.
+    """
+    try:
+        packed = file_bytes(path)
+    except OSError as error:
+        raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in place") from None
+    if not packed:
+        raise GalmorphError(f"{path}: empty; fetch the file again")
+    if packed.lstrip()[:1] == b"<":
+        raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
+    try:
+        content: bytes = igzip.decompress(packed) if path.suffix == ".gz" else bz2.decompress(packed)
+    except (OSError, EOFError, ValueError, igzip_lib.IsalError) as error:  # type: ignore[misc]
+        raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
+    return content
+
+
+def check_size(content: bytes) -> None:
+    """Check that the first image of a FITS file fits into it.
+
+    Raises
+    ------
+    ValueError
+        If it is larger, or has a negative side, over which astropy never ends.
+    """
+    header = fits.Header.fromfile(io.BytesIO(content))
+    sides = [int(header[f"NAXIS{axis}"]) for axis in range(1, int(header["NAXIS"]) + 1)]
+    if min(sides, default=0) < 0 or abs(int(header["BITPIX"])) // 8 * math.prod(sides) > len(content):
+        raise ValueError(f"truncated, or a damaged header: {sides} pixels in {len(content)} bytes")
+
+
+def _parse_name(path: Path) -> FrameName:
     name = FrameName.parse(path.name)
     if name is None:
         raise GalmorphError(
@@ -218,7 +256,7 @@ def _named(path: Path) -> FrameName:
 
 
 def _check_header(header: fits.Header, name: FrameName, path: Path, field: int | None) -> None:
-    """Compare the header with the file name; `field` is that of the calibration table, where there is one."""
+    """Compare the header with the file name; `field` is that of the astrometry table, if there is one."""
     found = (int(header["RUN"]), int(header["CAMCOL"]), str(header["FILTER"]).strip())
     lag = _FRAME_LAG.get(found[2], 0)
     fields = {int(header["FRAME"]), int(header["FRAME"]) - lag} if field is None else {field}
@@ -253,105 +291,39 @@ def _dr8_image(hdus: fits.HDUList, path: Path) -> NDArray[np.float32]:
     return image
 
 
-def read_frame(path: Path) -> Frame:
-    """Read a frame, and trust none of it before all of it has been checked.
-
-    The pixels come in the counts of the camera (DN) in both releases: a DR7 frame without its soft bias, its sky
-    left in; a DR8+ frame divided by its calibration (nanomaggies per count, one value a column, HDU 1). The data
-    model of DR8+ gives a corrected frame's counts as image / calibration + sky; the sky (HDU 2) stays out.
-
-    Parameters
-    ----------
-    path
-        A file named as the archive names it: the name says what the header must agree with.
-
-    Raises
-    ------
-    GalmorphError
-        If the file is missing, empty, damaged, a web page, of another shape, without celestial coordinates, or of
-        another frame than its name says. (DR8+ frames may be trimmed: any shape that their calibration fits.)
-    """
-    name = _named(path)
-    content = decompressed(path)
-    try:
-        with warnings.catch_warnings():
-            # A FITS file that ends early is only warned of.
-            warnings.filterwarnings("error", message=r".*truncated")
-            # As they are stored: scaled by astropy, the pixels of DR7 would be copied twice more.
-            stored = name.release == "dr7"
-            check_sizes(content)
-            with fits.HDUList.fromstring(content, do_not_scale_image_data=stored) as hdus:
-                field = int(hdus[3].data["FIELD"][0]) if name.release == "dr8" and len(hdus) > 3 else None
-                header = hdus[0].header
-                _check_header(header, name, path, field)
-                image = _dr7_image(hdus, path) if name.release == "dr7" else _dr8_image(hdus, path)
-    except (*FITS_FAULTS, Warning) as error:
-        raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
-    return Frame(
-        image=image,
-        wcs=celestial(header, path),
-        run=name.run,
-        camcol=name.camcol,
-        field=name.field,
-        band=name.band,
-        release=name.release,
-        sky_subtracted=name.release == "dr8",
-        name=path.name,
-    )
+@contextmanager
+def _known_warnings_silenced() -> Iterator[None]:
+    with warnings.catch_warnings():
+        for message in _KNOWN_WARNINGS:
+            warnings.filterwarnings("ignore", message=message, category=FITSFixedWarning)
+        yield
 
 
-def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
-    """Read the coordinates of a frame from its header alone, to find the frame that holds a position.
-
-    Returns
-    -------
-    wcs, shape
-        Celestial coordinates, and (ny, nx). Nothing is verified: whoever wants pixels calls `read_frame`.
+def _celestial(header: fits.Header, path: Path) -> WCS:
+    """Return the celestial coordinates of a frame's 0-based pixels.
 
     Raises
     ------
     GalmorphError
-        If the header cannot be read or has no celestial coordinates.
+        If the header has none, they are not right ascension and declination in a system that astropy knows, or the
+        pixel scale is not the camera's.
     """
-    _named(path)
     try:
-        with (gzip if path.suffix == ".gz" else bz2).open(regular_file(path)) as stream:
-            header = fits.Header.fromfile(stream)
-        shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
-    except FITS_FAULTS as error:
-        raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
-    return celestial(header, path), shape
-
-
-def read_tsfield(path: Path, band: str) -> FieldCalibration:
-    """Read one band of a field's calibration.
-
-    Raises
-    ------
-    GalmorphError
-        If the file is missing, is not the tsField that its name says, or holds no usable width.
-    """
-    name = parse_tsfield_name(path.name)
-    if name is None:
-        raise GalmorphError(f"{path}: not named as a calibration; expected tsField-RRRRRR-C-rr-FFFF.fit")
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("error", message=r".*truncated")
-            content = file_bytes(path)
-            check_sizes(content)
-            with fits.open(io.BytesIO(content), memmap=False) as hdus:
-                row: Any = hdus[1].data[0]
-                header = hdus[0].header
-                found = (int(header["RUN"]), int(header["RERUN"]), int(header["CAMCOL"]), int(row["field"]))
-                index = BANDS.index(band)
-                columns = ("psf_width", "gain", "dark_variance", "aa", "kk", "airmass")
-                values = {column: float(row[column][index]) for column in columns}
-    except (*FITS_FAULTS, Warning) as error:
-        raise GalmorphError(f"{path}: not a readable tsField ({error}); fetch the file again") from None
-    if found != name:
+        with _known_warnings_silenced():
+            # For a singular matrix astropy only warns.
+            warnings.filterwarnings("error", message="'celfix'", category=FITSFixedWarning)
+            wcs = WCS(header)
+            known = wcs.has_celestial and wcs.naxis == 2 and (wcs.wcs.lngtyp, wcs.wcs.lattyp) == ("RA", "DEC")
+            if known:
+                wcs_to_celestial_frame(wcs)
+                scales = proj_plane_pixel_scales(wcs) * 3600.0
+                if not np.all(np.abs(scales / PIXEL_SCALE - 1) < _SCALE_TOLERANCE):
+                    raise ValueError(f"pixels of {' x '.join(f'{scale:g}' for scale in scales)} arcsec")
+    except (*_FITS_ERRORS, FITSFixedWarning) as error:
+        reason = str(error).strip().replace("\n", " ")
         raise GalmorphError(
-            f"{path}: holds run, rerun, camcol, field {found}, not what its name says; rename it or fetch it again"
-        )
-    if not (np.isfinite(values["psf_width"]) and 0.3 < values["psf_width"] < 10):
-        raise GalmorphError(f"{path}: psf_width {values['psf_width']} arcsec in {band}; remove this file")
-    return FieldCalibration(**values)
+            f"{path}: the header's coordinates make no sense ({reason}); fetch the file again"
+        ) from None
+    if not known:
+        raise GalmorphError(f"{path}: the header has no right ascension and declination; fetch the file again")
+    return wcs
