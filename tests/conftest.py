@@ -16,11 +16,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
+from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
 from galmorph.parallel import cluster, workers
+from galmorph.tracking.content import Confusion
 from galmorph.training.records import ConditionRecords
 from tests.support.parameters import ROOT
 from tests.support.records import THREE, made_condition
@@ -170,9 +172,10 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 
 @pytest.fixture
-def place(tmp_path: Path, empty_database: bytes) -> Path:
-    """A folder with an MLflow store, see `open_store`."""
+def place(tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with an MLflow store, see `open_store`; what it draws is blank, because drawing takes longest."""
     (tmp_path / "mlflow.db").write_bytes(empty_database)
+    monkeypatch.setattr(Confusion, "figure", lambda self: Figure(figsize=(1, 1)))
     return tmp_path
 
 

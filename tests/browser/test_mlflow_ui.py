@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.tracking.store import Store
 from tests.support.browser import Page
 from tests.support.mlflow_server import mlflow_serving
@@ -22,7 +21,7 @@ MLFLOWS_OWN = ("users/current", "ResizeObserver loop")
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Store:
     folder = tmp_path_factory.mktemp("study")
-    store = Store(f"sqlite:///{folder / 'mlflow.db'}", "survey", folder / "mlartifacts", confusion_matrix)
+    store = Store(f"sqlite:///{folder / 'mlflow.db'}", "survey", folder / "mlartifacts")
     store.sync([made_condition(folder / "models", name) for name in ("two_class", "balanced")])
     return store
 

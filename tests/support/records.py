@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 
-from galmorph.tracking.experiment import Draw
 from galmorph.tracking.store import Store
 from galmorph.training.records import ConditionRecords, Evaluation, Record, load_record, record_name, save_record
 
@@ -85,6 +84,6 @@ def made_condition(
     return ConditionRecords(name, 3, phases, files, data)
 
 
-def open_store(place: Path, survey: str = "survey", draw: Draw | None = None) -> Store:
+def open_store(place: Path, survey: str = "survey") -> Store:
     """Open the store in a folder."""
-    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts", draw)
+    return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts")

@@ -10,7 +10,6 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import urlparse
 
 import mlflow.pyfunc
 import numpy as np
@@ -143,15 +142,6 @@ def test_a_lost_network_is_logged_again_and_a_stray_one_removed(store: Store, co
     store.client.create_logged_model(store.experiment.experiment_id, "stray", tags=ours)
     assert store.sync([condition]).kept == 4
     assert models(store) == [("three_class-01", "READY", "current")]
-
-
-@pytest.mark.fault
-def test_a_network_whose_files_are_gone_is_logged_again(store: Store, condition: ConditionRecords) -> None:
-    (before,) = store.client.search_logged_models([store.experiment.experiment_id])
-    shutil.rmtree(urlparse(before.artifact_location).path)
-    store.sync([condition])
-    (after,) = store.client.search_logged_models([store.experiment.experiment_id])
-    assert (Path(urlparse(after.artifact_location).path) / "MLmodel").exists()
 
 
 @pytest.mark.fault

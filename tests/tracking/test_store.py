@@ -1,20 +1,18 @@
 import dataclasses
 import sqlite3
 from contextlib import closing
-from pathlib import Path
-from urllib.parse import urlparse
+from unittest.mock import MagicMock
 
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from mlflow.entities import ViewType
 
 from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
 from galmorph.scores.evaluation import scores
 from galmorph.tracking.content import DataFile
-from galmorph.tracking.experiment import CONFUSION_PICTURE, data_held, data_input
-from galmorph.training.records import Evaluation, record_name
+from galmorph.tracking.store import DIGEST, data_held, data_input
+from galmorph.training.records import Evaluation
 from tests.support.records import made_condition, open_store
 
 
@@ -53,20 +51,17 @@ def test_the_store_shows_every_run_under_its_condition(place, declared):
         assert run.info.status == "FINISHED"
 
 
-def test_what_an_older_version_did_not_write_is_added_and_no_run_replaced(place, declared):
-    old = [dataclasses.replace(condition, data={}) for condition in declared]
+def test_runs_of_an_older_version_are_completed_and_none_is_replaced(place, declared):
     store = open_store(place)
-    store.sync(old)
-    ids = {run.info.run_id for run in store.runs("run") + store.runs("condition")}
-    store = open_store(place, draw=lambda matrices, classes, title: Figure(figsize=(1, 1)))
+    store.sync([dataclasses.replace(condition, data={}) for condition in declared])
+    runs = store.runs("run") + store.runs("condition")
+    for run in runs:
+        store.client.delete_tag(run.info.run_id, DIGEST)
     counts = store.sync(declared)
     assert (counts.kept, counts.added, counts.replaced) == (14, 0, 0)
-    runs = store.runs("run") + store.runs("condition")
-    assert {run.info.run_id for run in runs} == ids
-    assert all(len(data_held(run)) == 2 for run in runs)
-    assert all(
-        CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)} for run in runs
-    )
+    after = store.runs("run") + store.runs("condition")
+    assert {run.info.run_id for run in after} == {run.info.run_id for run in runs}
+    assert all(len(data_held(run)) == 2 and DIGEST in run.data.tags for run in after)
 
 
 def test_sync_again_changes_nothing(place, declared):
@@ -103,16 +98,16 @@ def damage_metric(store, run):
     store.client.log_metric(run.info.run_id, "accuracy", 0.999, step=7)
 
 
-def damage_old_epoch(store, run):
-    store.client.log_metric(run.info.run_id, "test_accuracy", 0.999, step=1)
-
-
 def damage_extra_metric(store, run):
     store.client.log_metric(run.info.run_id, "luck", 1.0)
 
 
 def damage_number(store, run):
     store.client.set_tag(run.info.run_id, "galmorph.run", "77")
+
+
+def damage_digest(store, run):
+    store.client.set_tag(run.info.run_id, DIGEST, "of other records")
 
 
 def damage_name(store, run):
@@ -141,11 +136,6 @@ def damage_data(store, run):
     store.client.log_inputs(run.info.run_id, [data_input(wrong)])
 
 
-def damage_record(store, run):
-    path = Path(urlparse(run.info.artifact_uri).path) / record_name(2)
-    path.write_bytes(path.read_bytes()[:50])
-
-
 def damage_parent(store, run):
     store.client.delete_run(run.data.tags["mlflow.parentRunId"])
 
@@ -169,6 +159,30 @@ def test_sync_mends(place, declared, damage):
     mended = [row for row in shown(store) if not row[0].endswith("(earlier)")]
     assert mended == before
     load_results(store, declared)
+
+
+@pytest.mark.parametrize("step", [1, 9])
+def test_a_curve_with_other_points_is_refused_by_the_report_and_then_mended(place, declared, step):
+    store = open_store(place)
+    store.sync(declared)
+    before = shown(store)
+    (run,) = store.runs("run", condition="two_class", phase="selected", run="2")
+    last = run.data.metrics["test_accuracy"]
+    store.client.log_metric(run.info.run_id, "test_accuracy", 0.999 if step == 1 else last, step=step)
+    with pytest.raises(GalmorphError, match=r"run two_class selected 02: its curve test_accuracy .* galmorph sync"):
+        load_results(store, declared)
+    assert store.sync(declared).replaced == 1
+    assert shown(store) == before
+    load_results(store, declared)
+
+
+def test_a_sync_opens_neither_curves_nor_artifacts(place, declared, monkeypatch):
+    store = open_store(place)
+    store.sync(declared)
+    monkeypatch.setattr(store, "client", MagicMock(wraps=store.client))
+    assert store.sync(declared).kept == 14
+    used = {name for name, _, _ in store.client.method_calls}
+    assert used == {"search_runs", "search_logged_models"}
 
 
 def test_a_lost_store_is_rebuilt(place, declared, empty_database):
@@ -314,7 +328,7 @@ def test_a_store_that_another_process_has_locked_is_named(place, declared, monke
     store = open_store(place)
     with closing(sqlite3.connect(place / "mlflow.db")) as other:
         other.execute("BEGIN EXCLUSIVE")
-        with pytest.raises(GalmorphError, match=r"mlflow\.db is locked by another process; end that one"):
+        with pytest.raises(GalmorphError, match=r"mlflow\.db is locked by another process; end it"):
             store.sync(declared)
         other.rollback()
     assert store.sync(declared).added == 14

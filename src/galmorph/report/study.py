@@ -5,6 +5,7 @@ The finished runs of the declared conditions, asked of MLflow by identity, never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,9 +14,10 @@ from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.scores.evaluation import curves
 from galmorph.tracking.content import CONFUSION, confusion_name, score_name
 from galmorph.tracking.store import Store
-from galmorph.training.records import ConditionRecords
+from galmorph.training.records import ConditionRecords, Record
 
 
 @dataclass(frozen=True)
@@ -78,15 +80,34 @@ def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[Ru
     return [by_number[number] for number in sorted(by_number)]
 
 
+def stored_curves(store: Store, run: Run, record: Record, names: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Return curves of a run, {name: {epoch: value}}, as the store holds them.
+
+    Raises
+    ------
+    GalmorphError
+        If a curve is not that of the record. The next sync will replace the run.
+    """
+    found = {name: store.history(run, name) for name in names}
+    for name, values in curves(record).items():
+        if name in found and found[name] != {epoch: v for epoch, v in enumerate(values.tolist(), 1) if np.isfinite(v)}:
+            store.distrust(run)
+            raise GalmorphError(
+                f"run {run.info.run_name}: its curve {name} in the MLflow store is not that of its record; {REMEDY}"
+            )
+    return found
+
+
 def phase_results(store: Store, condition: ConditionRecords, phase: str) -> PhaseResults:
     """Collect the curves, scores and confusion matrices of one phase from the store."""
-    classes = condition.phases[phase][0].classes
+    records = condition.phases[phase]
+    classes = records[0].classes
     histories, scores, confusions = [], {}, []
-    for number, run in enumerate(phase_runs(store, condition, phase), start=1):
-        curves = pd.DataFrame({name: pd.Series(store.history(run, name)) for name in CURVES}).sort_index()
-        curves.insert(0, "epoch", curves.index)
-        curves.insert(0, "run", number)
-        histories.append(curves)
+    for number, (run, record) in enumerate(zip(phase_runs(store, condition, phase), records, strict=True), start=1):
+        history = pd.DataFrame(stored_curves(store, run, record, CURVES)).sort_index()
+        history.insert(0, "epoch", history.index)
+        history.insert(0, "run", number)
+        histories.append(history)
         metrics = run.data.metrics
         confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
         # Curves are of the test part, or of a set that was watched: "validation/test_accuracy".

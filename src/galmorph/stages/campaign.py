@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import reprlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import move_into_place
@@ -27,14 +26,7 @@ log = logging.getLogger("galmorph.train")
 def open_store(settings: Settings) -> Store:
     """Open the experiment of the survey, in the store that MLFLOW_TRACKING_URI names or in the project's own."""
     root = store_root()
-    return Store(default_uri(root), settings.survey.name, root / "mlartifacts", confusion_figure)
-
-
-def confusion_figure(matrices: Any, classes: Sequence[str], title: str) -> Any:
-    """Draw the report's confusion matrix; only a run that lacks one needs the drawing library."""
-    from galmorph.report.figures.confusion import confusion_matrix
-
-    return confusion_matrix(matrices, classes, title)
+    return Store(default_uri(root), settings.survey.name, root / "mlartifacts")
 
 
 def read_epoch(folder: Path, most: int) -> int:

@@ -1,4 +1,4 @@
-"""An MLflow store's address: which it is, that one opens it at a time, and what is said where it refuses."""
+"""The address of an MLflow store: the default, its lock, and errors that name it without its password."""
 
 from __future__ import annotations
 
@@ -18,20 +18,26 @@ from galmorph.errors import GalmorphError
 
 
 def default_uri(root: Path) -> str:
-    """Return the store's address: MLFLOW_TRACKING_URI, else an SQLite file in the project's root."""
+    """Return MLFLOW_TRACKING_URI, or else an SQLite file in the project's root."""
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
 
 
 def without_password(text: str) -> str:
-    """Return a text whose addresses name neither user nor password."""
+    """Return a text with users and passwords in addresses replaced.
+
+    Examples
+    --------
+    >>> without_password("http://me:sesame@mlflow.example/")
+    'http://***@mlflow.example/'
+    """
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
 
 
 @contextmanager
-def alone(uri: str) -> Iterator[None]:
-    """Keep the project's other processes from opening the same SQLite file meanwhile.
+def locked(uri: str) -> Iterator[None]:
+    """Lock a store that is an SQLite file against the project's other processes.
 
-    Two that make the tables of a new store at once trip over each other; a server sees to that itself.
+    Two processes that create the tables of a new store at once both fail; a server has its own locks.
     """
     folder = Path(make_url(uri).database or "").parent if uri.startswith("sqlite:") else None
     if folder is None or not folder.is_dir():
@@ -40,7 +46,7 @@ def alone(uri: str) -> Iterator[None]:
     handle = os.open(folder, os.O_RDONLY)
     try:
         with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)  # of the folder: no file is left
+            fcntl.flock(handle, fcntl.LOCK_EX)  # the folder, so that no lock file is left
         yield
     finally:
         os.close(handle)
@@ -48,7 +54,7 @@ def alone(uri: str) -> Iterator[None]:
 
 @contextmanager
 def explained(uri: str) -> Iterator[None]:
-    """Turn what MLflow and its database raise into a GalmorphError with the remedy."""
+    """Turn the errors of MLflow and its database into a GalmorphError with the remedy."""
     try:
         yield
     except ModuleNotFoundError as error:
@@ -56,20 +62,20 @@ def explained(uri: str) -> Iterator[None]:
             f"the MLflow store {without_password(uri)} needs the Python module {error.name}: "
             "install it into the environment, or set MLFLOW_TRACKING_URI to another store"
         ) from error
-    # A port that is none, an answer that is none.
+    # ValueError, ParseError: an invalid port, an answer that is not MLflow's.
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ParseError) as error:
         store, words = without_password(uri), without_password(str(error))
         if "disk is full" in words or "No space left on device" in words:
             raise GalmorphError(
-                f"the MLflow store {store} cannot be written: the disk is full; make room, and repeat the command: "
+                f"the MLflow store {store} cannot be written: the disk is full; make room and repeat the command: "
                 "what had finished is kept"
             ) from error
         if "database is locked" in words:
             raise GalmorphError(
-                f"the MLflow store {store} is locked by another process; end that one (a sync, a backup, a "
-                "database browser with unsaved changes) and repeat the command"
+                f"the MLflow store {store} is locked by another process; end it (a sync, a backup, a database "
+                "browser with unsaved changes) and repeat the command"
             ) from error
         raise GalmorphError(
             f"the MLflow store {store} refuses: {words}; if it is the project's own mlflow.db, remove it and "
-            "run galmorph sync, which rebuilds it; else check MLFLOW_TRACKING_URI"
+            "run galmorph sync, which rebuilds it; otherwise check MLFLOW_TRACKING_URI"
         ) from error

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from galmorph.files.reading import file_md5
 from galmorph.scores.evaluation import curves, epoch_confusions, scores, set_confusions
 from galmorph.training.protocol import EVALUATION_CLASSES
-from galmorph.training.records import ConditionRecords, KeptNetwork, Record
+from galmorph.training.records import ConditionRecords, Record
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 CONFUSION = "confusion/"
 KIND, STATUS = "galmorph.kind", "galmorph.status"
@@ -29,11 +36,40 @@ class DataFile:
 
 @dataclass(frozen=True)
 class Confusion:
-    """Confusion matrices, (runs, K, K) int64, rows true, columns predicted, and their K classes in that order."""
+    """Confusion matrices to be drawn.
+
+    Attributes
+    ----------
+    matrices
+        (runs, K, K) int64, galaxies; rows true, columns predicted.
+    classes
+        The K names, in that order.
+    title
+        Above the picture.
+    """
 
     matrices: NDArray[np.int64]
     classes: tuple[str, ...]
     title: str
+
+    def figure(self) -> Figure:
+        """Draw the counts of a run, or mean ± standard deviation over several runs."""
+        # Only a run that has no picture yet needs the drawing library.
+        from matplotlib.figure import Figure
+        from sklearn.metrics import ConfusionMatrixDisplay
+
+        several = len(self.matrices) > 1
+        mean = self.matrices.mean(axis=0) if several else self.matrices[0]
+        figure = Figure(figsize=(5.0, 4.5), dpi=120)
+        axes = figure.add_subplot()
+        display = ConfusionMatrixDisplay(mean, display_labels=self.classes)
+        style = {"cmap": "Blues", "colorbar": False, "im_kw": {"vmin": 0}}
+        display.plot(ax=axes, values_format=".1f" if several else "d", **style)
+        if several:
+            for text, std in zip(display.text_.flat, self.matrices.std(axis=0, ddof=1).flat, strict=True):
+                text.set_text(f"{text.get_text()} ± {std:.1f}")
+        axes.set_title(self.title)
+        return figure
 
 
 @dataclass(frozen=True)
@@ -53,9 +89,7 @@ class Content:
     inputs
         The data that the run has read.
     confusion
-        To be drawn.
-    network
-        The network of the run, where it is kept.
+        The confusion matrices of the run's picture.
     """
 
     name: str
@@ -66,7 +100,13 @@ class Content:
     description: str = ""
     inputs: tuple[DataFile, ...] = ()
     confusion: Confusion | None = None
-    network: KeptNetwork | None = None
+
+    def digest(self) -> str:
+        """Return the sha256 of everything that is neither an identity nor for people to edit."""
+        drawn = [self.confusion.classes, self.confusion.matrices.tolist()] if self.confusion else []
+        files = [(file.name, file_md5(file)) for file in self.files]
+        parts = (self.params, self.metrics, files, [asdict(file) for file in self.inputs], drawn)
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 
 def metric_name(score: str) -> str:
@@ -112,7 +152,6 @@ def run_content(
     file: Path,
     epoch: int | None,
     paths: Mapping[str, Path] | None = None,
-    network: KeptNetwork | None = None,
 ) -> Content:
     """Describe the run of a record.
 
@@ -124,8 +163,6 @@ def run_content(
         The epoch whose scores are the run's own; None while it is not selected yet.
     paths
         Of the data that the record names.
-    network
-        Of the run, if it is kept.
     """
     metrics = {name: dict(enumerate(values.tolist(), start=1)) for name, values in curves(record).items()}
     name = f"{record.condition} {record.phase} {record.run:02d}"
@@ -157,7 +194,6 @@ def run_content(
         files=(file,),
         inputs=data_files([record], paths or {}),
         confusion=confusion,
-        network=network,
     )
 
 

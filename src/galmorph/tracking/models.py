@@ -20,15 +20,14 @@ from galmorph.tracking.content import STATUS
 from galmorph.tracking.pyfunc import RECORD, SIDE, WEIGHTS
 from galmorph.training.records import KeptNetwork
 
-# What galmorph.pyfunc imports; the package itself goes with the model.
+# Imported by galmorph.tracking.pyfunc; the package itself goes with the model.
 PACKAGES = ("h5py", "keras", "mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "tensorflow-cpu", "tensorflow")
-
 
 OURS = "galmorph.fingerprint"  # the tag of every logged model that is this project's
 
 
 def tags(network: KeptNetwork) -> dict[str, str]:
-    """Return what tells a logged model from all others."""
+    """Return the tags that identify the logged model of a network."""
     return {
         STATUS: "current",
         "galmorph.condition": network.record.condition,
@@ -50,18 +49,23 @@ def requirements() -> list[str]:
 
 
 def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None:
-    """Write a network to a folder that does not exist yet, as MLflow's pyfunc format has it.
+    """Write a network to a new folder in MLflow's pyfunc format.
 
     Parameters
     ----------
     network
         The record and the weights are copied; one stamp of its test part is the input example.
     folder
-        Where.
+        The folder, which does not exist yet.
     run_id, model_id
-        MLflow's, which the model names.
+        MLflow's ids, which the model names.
+
+    Raises
+    ------
+    GalmorphError
+        If there are fewer stamps than the record refers to.
     """
-    # Takes a second, and only a store that lacks a model needs it.
+    # This import takes a second, and only a store that lacks a model needs it.
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", ".*Any type hint is inferred as AnyType")  # MLflow's own hints
         import mlflow.pyfunc
@@ -74,7 +78,7 @@ def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None
     (row,) = record.sets["test"].rows[:1]
     if row >= len(images):
         raise GalmorphError(
-            f"{network.images}: {len(images):,} stamps, the record {network.file} asks for number {row}; run dvc repro"
+            f"{network.images}: {len(images):,} stamps, the record {network.file} refers to number {row}; run dvc repro"
         )
     example = np.array(images[row : row + 1])
     columns = [ColSpec("float", name) for name in record.classes]
@@ -108,12 +112,14 @@ def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None
 
 
 class KeptNetworks:
-    """The logged models of an experiment, by the run that they are of.
+    """The logged models of an experiment, by the run that they belong to.
 
     Parameters
     ----------
-    client, experiment
-        MLflow's, and the experiment's id.
+    client
+        Of the store.
+    experiment
+        The id of the experiment.
     """
 
     def __init__(self, client: MlflowClient, experiment: str) -> None:
@@ -123,7 +129,7 @@ class KeptNetworks:
         token = None
         while True:
             page = client.search_logged_models([experiment], page_token=token)
-            # A user's own models lie there as well, perhaps.
+            # A user may have logged models of their own.
             for model in (model for model in page if OURS in model.tags):
                 self.unclaimed.setdefault(model.source_run_id, []).append(model)
             token = page.token
@@ -136,7 +142,7 @@ class KeptNetworks:
         right = None
         for model in self.unclaimed.pop(run_id, []):
             same = wanted.items() <= (model.tags | {STATUS: "current"}).items()
-            if right is None and same and model.status == LoggedModelStatus.READY and self._is_whole(model):
+            if right is None and same and model.status == LoggedModelStatus.READY:
                 right = model
             else:
                 self.client.delete_logged_model(model.model_id)
@@ -145,13 +151,10 @@ class KeptNetworks:
         elif right.tags.get(STATUS) != "current":
             self.client.set_logged_model_tags(right.model_id, {STATUS: "current"})
 
-    def _is_whole(self, model: LoggedModel) -> bool:
-        files = {file.path for file in self.client.list_logged_model_artifacts(model.model_id)}
-        data = {file.path for file in self.client.list_logged_model_artifacts(model.model_id, "data/network")}
-        return "MLmodel" in files and data >= {f"data/network/{name}" for name in (RECORD, WEIGHTS)}
-
     def _log(self, run_id: str, network: KeptNetwork, wanted: dict[str, str]) -> None:
         record = network.record
+        # Not mlflow.pyfunc.log_model: it needs the run to be active again (RUNNING, another end time), and the store to
+        # be the tracking URI of the whole process and its children.
         params = {name: str(value) for name, value in record.parameters.items()}
         model = self.client.create_logged_model(self.experiment, network.name, run_id, wanted, params, "classifier")
         with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
@@ -164,7 +167,7 @@ class KeptNetworks:
     def retire(self, current: set[str], earlier: set[str]) -> None:
         """Mark the models of earlier runs, and delete those whose run is gone.
 
-        Models of current runs are left alone: where the weights are not at hand, nobody can say that they are wrong.
+        Models of current runs are left alone: without the weights at hand they cannot be compared.
         """
         for run_id, models in self.unclaimed.items():
             for model in models:

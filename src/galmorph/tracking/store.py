@@ -1,24 +1,50 @@
-"""MLflow: a view of the records, rebuilt at will.
+"""The MLflow store of a survey: a view of the records, which a sync rebuilds.
 
 The experiment of a survey holds one parent run for each condition, with the mean curves, and under it one child for
 each run of both phases. `Store.sync` makes the store show exactly the declared records: what is missing is added,
 what differs is replaced, what is no longer declared is kept, so that it can be compared, but marked as earlier.
+
+A sync compares what one search returns: a run's status, tags, parameters, data and last metric values, and the digest
+of its content in the tag `galmorph.content`. It opens neither curves nor artifacts: the report compares the curves that
+it reads with those of the records; an artifact that was deleted or changed in the store is restored by deleting its run
+in MLflow and syncing again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import logging
+import os
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
-from mlflow.entities import Run
+from mlflow import MlflowClient
+from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.exceptions import MlflowException
 
-from galmorph.tracking.content import KIND, STATUS, Content, condition_content, run_content
-from galmorph.tracking.experiment import DESCRIPTION, Draw, StoredExperiment
+from galmorph.tracking.address import explained, locked
+from galmorph.tracking.content import KIND, STATUS, Content, DataFile, condition_content, run_content
 from galmorph.tracking.models import KeptNetworks
 from galmorph.training.records import ConditionRecords, Record
 
+MAX_ENTRIES = 1000  # metrics, parameters and tags that one call to log_batch writes at once
+CONTEXT, DESCRIPTION = "mlflow.data.context", "mlflow.note.content"
+DIGEST = "galmorph.content"
 EARLIER = " (earlier)"
+CONFUSION_PICTURE = "confusion.png"
+EXPERIMENT_TAGS = {
+    # So that the UI opens its pages for training, not those for language models.
+    "mlflow.experimentKind": "custom_model_development",
+    DESCRIPTION: (
+        "One parent run for each condition, with the mean curves of its runs; unfold it to see the runs, named "
+        "CONDITION PHASE NUMBER. To compare conditions, tick their parents and choose Compare."
+    ),
+}
 
 
 @dataclass
@@ -37,18 +63,87 @@ class SyncCounts:
         )
 
 
-class Store(StoredExperiment):
-    """The experiment of one survey in an MLflow store, made to show its records; parameters as of its base."""
+class Store:
+    """The experiment of one survey in an MLflow store.
 
-    def __init__(self, uri: str, survey: str, artifacts: Path, draw: Draw | None = None) -> None:
-        super().__init__(uri, survey, artifacts, draw)
+    Parameters
+    ----------
+    uri
+        The store's address.
+    survey
+        The experiment's name.
+    artifacts
+        Folder for the files of the runs if the store is an SQLite file; a server has its own.
+
+    Raises
+    ------
+    GalmorphError
+        If the store cannot be opened; the methods, if it cannot be read or written.
+    """
+
+    def __init__(self, uri: str, survey: str, artifacts: Path) -> None:
+        self.uri = uri
         self.open_parents: dict[str, str] = {}
+        self.provenance = provenance()
+        # Migrations log at length, and a failing database with its traceback; `explained` names the remedy.
+        logging.getLogger("alembic").setLevel(logging.WARNING)
+        logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+        with self.explained(), locked(uri):
+            self.client = MlflowClient(uri)
+            self.experiment = self._experiment(survey, artifacts)
+
+    def explained(self) -> AbstractContextManager[None]:
+        """Turn the errors of MLflow and its database into a GalmorphError with the remedy."""
+        return explained(self.uri)
+
+    def _experiment(self, name: str, artifacts: Path) -> Experiment:
+        experiment = self.client.get_experiment_by_name(name)
+        if experiment is None:
+            location = artifacts.resolve().as_uri() if self.uri.startswith("sqlite:") else None
+            created = self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
+            experiment = self.client.get_experiment(created)
+        elif experiment.lifecycle_stage == "deleted":
+            self.client.restore_experiment(experiment.experiment_id)
+        return experiment
+
+    def runs(self, kind: str, **tags: str) -> list[Run]:
+        """Return the runs of a kind ("run", "condition", "failure") with the given galmorph tags, oldest first."""
+        wanted = {KIND: kind} | {f"galmorph.{name}": value for name, value in tags.items()}
+        found: list[Run] = []
+        token = None
+        while True:
+            page = self.client.search_runs(
+                [self.experiment.experiment_id],
+                filter_string=" and ".join(f"tags.`{name}` = '{value}'" for name, value in wanted.items()),
+                run_view_type=ViewType.ACTIVE_ONLY,
+                max_results=1000,
+                order_by=["attributes.start_time ASC"],
+                page_token=token,
+            )
+            found += page
+            before, token = token, page.token
+            if not token:
+                return found
+            if not page or token == before:
+                raise MlflowException("the list of runs does not end: the next page repeats or is empty")
+
+    def history(self, run: Run, name: str) -> dict[int, float]:
+        """Return every point of a metric by step; a step that has two different values holds NaN."""
+        points: dict[int, float] = {}
+        for point in self.client.get_metric_history(run.info.run_id, name):
+            if points.setdefault(point.step, point.value) != point.value:
+                points[point.step] = float("nan")
+        return points
+
+    def distrust(self, run: Run) -> None:
+        """Have the next sync replace a run."""
+        self.client.set_tag(run.info.run_id, DIGEST, "")
 
     def add(self, record: Record, file: Path) -> None:
         """Write the run of a record that has just been finished, under a parent that `sync` completes.
 
-        Where the run is there already, `sync` judges whether it is right: a study that is made again must not leave a
-        deleted run for each one that it repeats.
+        A run that is there already is left to `sync`: repeating a study must not leave a deleted run for each run
+        that it repeats.
         """
         with self.explained():
             name = record.condition
@@ -57,56 +152,23 @@ class Store(StoredExperiment):
             if name not in self.open_parents:
                 tags = {KIND: "condition", STATUS: "open", "galmorph.condition": name}
                 found = self.runs("condition", condition=name, status="open")
-                parent = found[0].info.run_id if found else self.write(Content(name, tags), None)
+                parent = found[0].info.run_id if found else self._write(Content(name, tags), None)
                 self.open_parents[name] = parent
             epoch = record.epochs if record.phase == "confirmed" else None
-            self.write(run_content(record, file, epoch), self.open_parents[name])
+            self._write(run_content(record, file, epoch), self.open_parents[name])
 
     def add_failure(self, condition: str, phase: str, run: int, fingerprint: str, reason: str) -> None:
-        """Show a run that failed, and why: as a run of its own, with the status FAILED."""
-        which = {"condition": condition, "phase": phase, "run": str(run), "fingerprint": fingerprint}
+        """Show a run that failed, and why, as a run of its own with the status FAILED."""
+        identity = {"condition": condition, "phase": phase, "run": str(run), "fingerprint": fingerprint}
         tags = {KIND: "failure", STATUS: "current", DESCRIPTION: reason}
-        tags |= {f"galmorph.{name}": value for name, value in which.items()}
+        tags |= {f"galmorph.{name}": value for name, value in identity.items()}
         with self.explained():
-            for before in self.runs("failure", **which):
+            for before in self.runs("failure", **identity):
                 self.client.delete_run(before.info.run_id)
-            self.write(Content(f"{condition} {phase} {run:02d} failed", tags), None, "FAILED")
-
-    def _reconcile(self, claimants: Sequence[Run], content: Content, parent: str | None, counts: SyncCounts) -> str:
-        """Make exactly one run hold `content`, one of the claimants if any is right; returns its id."""
-        kept: str | None = None
-        wrong = 0
-        # What people wrote beside a run that is replaced.
-        theirs: dict[str, str] = {}
-        for run in claimants:
-            missing = self.missing(run, content) if kept is None else None
-            if missing is None:
-                own = DESCRIPTION if not content.description else None
-                theirs |= {
-                    name: value
-                    for name, value in run.data.tags.items()
-                    if name == own or not name.startswith(("galmorph.", "mlflow."))
-                }
-                self.client.delete_run(run.info.run_id)
-                wrong += 1
-                continue
-            kept = str(run.info.run_id)
-            self.add_missing(kept, content, missing)
-            tags = {STATUS: "current", "mlflow.runName": content.name}
-            if content.description:
-                tags[DESCRIPTION] = run.data.tags.get(DESCRIPTION) or content.description
-            if parent:
-                tags["mlflow.parentRunId"] = parent
-            self.set_tags(run, tags)
-        counts.replaced += wrong
-        if kept is None:
-            counts.added += not wrong
-            return self.write(content, parent, theirs=theirs)
-        counts.kept += 1
-        return kept
+            self._write(Content(f"{condition} {phase} {run:02d} failed", tags), None, status="FAILED")
 
     def sync(self, declared: Sequence[ConditionRecords]) -> SyncCounts:
-        """Make the store show exactly the declared records; what it already shows rightly is left alone."""
+        """Make the store show exactly the declared records; runs that show them already are left alone."""
         counts = SyncCounts()
         with self.explained():
             children: dict[tuple[str | None, ...], list[Run]] = {}
@@ -125,15 +187,15 @@ class Store(StoredExperiment):
                     for record, file in zip(records, condition.files[phase], strict=True):
                         key = (record.condition, record.fingerprint, str(record.run))
                         network = condition.network(record, file)
-                        run = run_content(record, file, condition.epoch, condition.data, network)
-                        run_id = self._reconcile(children.pop(key, []), run, parent, counts)
+                        content = run_content(record, file, condition.epoch, condition.data)
+                        run_id = self._reconcile(children.pop(key, []), content, parent, counts)
                         shown.add(run_id)
                         if network:
                             networks.ensure(run_id, network)
             fingerprints = {records[0].fingerprint for c in declared for records in c.phases.values()}
             for (_, fingerprint, _), runs in children.items():
                 for run in runs:
-                    # One that claims a declared campaign, but to be no run of it, was edited.
+                    # A run with a declared fingerprint that is none of the declared runs was edited.
                     if fingerprint in fingerprints:
                         self.client.delete_run(run.info.run_id)
                         counts.replaced += 1
@@ -143,7 +205,7 @@ class Store(StoredExperiment):
                         counts.earlier += 1
             networks.retire(shown, earlier)
             for run in self.runs("failure"):
-                # Its campaign has been finished since, or the parameters are others now.
+                # Its campaign has finished since, or the parameters have changed.
                 if run.data.tags.get("galmorph.fingerprint") in fingerprints:
                     self.client.delete_run(run.info.run_id)
                 else:
@@ -152,12 +214,108 @@ class Store(StoredExperiment):
         self.open_parents.clear()
         return counts
 
+    def _reconcile(self, candidates: Sequence[Run], content: Content, parent: str | None, counts: SyncCounts) -> str:
+        """Make exactly one run hold `content`, one of the candidates if any agrees with it; returns its id."""
+        kept: str | None = None
+        digest = content.digest()
+        wrong = 0
+        # What people wrote beside a run that is replaced.
+        notes: dict[str, str] = {}
+        for run in candidates:
+            if kept is not None or not agrees(run, content, digest):
+                own = DESCRIPTION if not content.description else None
+                notes |= {
+                    name: value
+                    for name, value in run.data.tags.items()
+                    if name == own or not name.startswith(("galmorph.", "mlflow."))
+                }
+                self.client.delete_run(run.info.run_id)
+                wrong += 1
+                continue
+            kept = str(run.info.run_id)
+            if DIGEST not in run.data.tags:
+                self._complete(kept, content, run)
+            tags = {STATUS: "current", "mlflow.runName": content.name, DIGEST: digest}
+            if content.description:
+                tags[DESCRIPTION] = run.data.tags.get(DESCRIPTION) or content.description
+            if parent:
+                tags["mlflow.parentRunId"] = parent
+            self._set_tags(run, tags)
+        counts.replaced += wrong
+        if kept is None:
+            counts.added += not wrong
+            return self._write(content, parent, notes, digest=digest)
+        counts.kept += 1
+        return kept
+
+    def _write(
+        self,
+        content: Content,
+        parent: str | None,
+        notes: Mapping[str, str] = MappingProxyType({}),
+        *,
+        digest: str | None = None,
+        status: str = "FINISHED",
+    ) -> str:
+        """Write a run and end it; returns its id.
+
+        Parameters
+        ----------
+        content
+            What the run shows.
+        parent
+            The id of its parent, if it has one.
+        notes
+            Tags that people gave to the run that it replaces.
+        digest
+            That of the content; None for a run that `sync` will complete.
+        status
+            The status with which it ends.
+        """
+        tags = dict(notes) | content.tags | self.provenance
+        if content.description:
+            tags |= {DESCRIPTION: content.description}
+        if parent:
+            tags |= {"mlflow.parentRunId": parent}
+        if digest:
+            tags |= {DIGEST: digest}
+        run_id = self.client.create_run(self.experiment.experiment_id, run_name=content.name, tags=tags).info.run_id
+        if content.params:
+            self.client.log_batch(run_id, params=[Param(*item) for item in content.params.items()])
+        self._complete(run_id, content)
+        for file in content.files:
+            self.client.log_artifact(run_id, str(file))
+        self.client.set_terminated(run_id, status)
+        return str(run_id)
+
+    def _complete(self, run_id: str, content: Content, run: Run | None = None) -> None:
+        """Write the metrics, data and picture that a run lacks; without `run`, all of them."""
+        now = int(time.time() * 1000)
+        points = [
+            Metric(name, value, now, step)
+            for name, steps in content.metrics.items()
+            if run is None or name not in run.data.metrics
+            for step, value in steps.items()
+        ]
+        for start in range(0, len(points), MAX_ENTRIES):
+            self.client.log_batch(run_id, points[start : start + MAX_ENTRIES])
+        known = data_held(run) if run else set()
+        if lacking := [file for file in content.inputs if file not in known]:
+            self.client.log_inputs(run_id, [data_input(file) for file in lacking])
+        if content.confusion:
+            self.client.log_figure(run_id, content.confusion.figure(), CONFUSION_PICTURE)
+
+    def _set_tags(self, run: Run, tags: dict[str, str]) -> None:
+        changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name) != value]
+        if changed:
+            self.client.log_batch(run.info.run_id, tags=changed)
+
     def _mark_earlier(self, run: Run) -> None:
-        # A process that was killed while it wrote leaves its run RUNNING for ever.
+        # A process that was killed while it wrote leaves its run RUNNING.
         if run.info.status == "RUNNING":
             self.client.set_terminated(run.info.run_id, "KILLED")
         name = str(run.info.run_name).removesuffix(EARLIER) + EARLIER
-        self.set_tags(run, {STATUS: "earlier", "mlflow.runName": name})
+        self._set_tags(run, {STATUS: "earlier", "mlflow.runName": name})
 
     def _retire(self, parents: Sequence[Run]) -> None:
         """Mark the parents of earlier runs, and delete those that have no child left."""
@@ -167,3 +325,51 @@ class Store(StoredExperiment):
                 self._mark_earlier(parent)
             else:
                 self.client.delete_run(parent.info.run_id)
+
+
+def agrees(run: Run, content: Content, digest: str) -> bool:
+    """Return whether a run shows a content, as far as a search tells, or can be completed to it.
+
+    A run without a digest was written by `Store.add`, before all of its content was known.
+    """
+    metrics, data = run.data.metrics, data_held(run)
+    whole = metrics.keys() == content.metrics.keys() and data == set(content.inputs)
+    return (
+        run.info.status == "FINISHED"
+        and run.data.params == content.params
+        and content.tags.items() <= (run.data.tags | {STATUS: content.tags[STATUS]}).items()
+        and metrics.keys() <= content.metrics.keys()
+        and all(value == content.metrics[name][max(content.metrics[name])] for name, value in metrics.items())
+        and data <= set(content.inputs)
+        and (DIGEST not in run.data.tags or (whole and run.data.tags[DIGEST] == digest))
+    )
+
+
+def data_input(file: DataFile) -> DatasetInput:
+    """Return a data file as MLflow's UI and `mlflow.data.get_source` know it."""
+    source = json.dumps({"uri": file.path})
+    return DatasetInput(Dataset(file.path, file.md5, "local", source), [InputTag(CONTEXT, file.context)])
+
+
+def data_held(run: Run) -> set[DataFile]:
+    """Return the data files that a run shows."""
+    held = run.inputs.dataset_inputs if run.inputs else []
+    return {
+        DataFile(data.dataset.name, data.dataset.digest, {tag.key: tag.value for tag in data.tags}.get(CONTEXT, ""))
+        for data in held
+    }
+
+
+def provenance() -> dict[str, str]:
+    """Return tags for what wrote a run: the git commit, and the DVC experiment that this process is part of."""
+    tags = {"mlflow.source.git.commit": _git_commit(), "galmorph.dvc_experiment": os.environ.get("DVC_EXP_NAME")}
+    return {name: value for name, value in tags.items() if value}
+
+
+def _git_commit() -> str | None:
+    """Return the commit of the working directory, with a + where files differ from it."""
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report.study import phase_runs
+from galmorph.report.study import phase_runs, stored_curves
 from galmorph.resolution.kernels import rebinned_width
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
@@ -187,7 +187,11 @@ def load_resolution(
         if ORACLE in transfer.phases:
             watched = phase_runs(store, transfer, ORACLE)
             for tested in settings.seen:
-                curves = [store.history(run, f"{tested}/test_accuracy") for run in watched]
+                name = f"{tested}/test_accuracy"
+                curves = [
+                    stored_curves(store, run, record, [name])[name]
+                    for run, record in zip(watched, transfer.phases[ORACLE], strict=True)
+                ]
                 oracle[trained, tested] = pd.DataFrame(curves).sort_index(axis=1).to_numpy()
     levels = _levels(settings, sample, surveys)
     any_records = next(iter(transfers.values())).phases["confirmed"]
