@@ -72,11 +72,11 @@ def test_a_store_of_an_older_mlflow_is_refused_with_the_remedy(
 SYNC = """
 import sys
 from pathlib import Path
-sys.path.insert(0, {tests!r})
+sys.path.insert(0, {root!r})
 from galmorph.errors import GalmorphError
-from galmorph.report.queries import load_results
-from galmorph.tracking import Store
-from made_records import made_condition
+from galmorph.report.study import load_results
+from galmorph.tracking.store import Store
+from tests.support.records import made_condition
 declared = [made_condition(Path({models!r}) / sys.argv[1])]
 try:
     store = Store({uri!r}, "survey", Path({artifacts!r}))
@@ -90,7 +90,7 @@ except GalmorphError as error:
 def command(place: Path, name: str = "one") -> list[str]:
     """A process of its own, because MLflow keeps what it has opened once."""
     code = SYNC.format(
-        tests=str(ROOT / "tests"),
+        root=str(ROOT),
         models=str(place / "copies"),
         uri=f"sqlite:///{place / 'mlflow.db'}",
         artifacts=str(place / "mlartifacts"),
@@ -124,7 +124,7 @@ def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
 OPEN = """
 import os, sys
 from pathlib import Path
-from galmorph.tracking import Store
+from galmorph.tracking.store import Store
 Store(f"sqlite:///{os.getpid()}.db", "survey", Path("mlartifacts"))  # so that all is imported
 print("ready", flush=True)
 sys.stdin.readline()
@@ -220,7 +220,7 @@ def test_a_store_that_never_ends_its_list_of_runs(
     monkeypatch.setattr(
         store.client, "search_runs", lambda *given, **named: PagedList([] if pages == "empty" else found, "next")
     )
-    with pytest.raises(GalmorphError, match="there are more runs, and sends none that are new"), store.explained():
+    with pytest.raises(GalmorphError, match="the list of runs does not end"), store.explained():
         store.runs("run")
 
 

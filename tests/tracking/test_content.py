@@ -72,14 +72,20 @@ def test_runs_and_parents_have_a_picture_of_their_confusion_matrix(place, declar
         assert CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)}
 
 
+def drawn(content):
+    assert content.confusion is not None
+    (axes,) = content.confusion.figure().axes
+    return axes
+
+
 def test_a_run_is_drawn_in_counts_and_a_condition_in_means(declared):
     records = declared[0].phases["confirmed"]
     counts = epoch_confusions(records[1])[2]
-    (axes,) = run_content(records[1], declared[0].files["confirmed"][1], 3).confusion.figure().axes
+    axes = drawn(run_content(records[1], declared[0].files["confirmed"][1], 3))
     assert axes.get_title() == "two_class confirmed 02"
     assert [text.get_text() for text in axes.texts] == [str(count) for count in counts.flat]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["spiral", "elliptical"]
-    (axes,) = condition_content(declared[0]).confusion.figure().axes
+    axes = drawn(condition_content(declared[0]))
     matrices = np.stack([epoch_confusions(record)[2] for record in records])
     expected = zip(matrices.mean(axis=0).flat, matrices.std(axis=0, ddof=1).flat, strict=True)
     assert [text.get_text() for text in axes.texts] == [f"{mean:.1f} ± {std:.1f}" for mean, std in expected]
