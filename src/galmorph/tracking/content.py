@@ -60,11 +60,10 @@ class Confusion:
 
         several = len(self.matrices) > 1
         mean = self.matrices.mean(axis=0) if several else self.matrices[0]
-        figure = Figure(figsize=(5.0, 4.5), dpi=120)
+        figure = Figure(figsize=(6.4, 4.8), dpi=120)
         axes = figure.add_subplot()
         display = ConfusionMatrixDisplay(mean, display_labels=self.classes)
-        style = {"cmap": "Blues", "colorbar": False, "im_kw": {"vmin": 0}}
-        display.plot(ax=axes, values_format=".1f" if several else "d", **style)
+        display.plot(ax=axes, cmap="Blues", colorbar=False, values_format=".1f" if several else "d")
         if several:
             for text, std in zip(display.text_.flat, self.matrices.std(axis=0, ddof=1).flat, strict=True):
                 text.set_text(f"{text.get_text()} ± {std:.1f}")
