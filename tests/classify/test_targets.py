@@ -85,8 +85,8 @@ def test_labels_name_and_place_the_stamps(folder: Path, tmp_path: Path) -> None:
     [
         ("name\na\n", "no column stamp"),
         ("stamp\nz.npy\n", "line 2: stamp 'z.npy' is no stamp in"),
-        ("stamp\na.fits\na.fits\n", "line 3: stamp 'a.fits' stands in the table twice"),
-        ("stamp,name\na.fits,x\nb.npy,x\n", "line 3 .*name 'x' stands in the table twice"),
+        ("stamp\na.fits\na.fits\n", "line 3: stamp 'a.fits' is in the table twice"),
+        ("stamp,name\na.fits,x\nb.npy,x\n", "line 3 .*name 'x' is in the table twice"),
         ("stamp,name\na.fits,\n", "line 2 .*name '' is empty"),
         ("stamp,class\na.fits,Spiral\n", "class 'Spiral' is not one of spiral, elliptical, uncertain"),
         ("stamp,pixel_scale\na.fits,-1\n", "pixel_scale '-1' is not a number from"),

@@ -46,7 +46,7 @@ def test_a_repetition_across_blocks(tmp_path: Path) -> None:
     path = numbered(tmp_path / "t.csv", 5)
     path.write_text(path.read_text().replace("4,x4", "1,x4"))
     values = whole_numbers(read_text_table(path), "n", path)
-    with pytest.raises(GalmorphError, match="line 6: n '1' stands in the table twice"):
+    with pytest.raises(GalmorphError, match="line 6: n '1' is in the table twice"):
         refuse_repeats(values, "n", path)
 
 

@@ -77,7 +77,7 @@ WRONG = {
     "two flags": (FIRST[1][:-5] + "1,1,0", r"line 3 \(OBJID 587727227300741210\): flags '1,1,0' .*exactly one class"),
     "no flag": (FIRST[1][:-5] + "0,0,0", r"line 3 .*flags '0,0,0'"),
     "half a flag": (FIRST[1][:-5] + "0.5,0.5,0", r"line 3 .*flags"),
-    "duplicate": (FIRST[0], "line 3: OBJID '587727178986356823' stands in the table twice"),
+    "duplicate": (FIRST[0], "line 3: OBJID '587727178986356823' is in the table twice"),
     "id as float": (FIRST[1].replace("587727227300741210", "5.877e+17"), "line 3: OBJID '5.877e\\+17' is not a whole"),
     "id too large": (FIRST[1].replace("587727227300741210", "9587727227300741210"), "line 3: OBJID"),
     "ra in degrees": (FIRST[1].replace("00:00:00.74", "0.00308"), "line 3 .*RA '0.00308' is not hours"),

@@ -52,7 +52,7 @@ def test_redshift_files_of_either_form(tmp_path: Path, catalogue: pd.DataFrame) 
     [
         ("objid,z\n1,0.1\n", "no column redshift"),
         ("objid,redshift\n1,fast\n", "line 2 .*redshift 'fast'"),
-        ("objid,redshift\n1,0.1\n1,0.2\n", "line 3: objid '1' stands in the table twice"),
+        ("objid,redshift\n1,0.1\n1,0.2\n", "line 3: objid '1' is in the table twice"),
         ("objid,ra,dec,redshift\n1,1,1,0.1\n,1,,0.2\n", "line 3: objid '' and no position"),
         ("objid,ra,dec,redshift\n,400,1,0.2\n", "line 2 .*ra '400'"),
     ],

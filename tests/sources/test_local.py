@@ -126,7 +126,7 @@ def test_what_stops(survey: LocalSettings, tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match="nowhere: no such folder"):
         local.acquire(nowhere, sample("first"), raw)
     far = write_table2(tmp_path / "far.csv", [table2_row(objid(1, run=5), 10.0, 10.0)])
-    with pytest.raises(GalmorphError, match=r"the sample is empty: none of its 5 frames holds a galaxy of .*far\.csv"):
+    with pytest.raises(GalmorphError, match=r"the sample is empty: none of its 5 frames contains a galaxy of .*far\.csv"):
         local.acquire(survey.model_copy(update={"catalogue": str(far)}), sample("in_frames"), raw)
     assert not raw.exists()
 

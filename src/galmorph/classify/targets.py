@@ -93,7 +93,7 @@ def stamp_targets(
         require_columns(table, ("stamp",), labels)
         table["stamp"] = table["stamp"].str.strip()
         refuse_rows(~table["stamp"].isin(present), table, "stamp", f"is no stamp in {folder}", labels)
-        refuse_rows(table["stamp"].duplicated(), table, "stamp", "stands in the table twice", labels)
+        refuse_rows(table["stamp"].duplicated(), table, "stamp", "is in the table twice", labels)
     described = _described(table, labels or folder, "stamp")
     default = math.nan if stamps.pixel_scale is None else stamps.pixel_scale
     scale = _numbers(table, "pixel_scale", labels or folder, 1e-4, 60.0)
@@ -168,7 +168,7 @@ def _described(table: pd.DataFrame, path: Path, key: str) -> pd.DataFrame:
     if named:
         names = table[named].str.strip()
         refuse_rows(names == "", table, named, "is empty", path)
-        refuse_rows(names.duplicated(), table, named, "stands in the table twice", path)
+        refuse_rows(names.duplicated(), table, named, "is in the table twice", path)
     else:
         names = table[key] if key == "stamp" else pd.Series([str(number) for number in range(1, len(table) + 1)])
     names = names.astype("str")

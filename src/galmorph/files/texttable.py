@@ -134,7 +134,7 @@ def refuse_repeats(values: NDArray[np.int64], column: str, path: Path) -> None:
     repeated = np.flatnonzero(pd.Series(values).duplicated())
     if repeated.size:
         table = pd.DataFrame({column: values[repeated].astype(str)}, index=repeated)
-        refuse_rows(np.ones(repeated.size, dtype=bool), table, column, "stands in the table twice", path)
+        refuse_rows(np.ones(repeated.size, dtype=bool), table, column, "is in the table twice", path)
 
 
 def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path) -> None:

@@ -1,4 +1,4 @@
-"""What lies in a folder of frames, and which of them each galaxy is cut from."""
+"""Find the frames in a folder, and the frame of each galaxy."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class FrameFile:
     Attributes
     ----------
     path
-        Where.
+        Its path.
     name
-        What its file name says.
+        Its parsed file name.
     rerun
-        Of DR7: from the archive's layout, `.../{run}/{rerun}/corr/{camcol}/file`; None in a flat folder.
+        For DR7 the rerun in its path, ``.../{run}/{rerun}/corr/{camcol}/file``; None in a flat folder.
     """
 
     path: Path
@@ -39,7 +39,7 @@ class FrameFile:
 
     @property
     def place(self) -> tuple[int, int, int]:
-        """Run, camcol and field: one strip of sky in one exposure."""
+        """Run, camcol and field."""
         return (self.name.run, self.name.camcol, self.name.field)
 
 
@@ -49,13 +49,13 @@ MISSING_NAME = "missing.csv"
 
 
 def write_missing(failures: Mapping[str, str], folder: Path) -> None:
-    """Write missing.csv: the paths of files that a source could not have, and why."""
+    """Write missing.csv: the files that could not be downloaded, and why."""
     table = pd.DataFrame({"path": list(failures), "reason": list(failures.values())}, dtype=str)
     table.to_csv(folder / MISSING_NAME, index=False, lineterminator="\n")
 
 
 def read_missing(folder: Path) -> dict[tuple[int, int, int], str]:
-    """Read why frames are missing, by run, camcol and field; nothing where the source leaves no such list."""
+    """Read from missing.csv, if there is one, why frames are missing, by run, camcol and field."""
     path = folder / MISSING_NAME
     if not path.exists():
         return {}
@@ -70,16 +70,16 @@ def read_missing(folder: Path) -> dict[tuple[int, int, int], str]:
 
 @dataclass(frozen=True)
 class Assignment:
-    """Which frame each galaxy is cut from.
+    """The frame of each galaxy.
 
     Attributes
     ----------
     frame
-        (n,) int64, index into the list of frames; -1 where no frame at hand holds the galaxy.
+        (n,) int64, index into the list of frames; -1 if no frame contains the galaxy.
     by_objid
-        (n,) bool, whether the object id names that frame.
+        (n,) bool, whether the frame was found by the object id.
     unreadable
-        Indices of the frames that could not be searched by position: their headers cannot be read.
+        Indices of the frames whose headers could not be read when galaxies were searched by position.
     """
 
     frame: NDArray[np.int64]
@@ -88,7 +88,7 @@ class Assignment:
 
 
 def find_frames(folder: Path, band: str | None = None) -> list[FrameFile]:
-    """List the frames in a folder and below it, of one band or of all, in the order of their paths.
+    """Find the frames below a folder, of one band or of all, sorted by path.
 
     Raises
     ------
@@ -118,7 +118,7 @@ def _rerun(path: Path, name: FrameName) -> int | None:
 
 
 def find_tsfields(folder: Path) -> dict[tuple[int, int, int], Path]:
-    """Find the tsField files in a folder and below it, by run, camcol and field; of several reruns the last."""
+    """Find the tsField files below a folder, by run, camcol and field; of several reruns the last."""
     found: dict[tuple[int, int, int], tuple[int, Path]] = {}
     for path in sorted(folder.rglob("tsField-*.fit")):
         if (name := parse_tsfield_name(path.name)) is not None:
@@ -128,18 +128,18 @@ def find_tsfields(folder: Path) -> dict[tuple[int, int, int], Path]:
 
 
 def assign_frames(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> Assignment:
-    """Find for each galaxy the frame that its object id names, else a frame at hand that holds its position.
+    """Find the frame of each galaxy: the one that its object id names, otherwise one that contains its position.
 
-    Neighbouring frames overlap. The one that the id names is where the catalogue's object was found; of several
-    others, the one in which the galaxy lies farthest from the edge is taken.
+    Neighbouring frames overlap. The object id names the frame in which the object was found; of several others, the
+    one in which the galaxy is farthest from the edge is used.
 
     Parameters
     ----------
     galaxies
         Columns objid, ra, dec (degrees, ICRS). An objid that is not of DR7 names no frame.
     frames
-        As `find_frames` lists them. Of a DR7 and a DR8+ frame of the same place, DR7's is preferred; of two reruns, the
-        one that the id names, else the last.
+        As `find_frames` returns them. A DR7 frame is preferred to a DR8+ frame of the same field; of several reruns,
+        the one that the object id names, otherwise the last.
     """
     candidates: dict[tuple[int, int, int], list[int]] = defaultdict(list)
     for index, frame in enumerate(frames):
@@ -190,7 +190,7 @@ def _by_position(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> tuple[N
 
 
 def _near(directions: NDArray[np.float64], wcs: WCS, nx: int, ny: int) -> NDArray[np.bool_]:
-    """Tell which directions lie within a frame's circumscribed circle, before the exact and slower question."""
+    """Return which directions are in the circle around a frame, which is faster than computing pixels."""
     corners = wcs.pixel_to_world([(nx - 1) / 2, -0.5, nx - 0.5, -0.5, nx - 0.5], [(ny - 1) / 2, -0.5, -0.5, ny, ny])
     vectors = corners.cartesian.xyz.value
     centre = vectors[:, 0]

@@ -1,4 +1,4 @@
-"""Galaxy Zoo 1: the votes and classes of Table 2 of Lintott et al. (2011, MNRAS 410, 166), objects with spectra."""
+"""Read Table 2 of Galaxy Zoo 1 (Lintott et al. 2011, MNRAS 410, 166): votes and classes of galaxies with spectra."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ from galmorph.settings.fields import CLASS_NAMES
 VOTES = ("P_EL", "P_CW", "P_ACW", "P_EDGE", "P_DK", "P_MG", "P_CS", "P_EL_DEBIASED", "P_CS_DEBIASED")
 FLAGS = tuple(name.upper() for name in CLASS_NAMES)
 COLUMNS = ("OBJID", "RA", "DEC", "NVOTE", *VOTES, *FLAGS)
-ROWS = 667_944  # of the whole Table 2
+ROWS = 667_944  # of the complete table
 
 _SEXAGESIMAL = r"^(?P<sign>[+-]?)(?P<whole>\d{1,2}):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:\.\d*)?|60(?:\.0*)?)$"
 
 
 def _degrees(table: pd.DataFrame, column: str, path: Path, limit: float, unit: str) -> NDArray[np.float64]:
-    """Convert sexagesimal text to its unit; `limit` bounds its size."""
+    """Convert sexagesimal text to hours or degrees, of at most `limit`."""
     parts = pc.extract_regex(pa.array(table[column].str.strip(), type=pa.string()), pattern=_SEXAGESIMAL)
     refuse_rows(pc.is_null(parts).to_numpy(zero_copy_only=False), table, column, f"is not {unit}", path)
     whole, minutes, seconds = (
         pc.cast(pc.struct_field(parts, name), pa.float64()).to_numpy() for name in ("whole", "minutes", "seconds")
     )
-    # The sign stands on its own, because -00 is a number like any other to a converter.
+    # The sign is read separately, because -00 is 0 as a number.
     negative = pc.equal(pc.struct_field(parts, "sign"), "-").to_numpy(zero_copy_only=False)
     size = whole + minutes / 60 + seconds / 3600
     refuse_rows((size > limit) | (negative & (unit[0] == "h")), table, column, f"is not {unit}", path)
@@ -45,21 +45,32 @@ def _degrees(table: pd.DataFrame, column: str, path: Path, limit: float, unit: s
 
 
 def read_table2(path: Path) -> pd.DataFrame:
-    """Read Table 2, or some of its rows, from a CSV or a gzipped CSV.
+    r"""Read Table 2, or some of its rows, from a CSV or gzipped CSV.
 
     Returns
     -------
     pandas.DataFrame
         One row per galaxy in the order of the file, index 0, 1, ...: objid (int64); ra, dec (float64, degrees, ICRS);
         nvote (int32); p_el, p_cw, p_acw, p_edge, p_dk, p_mg, p_cs, p_el_debiased, p_cs_debiased (float64); class
-        (str: spiral, elliptical or uncertain), which is the flag column that is set: the flags cannot be rebuilt
-        from the printed shares of the votes.
+        (str: spiral, elliptical or uncertain), the flag column that is set: the flags cannot be recomputed from the
+        printed shares of the votes.
 
     Raises
     ------
     GalmorphError
-        If the file is missing, empty or damaged, lacks a column, or has a row with an OBJID seen before, coordinates
-        or numbers that cannot be read, or not exactly one flag.
+        If the file is missing, empty or damaged, lacks a column, or has a row with the OBJID of an earlier one,
+        invalid coordinates or numbers, or not exactly one flag.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> row = "587727178986356823,00:00:00.41,-10:22:25.7,59,0.61,0.034,0,0.153,0.153,0.051,0.186,0.61,0.186,0,0,1"
+    >>> path = Path(tempfile.mkdtemp()) / "table2.csv"
+    >>> _ = path.write_text(",".join(COLUMNS) + "\n" + row)
+    >>> table = read_table2(path)
+    >>> table[["objid", "ra", "dec", "nvote", "class"]].round(5)
+                    objid       ra       dec  nvote      class
+    0  587727178986356823  0.00171 -10.37381     59  uncertain
     """
     table = pd.concat(list(read_table2_blocks(path)))
     refuse_repeats(table["objid"].to_numpy(), "OBJID", path)
@@ -67,13 +78,13 @@ def read_table2(path: Path) -> pd.DataFrame:
 
 
 def read_table2_blocks(path: Path) -> Iterator[pd.DataFrame]:
-    """Read Table 2 some rows at a time, as `read_table2` does but for objects that stand there twice."""
+    """Read Table 2 some rows at a time, like `read_table2` but without the check for repeated objects."""
     for block in read_blocks(path):
         yield _block(block, path).set_index(block.index)
 
 
 def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    """Convert some rows."""
+    """Convert some rows of text."""
     require_columns(table, COLUMNS, path)
     result = pd.DataFrame({"objid": whole_numbers(table, "OBJID", path)})
     result["ra"] = _degrees(table, "RA", path, 24.0, "hours:minutes:seconds") * 15.0 % 360.0

@@ -1,7 +1,7 @@
-"""The SDSS imaging archive: object ids, and the names and places of its files.
+"""Names in the SDSS imaging archive: object ids, file names and paths.
 
-The image files are those of the DR7 data model (fpC, tsField) and of the DR8+ data model (frame); object ids follow
-the bit layout of the SkyServer's description of ObjID.
+The files are those of the DR7 data model (fpC, tsField) and the DR8+ data model (frame); the bits of object ids are
+described by SkyServer under ObjID.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from galmorph.errors import GalmorphError
 Release = Literal["dr7", "dr8"]
 
 BANDS = "ugriz"
-PIXEL_SCALE = 0.396  # arcsec, of the camera
+PIXEL_SCALE = 0.396  # arcsec
 DR8_RERUN = 301
-BEST_SKY = 1  # the sky version of the survey's best imaging: 0 is the target selection's, 15 that of runs
+BEST_SKY = 1  # sky version of the best imaging; 0 is that of the target selection, 15 that of single runs
 
-# Bits of an object id from the top: 1 empty, then these.
+# Numbers of bits in an object id from the highest: 1 empty, then these.
 _ID_BITS = {"sky_version": 4, "rerun": 11, "run": 16, "camcol": 3, "first_field": 1, "field": 12, "obj": 16}
 
 _NAMES: dict[Release, re.Pattern[str]] = {
@@ -31,7 +31,16 @@ _TSFIELD_NAME = re.compile(r"tsField-(?P<run>\d{6})-(?P<camcol>[1-6])-(?P<rerun>
 
 @dataclass(frozen=True)
 class ObjectId:
-    """What the 64 bits of a DR7 object id say: the frame that an object was found in, and its number there."""
+    """A DR7 object id: the frame in which an object was found, and its number there.
+
+    Examples
+    --------
+    >>> objid = ObjectId.decode(587722981736906801)
+    >>> objid.run, objid.rerun, objid.camcol, objid.field, objid.obj
+    (752, 40, 1, 195, 49)
+    >>> objid.encode()
+    587722981736906801
+    """
 
     sky_version: int
     rerun: int
@@ -53,7 +62,7 @@ class ObjectId:
             raise GalmorphError(f"object id: rerun {DR8_RERUN} marks DR8 or later; Galaxy Zoo 1 has DR7 ids")
 
     def encode(self) -> int:
-        """Return the id as Galaxy Zoo prints it."""
+        """Return the 64-bit integer."""
         number = 0
         for name, bits in _ID_BITS.items():
             number = number << bits | int(getattr(self, name))
@@ -61,16 +70,16 @@ class ObjectId:
 
     @classmethod
     def decode(cls, objid: int) -> Self:
-        """Take an id apart.
+        """Decode a 64-bit integer.
 
         Raises
         ------
         GalmorphError
-            If this is no DR7 object id.
+            If it is not a DR7 object id.
         """
         number = int(objid)
         if not 0 < number < 2**63:
-            raise GalmorphError(f"{number} is no SDSS object id: those are positive and below 2^63")
+            raise GalmorphError(f"{number} is not an SDSS object id: those are positive and below 2^63")
         parts = {}
         rest = number
         for name, bits in reversed(_ID_BITS.items()):
@@ -79,12 +88,20 @@ class ObjectId:
         try:
             return cls(**parts)
         except GalmorphError as error:
-            raise GalmorphError(f"{number} is no DR7 object id ({error})") from None
+            raise GalmorphError(f"{number} is not a DR7 object id ({error})") from None
 
 
 @dataclass(frozen=True)
 class FrameName:
-    """What the file name of a frame says."""
+    """The file name of a frame.
+
+    Examples
+    --------
+    >>> FrameName.parse("fpC-001729-r3-0083.fit.gz")
+    FrameName(release='dr7', run=1729, camcol=3, field=83, band='r')
+    >>> FrameName.parse("frame-g-000094-1-0131.fits.bz2").release
+    'dr8'
+    """
 
     release: Release
     run: int
@@ -94,7 +111,7 @@ class FrameName:
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """Read a file name of either release; None where it is not a frame's."""
+        """Parse a file name of either release; return None if it is not a frame's."""
         for release, pattern in _NAMES.items():
             if match := pattern.fullmatch(name):
                 run, camcol, field = (int(match[key]) for key in ("run", "camcol", "field"))
@@ -103,21 +120,45 @@ class FrameName:
 
 
 def frame_path(run: int, rerun: int, camcol: int, field: int, band: str) -> str:
-    """Return the place of a DR7 corrected frame, relative to the archive's root."""
+    """Return the path of a DR7 corrected frame below the archive's root.
+
+    Examples
+    --------
+    >>> frame_path(1729, 40, 3, 83, "r")
+    'imaging/1729/40/corr/3/fpC-001729-r3-0083.fit.gz'
+    """
     return f"imaging/{run}/{rerun}/corr/{camcol}/fpC-{run:06d}-{band}{camcol}-{field:04d}.fit.gz"
 
 
 def tsfield_path(run: int, rerun: int, camcol: int, field: int) -> str:
-    """Return the place of a DR7 field's calibration, relative to the archive's root."""
+    """Return the path of a DR7 field's calibration below the archive's root.
+
+    Examples
+    --------
+    >>> tsfield_path(6377, 40, 4, 399)
+    'imaging/6377/40/calibChunks/4/tsField-006377-4-40-0399.fit'
+    """
     return f"imaging/{run}/{rerun}/calibChunks/{camcol}/tsField-{run:06d}-{camcol}-{rerun}-{field:04d}.fit"
 
 
 def dr8_frame_path(run: int, camcol: int, field: int, band: str) -> str:
-    """Return the place of a DR8+ frame, relative to the photoObj tree."""
+    """Return the path of a DR8+ frame below the photoObj folder.
+
+    Examples
+    --------
+    >>> dr8_frame_path(94, 1, 131, "g")
+    'frames/301/94/1/frame-g-000094-1-0131.fits.bz2'
+    """
     return f"frames/{DR8_RERUN}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
 
 
 def parse_tsfield_name(name: str) -> tuple[int, int, int, int] | None:
-    """Read run, rerun, camcol and field from a tsField's file name; None where it is not one."""
+    """Parse the file name of a tsField into run, rerun, camcol and field; return None if it is not one.
+
+    Examples
+    --------
+    >>> parse_tsfield_name("tsField-006377-4-41-0399.fit")
+    (6377, 41, 4, 399)
+    """
     match = _TSFIELD_NAME.fullmatch(name)
     return (int(match["run"]), int(match["rerun"]), int(match["camcol"]), int(match["field"])) if match else None

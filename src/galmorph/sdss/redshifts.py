@@ -1,4 +1,4 @@
-"""Spectroscopic redshifts, which Table 2 does not have, and their join to it."""
+"""Read spectroscopic redshifts and join them to Table 2, which has none."""
 
 from __future__ import annotations
 
@@ -23,35 +23,43 @@ MATCH_RADIUS_ARCSEC = 2.0
 
 
 def read_redshifts(path: Path) -> pd.DataFrame:
-    """Read spectroscopic redshifts from a CSV with a column redshift, and objid (or objid_dr7), or ra and dec, or both.
+    r"""Read redshifts from a CSV with a column redshift, and objid (or objid_dr7), or ra and dec, or both.
 
     Returns
     -------
     pandas.DataFrame
-        objid (int64; 0 where the cell is empty), ra, dec (float64, degrees; NaN where empty), redshift (float64).
-        It may have no rows.
+        objid (int64; 0 if the cell is empty), ra, dec (float64, degrees; NaN if empty), redshift (float64). It may
+        have no rows.
 
     Raises
     ------
     GalmorphError
-        If a column is missing, a number cannot be read, an objid stands there twice, or a row can be found neither
-        by objid nor by position.
+        If a column is missing, a number is invalid, an objid is there twice, or a row has neither objid nor position.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "redshifts.csv"
+    >>> _ = path.write_text("objid,redshift\n587722981736906801,0.05")
+    >>> read_redshifts(path)
+                    objid  ra  dec  redshift
+    0  587722981736906801 NaN  NaN      0.05
     """
     table = pd.concat([_block(block, path) for block in read_blocks(path, may_be_empty=True)], ignore_index=True)
     named = table["objid"] != 0
-    # A row without an objid repeats nothing: its own number, negative, stands for it.
+    # Rows without an objid get distinct negative numbers, so that they are no repetitions.
     refuse_repeats(table["objid"].where(named, -1 - table.index.to_numpy()).to_numpy(), "objid", path)
     return table
 
 
 def empty_redshifts() -> pd.DataFrame:
-    """Return a table as `read_redshifts` does, without rows."""
+    """Return an empty table with the columns of `read_redshifts`."""
     kinds = {"objid": np.int64, "ra": np.float64, "dec": np.float64, "redshift": np.float64}
     return pd.DataFrame({column: np.empty(0, dtype=kind) for column, kind in kinds.items()})
 
 
 def known_redshifts(galaxies: pd.DataFrame) -> pd.DataFrame:
-    """Return objid, ra, dec and redshift of the galaxies that have one, as they are written for the later stages."""
+    """Return objid, ra, dec and redshift of the galaxies that have one."""
     return galaxies.loc[galaxies["redshift"].notna(), ["objid", "ra", "dec", "redshift"]]
 
 
@@ -73,7 +81,7 @@ def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class RedshiftCounts:
-    """How many galaxies of a catalogue were given a redshift, and how."""
+    """Numbers of galaxies whose redshift was found by objid, found by position, and not found."""
 
     by_objid: int
     by_position: int
@@ -84,7 +92,7 @@ class RedshiftCounts:
 
 
 def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> tuple[pd.DataFrame, RedshiftCounts]:
-    """Give each galaxy its redshift: that of its objid, else that of the nearest position within 2 arcsec.
+    """Add redshifts to a catalogue: by objid, otherwise the nearest position within 2 arcsec.
 
     Parameters
     ----------
@@ -96,7 +104,7 @@ def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> tuple[pd
     Returns
     -------
     catalogue, counts
-        A copy with a column redshift (float64), NaN where unknown; and what was found how.
+        A copy with a column redshift (float64, NaN where unknown), and the numbers of matches.
     """
     known = redshifts[redshifts["objid"] != 0].set_index("objid")["redshift"]
     redshift = known.reindex(catalogue["objid"]).to_numpy(dtype=np.float64, copy=True)

@@ -1,4 +1,4 @@
-"""Frames and catalogue that are already on disk, in the archive's layout or in a flat folder."""
+"""The survey source local: frames and a catalogue on the disk, in the archive's layout or in a flat folder."""
 
 from __future__ import annotations
 
@@ -19,34 +19,33 @@ from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, known_redsh
 from galmorph.settings.survey import LocalSettings, SampleSettings
 from galmorph.sources.sample import choose_sample
 
-# A DR7 frame in a flat folder says nothing of its rerun; where nothing else does either, its folder is that of rerun 0.
+# The rerun, in the path, of a DR7 frame from a flat folder, if neither an object id nor a tsField has it.
 UNKNOWN_RERUN = 0
 
 log = logging.getLogger(__name__)
 
 
 def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> None:
-    """Bring a sample, and the frames that hold it, into the form in which every source leaves them.
+    """Copy a sample and its frames.
 
     Parameters
     ----------
     settings
-        Where the frames, Table 2 and the redshifts are, and the band.
+        The band, and the paths of the frames, Table 2 and the redshifts.
     sample
-        The rule. in_frames: the galaxies whose frame is at hand by their object id, else whose position lies in any
-        frame at hand (one too near its edge is among them, and rejected later). first, random: rows of the
-        catalogue, whether there is a frame for them or not (one without is rejected later).
+        How the galaxies are chosen. in_frames: those whose frame is there by object id, or whose position is in any
+        frame (galaxies too near its edge are rejected later). first, random: rows of the catalogue, with or without
+        a frame (galaxies without one are rejected later).
     folder
-        Is made, and replaced where it exists. It holds the frames that the sample needs, in the archive's layout
-        (`imaging/...` for DR7, `frames/301/...` for DR8+), the tsField files of the same fields,
-        GalaxyZoo1_DR_table2.csv (the sample's rows, as they were written) and redshifts.csv (objid, ra, dec,
-        redshift of the galaxies that have one).
+        The folder to write. It receives the frames of the sample in the archive's layout (``imaging/...`` for DR7,
+        ``frames/301/...`` for DR8+), the tsField files of the same fields, GalaxyZoo1_DR_table2.csv (the sample's
+        rows, unchanged) and redshifts.csv (objid, ra, dec, redshift of the galaxies that have one).
 
     Raises
     ------
     GalmorphError
-        If a folder or table is missing or wrong, no frame of the band is there, a frame that might hold a galaxy
-        cannot be read and no object id names it, or the sample is empty.
+        If a folder or table is missing or wrong, there is no frame of the band, a frame that no object id names cannot
+        be read and so might contain a galaxy, or the sample is empty.
     """
     source = Path(settings.frames)
     frames = find_frames(source, settings.band)
@@ -62,12 +61,12 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         catalogue, _ = join_redshifts(catalogue, redshifts)
     searched = catalogue if sample.rule == "in_frames" else choose_sample(catalogue, sample)
     assignment = assign_frames(searched, frames)
-    # An unreadable frame that an object id names is that galaxy's reject; of others nobody would ever hear.
+    # An unreadable frame that an object id names becomes that galaxy's reject; others would pass unnoticed.
     named = set(assignment.frame[assignment.by_objid].tolist())
     unnoticed = [frames[index].path for index in assignment.unreadable if index not in named]
     if unnoticed:
         raise GalmorphError(
-            f"{unnoticed[0]}: the header cannot be read, so that nobody can tell which galaxies the frame holds "
+            f"{unnoticed[0]}: the header cannot be read, so it is unknown which galaxies the frame contains "
             f"({len(unnoticed)} such frames); fetch it again or remove it"
         )
     frame_of = pd.Series(assignment.frame, index=searched.index)
@@ -76,7 +75,7 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         held = searched[assignment.frame >= 0]
         if held.empty:
             raise GalmorphError(
-                f"{source}: the sample is empty: none of its {len(frames)} frames holds a galaxy of {table2}; "
+                f"{source}: the sample is empty: none of its {len(frames)} frames contains a galaxy of {table2}; "
                 "put the frames of its galaxies there, or choose survey.sample.rule first"
             )
         chosen = choose_sample(held, sample)
@@ -95,7 +94,7 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
 
 
 def _reruns(objids: list[int], tsfields: dict[tuple[int, int, int], Path]) -> dict[tuple[int, int, int], int]:
-    """Return the rerun of each field as object ids and tsField files know it."""
+    """Return the rerun of each field, from object ids or otherwise from tsField files."""
     reruns = {}
     for objid in objids:
         try:

@@ -1,4 +1,4 @@
-"""A cutout of any size, as somebody else made it -> a stamp."""
+"""Make a stamp of a cutout of any size."""
 
 from __future__ import annotations
 
@@ -17,8 +17,7 @@ from galmorph.stamps.stampset import Stamp
 
 TOO_SMALL = "stamp too small"
 NOT_SQUARE = "stamp not square"
-# The sky of a stamp is measured on a border of a sixteenth of its side.
-_BORDER = 16
+_BORDER = 16  # the sky is measured on a border of this fraction of the side
 
 
 def make_stamp(
@@ -30,15 +29,15 @@ def make_stamp(
     settings: StampsSettings,
     cutouts: CutoutSettings,
 ) -> Stamp:
-    """Bring one cutout to the size wanted, and subtract its sky.
+    """Resample or crop a cutout to a stamp, and subtract its sky.
 
-    The sky and the noise are the clipped median and standard deviation of a border, a sixteenth of the side wide, of
-    the cutout (field: centre) or of the resampled cutout (field: whole): at the pixel scale of the stamp either way.
+    The sky and the noise are the clipped median and standard deviation of a border, 1/16 of the side wide, of the
+    cutout (field: centre) or the resampled cutout (field: whole): in both cases at the pixel scale of the stamp.
 
     Raises
     ------
     UnusableStampError
-        If it is too small, not square, or not finite.
+        If the cutout is too small, not square, or not finite.
     """
     ny, nx = picture.shape
     size = cutouts.stamp_size
@@ -86,12 +85,12 @@ def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @functools.cache
 def _overlaps(count: int, size: int) -> NDArray[np.float64]:
-    """Return (size, count): the share of each of `count` old pixels in each of `size` new ones over the same length."""
+    """Return (size, count) weights, the share of each of `count` old pixels in each of `size` new ones."""
     return shares(np.arange(count + 1.0), np.arange(size + 1) * count / size) * size / count
 
 
 def area(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Average over the footprint of each new pixel, old pixels at its rim by the share that lies within.
+    """Average over the area of each new pixel, with old pixels at its edge weighted by their overlap.
 
     Parameters
     ----------
@@ -107,7 +106,7 @@ def area(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
 
 
 def spline(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Interpolate by cubic splines; pixels are squares, so that the edges of the picture stay where they are.
+    """Interpolate by cubic splines; pixels are squares, so the edges of the picture keep their place.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Which galaxies of a catalogue are requested."""
+"""Choose the galaxies of a sample from a catalogue."""
 
 from __future__ import annotations
 
@@ -11,19 +11,19 @@ from galmorph.settings.survey import LimitsSettings, SampleSettings
 
 
 def within(catalogue: pd.DataFrame, limits: LimitsSettings) -> NDArray[np.bool_]:
-    """Tell which galaxies lie within limits, both ends included.
+    """Return which galaxies are within limits, both ends included.
 
     Parameters
     ----------
     catalogue
-        With the columns that have limits (ra, dec in degrees, redshift, nvote).
+        A table with the columns that have limits (ra, dec in degrees, redshift, nvote).
     limits
-        The least and the most of each; right ascension from 350 to 10 passes through 0.
+        Minimum and maximum of each; right ascension from 350 to 10 passes through 0.
 
     Returns
     -------
     (n,) bool
-        False also where a value is unknown (NaN).
+        False also for unknown values (NaN).
 
     Raises
     ------
@@ -36,7 +36,7 @@ def within(catalogue: pd.DataFrame, limits: LimitsSettings) -> NDArray[np.bool_]
             continue
         if column not in catalogue.columns:
             raise GalmorphError(
-                f"survey.sample.limits.{column}: the catalogue does not say it; give it null"
+                f"survey.sample.limits.{column}: the catalogue has no such column; set it to null"
                 + (", or name a table of redshifts" if column == "redshift" else "")
             )
         least, most = bounds
@@ -47,25 +47,25 @@ def within(catalogue: pd.DataFrame, limits: LimitsSettings) -> NDArray[np.bool_]
 
 
 def choose_sample(catalogue: pd.DataFrame, settings: SampleSettings) -> pd.DataFrame:
-    """Choose the galaxies that are requested.
+    """Choose a sample.
 
     Parameters
     ----------
     catalogue
-        One row per galaxy, in the order of its file. For the rule in_frames, those that the frames at hand hold.
+        One row per galaxy, in the order of the file; for the rule in_frames only the galaxies in the frames.
     settings
-        Limits; the rule: the first rows within them (also of in_frames), or random ones; how many (None: all); the
-        seed.
+        Limits; the rule (the first rows within them, also for in_frames, or random ones); the number of galaxies (None:
+        all); the seed.
 
     Returns
     -------
     pandas.DataFrame
-        The rows chosen, in the order of the file, with the index that they had.
+        The chosen rows, in the order of the file, with their index.
 
     Raises
     ------
     GalmorphError
-        If more are requested than there are, or there are none.
+        If there are fewer galaxies than requested, or none.
     """
     rows = np.flatnonzero(within(catalogue, settings.limits))
     among = f"{rows.size} to choose from" + (f" within the limits, of {len(catalogue)}" if settings.limited else "")

@@ -1,4 +1,4 @@
-"""Cutouts that somebody else made: FITS, npy, PNG or JPEG, with a CSV of labels."""
+"""The survey source stamps: cutouts from elsewhere (FITS, npy, PNG or JPEG), with a CSV of labels."""
 
 from __future__ import annotations
 
@@ -34,14 +34,11 @@ from galmorph.stamps.stampset import Reject, Stamp
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"
 STAMPS_PER_BLOCK = 256
-
-
-# Bounds that catch a unit mistaken for another: arcsec.
-_LARGEST_SCALE = 60.0
+_LARGEST_SCALE = 60.0  # arcsec, of a pixel or PSF: a bound against wrong units
 
 
 def read_labels(path: Path) -> pd.DataFrame:
-    """Read the labels of a set of stamps.
+    r"""Read the labels of stamps.
 
     Parameters
     ----------
@@ -52,25 +49,35 @@ def read_labels(path: Path) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        In the order of the file: stamp, objid (int64; 1, 2, ... where there is no such column), ra, dec, class,
-        nvote (0: nobody voted), p_el, ... (NaN), redshift, psf_fwhm, pixel_scale (NaN where unknown).
+        In the order of the file: stamp, objid (int64; 1, 2, ... if there is no such column), ra, dec, class, nvote
+        (0), p_el, ... (NaN), redshift, psf_fwhm, pixel_scale (NaN where unknown).
 
     Raises
     ------
     GalmorphError
-        If a column is missing, or a row has an unknown class, a stamp or an objid seen before, or a wrong number.
+        If a column is missing, or a row has an unknown class, the stamp or objid of an earlier one, or an invalid
+        number.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / "labels.csv"
+    >>> _ = path.write_text("stamp,class,redshift\nngc4321.fits,spiral,0.005")
+    >>> read_labels(path)[["stamp", "objid", "class", "redshift"]]
+              stamp  objid   class  redshift
+    0  ngc4321.fits      1  spiral     0.005
     """
     table = read_text_table(path)
     require_columns(table, ("stamp", "class"), path)
     stamp, kind = table["stamp"].str.strip(), table["class"].str.strip()
     refuse_rows(~stamp.str.fullmatch(r"[^/\\]*[^/\\.][^/\\]*"), table, "stamp", "is not a file name", path)
     refuse_rows(~stamp.str.lower().str.endswith(ENDINGS), table, "stamp", f"does not end in {', '.join(ENDINGS)}", path)
-    refuse_rows(stamp.duplicated(), table, "stamp", "stands in the table twice", path)
+    refuse_rows(stamp.duplicated(), table, "stamp", "is in the table twice", path)
     refuse_rows(~kind.isin(CLASS_NAMES), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
     result = pd.DataFrame({"stamp": stamp})
     if "objid" in table.columns:
         result["objid"] = whole_numbers(table, "objid", path)
-        refuse_rows(result["objid"].duplicated(), table, "objid", "stands in the table twice", path)
+        refuse_rows(result["objid"].duplicated(), table, "objid", "is in the table twice", path)
     else:
         result["objid"] = np.arange(1, len(table) + 1, dtype=np.int64)
     bounds = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0), "redshift": (-0.1, 10.0)}
@@ -91,11 +98,11 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
     Parameters
     ----------
     settings
-        Where the stamps and the labels are.
+        The paths of the stamps and labels.
     sample
-        first or random rows of the labels.
+        How rows of the labels are chosen.
     folder
-        Is made, and replaced where it exists: labels.csv (the sample's rows, as they were written) and stamps/.
+        The folder to write: labels.csv (the sample's rows, unchanged) and stamps/.
 
     Raises
     ------
@@ -121,22 +128,22 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
 def cut_stamps(
     folder: Path, destination: Path, settings: StampsSettings, cutouts: CutoutSettings, partial: Path
 ) -> tuple[int, int]:
-    """Make a set of stamps, as a survey's frames would give it, out of cutouts that somebody else made.
+    """Make a set of stamps of cutouts, in the same form as one cut from frames.
 
     Parameters
     ----------
     folder
-        What `acquire` left. An absolute path, for the workers.
+        The folder that `acquire` wrote; an absolute path, for the workers.
     destination
-        The folder to make; `galmorph.stampset.write_stamp_set` says what it holds. frame is the stamp's file name,
+        The folder to make; `galmorph.stamps.stampset.write_stamp_set` says what it holds. frame is the stamp's file name,
         x and y its centre. There is a wide stamp where settings.field is centre and the stamp is large enough.
     settings
-        How a stamp becomes `cutouts.stamp_size` pixels, and the resolution where the labels do not say it.
+        How a cutout is resampled to ``cutouts.stamp_size`` pixels, and the resolution of those whose labels lack it.
     cutouts
-        Sizes, and how many stamps may be rejected. The sky is not measured between its squares but on the border of
-        each stamp.
+        Sizes, and the fraction of stamps that may be rejected. Its sky squares are not used: the sky is measured on
+        the border of each cutout.
     partial
-        Where work gathers that a later call goes on with.
+        The folder of finished blocks, from which a later call continues.
 
     Returns
     -------
@@ -163,7 +170,7 @@ def cut_stamps(
 def read_stamps(
     requests: pd.DataFrame, folder: Path, settings: StampsSettings, cutouts: CutoutSettings
 ) -> Iterator[Stamp | Reject]:
-    """Read the pictures of a block and make stamps of them; in a worker."""
+    """Make the stamps of one block, in a worker."""
     columns = (requests["row"].tolist(), requests["stamp"], requests["psf_fwhm"], requests["pixel_scale"])
     for row, name, psf_fwhm, pixel_scale in zip(*columns, strict=True):
         try:
