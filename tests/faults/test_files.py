@@ -15,7 +15,7 @@ import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps, read_table
-from galmorph.sdss.frames import read_frame, read_tsfield
+from galmorph.sdss.frames import read_tsfield
 from galmorph.sdss.galaxyzoo import read_table2
 from galmorph.settings.reading import load_settings
 from galmorph.sources.manifest import verify, write_manifest
@@ -26,35 +26,12 @@ from galmorph.training.records import load_record, save_record
 from galmorph.training.run import parts_of
 from tests.support.campaigns import made_campaign
 from tests.support.damage import DAMAGES, damage, empty, flipped, page, truncated
-from tests.support.frames import objid, table2_row, write_dr7, write_table2, write_tsfield
+from tests.support.frames import objid, table2_row, write_table2, write_tsfield
 from tests.support.parameters import ROOT, SMALL_NETWORK, settings_with
 from tests.support.records import made_record
 
 Damage = Callable[[bytes], bytes]
 damaged = pytest.mark.parametrize("how", DAMAGES, ids=lambda how: how.__name__)
-
-
-@pytest.fixture(scope="module")
-def frame(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_dr7(tmp_path_factory.mktemp("frames"))
-
-
-@damaged
-@pytest.mark.fault
-def test_frame(frame: Path, tmp_path: Path, how: Damage) -> None:
-    path = tmp_path / frame.name
-    shutil.copy(frame, path)
-    damage(path, how)
-    with pytest.raises(GalmorphError, match=frame.name):
-        read_frame(path)
-
-
-@pytest.mark.fault
-def test_another_frame_under_the_right_name(frame: Path, tmp_path: Path) -> None:
-    other = tmp_path / "fpC-001729-r3-0084.fit.gz"
-    shutil.copy(frame, other)
-    with pytest.raises(GalmorphError, match="the header is that of run 1729, camcol 3, band r, field 83"):
-        read_frame(other)
 
 
 @damaged
@@ -72,15 +49,6 @@ def test_tsfield(tmp_path: Path, how: Damage) -> None:
         # FITS has no checksum here: what the reader cannot see is in padding, or is seen by the manifest.
         assert found == right or how is flipped
     assert len(verify(tmp_path)[1]) == 1
-
-
-@pytest.mark.fault
-def test_another_tsfield_under_the_right_name(tmp_path: Path) -> None:
-    path = write_tsfield(tmp_path)
-    other = path.with_name(path.name.replace("0083", "0084"))
-    path.rename(other)
-    with pytest.raises(GalmorphError, match="not what its name says"):
-        read_tsfield(other, "r")
 
 
 @damaged

@@ -15,13 +15,12 @@ from galmorph.settings.survey import SdssSettings
 from galmorph.sources import archive as sdss
 from galmorph.sources.fetch import Mirror
 from galmorph.stamps.cutouts import cut_survey
-from tests.support.archive_server import Archive, serving
+from tests.support.archive_server import Archive
 from tests.support.frames import (
     RA,
     TABLE2_HEADER,
     add_galaxy,
     catalogue_of,
-    cut_in_this_process,
     objid,
     sky_image,
     sky_position,
@@ -34,12 +33,6 @@ from tests.support.frames import (
 from tests.support.parameters import sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
-
-
-@pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GALMORPH_TIMEOUT", "2")
-    monkeypatch.setattr("urllib3.util.retry.Retry.get_backoff_time", lambda self: 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -85,9 +78,9 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_sample_and_its_frames(store: Path, tmp_path: Path) -> None:
-    with serving(store) as archive:
-        urls = acquire(archive, tmp_path, 2)
+def test_a_sample_and_its_frames(archive: Archive, store: Path, tmp_path: Path) -> None:
+    archive.reset(store)
+    urls = acquire(archive, tmp_path, 2)
     frames = [f"imaging/1729/40/corr/3/fpC-001729-r3-{field:04d}.fit.gz" for field in (83, 84)]
     calibrations = [f"imaging/1729/40/calibChunks/3/tsField-001729-3-40-{field:04d}.fit" for field in (83, 84)]
     tables = ["GalaxyZoo1_DR_table2.csv", "missing.csv", "redshifts.csv"]
@@ -102,26 +95,23 @@ def test_a_sample_and_its_frames(store: Path, tmp_path: Path) -> None:
     assert pd.read_csv(raw / "redshifts.csv")["redshift"].tolist() == [0.05]
 
 
-def test_a_larger_sample_asks_for_what_is_new(store: Path, tmp_path: Path) -> None:
-    with serving(store) as archive:
-        acquire(archive, tmp_path / "first", 2)
-        (tmp_path / "second").mkdir()
-        (tmp_path / "first" / "mirror").rename(tmp_path / "second" / "mirror")
-        archive.requests.clear()
-        acquire(archive, tmp_path / "second", 3)
-        assert sorted(path.rpartition("/")[2] for path in archive.requests) == [
-            "fpC-001729-r3-0085.fit.gz",
-            "tsField-001729-3-40-0085.fit",
-        ]
+def test_a_larger_sample_asks_for_what_is_new(archive: Archive, store: Path, tmp_path: Path) -> None:
+    archive.reset(store)
+    acquire(archive, tmp_path / "first", 2)
+    (tmp_path / "second").mkdir()
+    (tmp_path / "first" / "mirror").rename(tmp_path / "second" / "mirror")
+    archive.requests.clear()
+    acquire(archive, tmp_path / "second", 3)
+    assert sorted(path.rpartition("/")[2] for path in archive.requests) == [
+        "fpC-001729-r3-0085.fit.gz",
+        "tsField-001729-3-40-0085.fit",
+    ]
 
 
-def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(
-    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with serving(store, lambda path, number: "404" if path.endswith("r3-0085.fit.gz") else None) as archive:
-        acquire(archive, tmp_path)
-        cut_in_this_process(monkeypatch)
-        assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (4, 1)
+def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(archive: Archive, store: Path, tmp_path: Path) -> None:
+    archive.reset(store, lambda path, number: "404" if path.endswith("r3-0085.fit.gz") else None)
+    acquire(archive, tmp_path)
+    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (4, 1)
     missing = pd.read_csv(tmp_path / "raw" / "missing.csv")
     assert missing["path"].str.rpartition("/")[2].tolist() == [
         "tsField-001729-3-40-0086.fit",
@@ -135,24 +125,22 @@ def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(
     np.testing.assert_allclose(galaxies["redshift"], [np.nan, 0.05, np.nan, 0.1])
 
 
-def test_too_many_missing_stop_and_keep_what_has_come(store: Path, tmp_path: Path) -> None:
+def test_too_many_missing_stop_and_keep_what_has_come(archive: Archive, store: Path, tmp_path: Path) -> None:
     message = r"3 of 5 galaxies without a frame, more than .* 0\.3 allows.*404"
-    with (
-        serving(store, lambda path, number: "404" if "fpC" in path and "0083" not in path else None) as archive,
-        pytest.raises(GalmorphError, match=message),
-    ):
+    archive.reset(store, lambda path, number: "404" if "fpC" in path and "0083" not in path else None)
+    with pytest.raises(GalmorphError, match=message):
         acquire(archive, tmp_path)
     assert files(tmp_path / "raw") == []
     assert "whole/imaging/1729/40/corr/3/fpC-001729-r3-0083.fit.gz" in files(tmp_path / "mirror")
 
 
-def test_plan_downloads_tables_only(store: Path, tmp_path: Path) -> None:
+def test_plan_downloads_tables_only(archive: Archive, store: Path, tmp_path: Path) -> None:
     mirror = Mirror(tmp_path / "mirror")
-    with serving(store) as archive:
-        chosen = settings(archive)
-        request = sdss.make_request(chosen, sample(redshift=(0.04, 0.2)), mirror)
-        text = sdss.describe(request, chosen, sample(), mirror)
-        assert sorted(archive.requests) == ["/redshifts.csv", "/table2.csv.gz"]
+    archive.reset(store)
+    chosen = settings(archive)
+    request = sdss.make_request(chosen, sample(redshift=(0.04, 0.2)), mirror)
+    text = sdss.describe(request, chosen, sample(), mirror)
+    assert sorted(archive.requests) == ["/redshifts.csv", "/table2.csv.gz"]
     lines = dict(line.split(maxsplit=1) for line in text.replace("with redshift", "with-redshift").splitlines())
     assert lines["galaxies"] == "2 of 5 rows of table2.csv.gz, rule first"
     assert (lines["spiral"], lines["elliptical"], lines["uncertain"]) == ("0", "1", "1")
@@ -161,22 +149,21 @@ def test_plan_downloads_tables_only(store: Path, tmp_path: Path) -> None:
     assert "to download       4 files, about 0.00 GB" in text
 
 
-def test_dr17_gives_the_same_stamps_but_for_its_sky(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dr17_gives_the_same_stamps_but_for_its_sky(archive: Archive, tmp_path: Path) -> None:
     image = sky_image()
     add_galaxy(image, 400, 600)
     write_dr7(tmp_path / "dr7", field=83, image=image)
     write_tsfield(tmp_path / "dr7", field=83)
-    write_dr8(tmp_path / "dr17", image - np.median(image), run=1729, camcol=3, field=83, band="r")
+    write_dr8(tmp_path / "dr17", (image - np.median(image))[:800, :600], run=1729, camcol=3, field=83, band="r")
     row = table2_row(objid(83, field=83), *sky_position(400, 600))
-    cut_in_this_process(monkeypatch)
     stamps = []
     for release in ("dr7", "dr17"):
         write_table2(tmp_path / release / "table2.csv", [row])
-        with serving(tmp_path / release) as archive:
-            place = tmp_path / f"{release} made"
-            place.mkdir()
-            catalogue = str(tmp_path / release / "table2.csv")
-            acquire(archive, place, release=release, catalogue=catalogue, redshifts=None)
+        archive.reset(tmp_path / release)
+        place = tmp_path / f"{release} made"
+        place.mkdir()
+        catalogue = str(tmp_path / release / "table2.csv")
+        acquire(archive, place, release=release, catalogue=catalogue, redshifts=None)
         cut_survey(place / "raw", place / "set", CUTOUTS, place / "partial")
         stamps.append(np.load(place / "set" / "images.npy")[0])
     # The counts of DR7 are whole numbers, and so is their median.
@@ -184,8 +171,9 @@ def test_dr17_gives_the_same_stamps_but_for_its_sky(tmp_path: Path, monkeypatch:
     assert np.std(stamps[0] - stamps[1]) < 0.5
 
 
-def test_an_archive_that_is_gone(store: Path, tmp_path: Path) -> None:
-    with socket.socket() as closed, serving(store) as archive:
+def test_an_archive_that_is_gone(archive: Archive, store: Path, tmp_path: Path) -> None:
+    archive.reset(store)
+    with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         gone = f"http://127.0.0.1:{closed.getsockname()[1]}"
         with pytest.raises(GalmorphError, match=r"does not answer .* set sdss\.release to dr17 \(or sdss\.archive to"):
@@ -195,12 +183,10 @@ def test_an_archive_that_is_gone(store: Path, tmp_path: Path) -> None:
             acquire(archive, tmp_path, catalogue=f"{gone}/other.csv")
 
 
-def test_too_small_a_disk(store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_a_disk(archive: Archive, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sdss, "_free", lambda mirror: 1_000_000)
-    with (
-        serving(store) as archive,
-        pytest.raises(GalmorphError, match=r"GB to download, 0\.0 GB are free"),
-    ):
+    archive.reset(store)
+    with pytest.raises(GalmorphError, match=r"GB to download, 0\.0 GB are free"):
         acquire(archive, tmp_path)
 
 
@@ -212,12 +198,10 @@ def test_too_small_a_disk(store: Path, tmp_path: Path, monkeypatch: pytest.Monke
         (ObjectId(1, 40, 1729, 1, 0, 83, 7).encode() - (1 << 29), "camcol 0: the camera has columns 1 to 6"),
     ],
 )
-def test_an_id_that_names_no_dr7_frame(store: Path, tmp_path: Path, number: int, why: str) -> None:
+def test_an_id_that_names_no_dr7_frame(archive: Archive, store: Path, tmp_path: Path, number: int, why: str) -> None:
     table = write_table2(tmp_path / "t.csv", [table2_row(objid(1), 1, 1), table2_row(number, 2, 2)])
-    with (
-        serving(store) as archive,
-        pytest.raises(GalmorphError, match=f"line 3: OBJID '{number}' names no frame: .*{why}"),
-    ):
+    archive.reset(store)
+    with pytest.raises(GalmorphError, match=f"line 3: OBJID '{number}' names no frame: .*{why}"):
         acquire(archive, tmp_path, catalogue=str(table))
 
 
@@ -229,19 +213,18 @@ def test_an_id_that_names_no_dr7_frame(store: Path, tmp_path: Path, number: int,
         (b"<html>moved</html>", "damaged or cut short"),
     ],
 )
-def test_a_wrong_table(store: Path, tmp_path: Path, content: bytes, message: str) -> None:
-    (tmp_path / "server").mkdir()
-    (tmp_path / "server" / "t.csv.gz").write_bytes(content)
-    with serving(tmp_path / "server") as archive, pytest.raises(GalmorphError, match=message):
+def test_a_wrong_table(archive: Archive, store: Path, tmp_path: Path, content: bytes, message: str) -> None:
+    (archive.folder / "t.csv.gz").write_bytes(content)
+    with pytest.raises(GalmorphError, match=message):
         acquire(archive, tmp_path, catalogue=f"{archive.url}/t.csv.gz")
     assert files(tmp_path / "mirror") == []
 
 
 @pytest.mark.real
-def test_the_real_frames_from_a_server(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_real_frames_from_a_server(archive: Archive, real_data: Path, tmp_path: Path) -> None:
     known = pd.read_csv(real_data / "galaxies_in_frames.csv", dtype={"objid_dr7": "Int64"})
     known = known[known["frame"].str.startswith("fpC")].reset_index(drop=True)
-    store = tmp_path / "server"
+    store = archive.folder
     own = known[known["objid_frame_is_this"]]
     for number, frame in zip(own["objid_dr7"].tolist(), own["frame"], strict=True):
         names = ObjectId.decode(number)
@@ -249,11 +232,10 @@ def test_the_real_frames_from_a_server(real_data: Path, tmp_path: Path, monkeypa
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.symlink_to(real_data / "frames_dr7_r" / frame)
-    with serving(store) as archive:
-        catalogue = str(catalogue_of(known, tmp_path / "t.csv"))
-        acquire(archive, tmp_path, catalogue=catalogue, redshifts=None, max_missing_fraction=0.5)
+    archive.reset(store)
+    catalogue = str(catalogue_of(known, tmp_path / "t.csv"))
+    acquire(archive, tmp_path, catalogue=catalogue, redshifts=None, max_missing_fraction=0.5)
     missing = pd.read_csv(tmp_path / "raw" / "missing.csv")
-    cut_in_this_process(monkeypatch)
     accepted, rejected = cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial")
     assert accepted + rejected == len(known) == 16
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet").set_index("objid")

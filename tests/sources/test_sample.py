@@ -55,5 +55,5 @@ def test_an_unknown_redshift_is_outside(catalogue: pd.DataFrame) -> None:
     known = catalogue.assign(redshift=[0.01, np.nan, 0.03, 0.05, 0.1, 0.2])
     limits = LimitsSettings.model_validate(NO_LIMITS | {"redshift": (0.03, 0.1)})
     assert within(known, limits).tolist() == [False, False, True, True, True, False]
-    with pytest.raises(GalmorphError, match=r"limits\.redshift: the catalogue has no such column; .* table of redshifts"):
+    with pytest.raises(GalmorphError, match=r"limits\.redshift: the catalogue has no such column; .* table"):
         within(catalogue, limits)

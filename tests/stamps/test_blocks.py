@@ -12,7 +12,6 @@ from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.study import CutoutSettings
 from galmorph.stamps.blocks import make_blocks
 from galmorph.stamps.stampset import Reject, Stamp
-from tests.support.frames import cut_in_this_process
 
 SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
 COUNT = 10
@@ -37,7 +36,6 @@ def catalogue() -> pd.DataFrame:
 def test_finished_blocks_are_reused_and_those_of_other_settings_are_not(
     tmp_path: Path, catalogue: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cut_in_this_process(monkeypatch)
     requests = [pd.DataFrame({"row": rows}) for rows in np.array_split(np.arange(COUNT), [3, 6, 9])]
     journal, partial = tmp_path / "journal", tmp_path / "partial"
 

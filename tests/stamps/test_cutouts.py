@@ -17,7 +17,6 @@ from tests.support.frames import (
     RA,
     SKY,
     add_galaxy,
-    cut_in_this_process,
     frame_wcs,
     objid,
     sky_image,
@@ -122,7 +121,6 @@ def test_a_survey_with_every_reason_for_rejection(
 ) -> None:
     monkeypatch.setenv("GALMORPH_WORKERS", "2")
     assert cut_survey(survey, tmp_path / "two", LENIENT, tmp_path / "partial") == (3, 5)
-    cut_in_this_process(monkeypatch)
     assert cut_survey(survey, tmp_path / "one", LENIENT, tmp_path / "partial") == (3, 5)
     made = [{path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("one", "two")]
     assert made[0] == made[1]
@@ -148,10 +146,7 @@ def test_a_survey_with_every_reason_for_rejection(
     assert str(survey) not in rejected.to_csv()
 
 
-def test_too_many_rejected_galaxies_leave_no_stamps(
-    survey: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    cut_in_this_process(monkeypatch)
+def test_too_many_rejected_galaxies_leave_no_stamps(survey: Path, tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match=r"5 of 8 galaxies rejected \(2 frame unreadable, 1 frame missing, 1 off"):
         cut_survey(survey, tmp_path / "set", SETTINGS, tmp_path / "partial")
     assert [path.name for path in tmp_path.iterdir()] == ["partial"]

@@ -5,13 +5,12 @@ from __future__ import annotations
 import bz2
 import gzip
 import io
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
 from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
@@ -19,7 +18,6 @@ from numpy.typing import NDArray
 
 from galmorph.sdss.frames import FRAME_SHAPE
 from galmorph.sdss.names import ObjectId, dr8_frame_path, frame_path, tsfield_path
-from galmorph.stamps import blocks
 
 SKY = 150.0
 NOISE = 5.5
@@ -192,14 +190,3 @@ def catalogue_of(galaxies: pd.DataFrame, path: Path) -> Path:
     ]
     assert TABLE2_HEADER.count(",") == rows[0].count(",")
     return write_table2(path, rows)
-
-
-def cut_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Spare a test the start of a cluster; test_survey has one that compares the two ways."""
-
-    def spread(
-        function: Callable[..., Any], jobs: Sequence[tuple[Any, ...]], *, label: str, unit: str
-    ) -> Iterator[tuple[int, Any]]:
-        return ((index, function(*job)) for index, job in enumerate(jobs))
-
-    monkeypatch.setattr(blocks, "spread", spread)

@@ -135,8 +135,8 @@ def cut_stamps(
     folder
         The folder that `acquire` wrote; an absolute path, for the workers.
     destination
-        The folder to make; `galmorph.stamps.stampset.write_stamp_set` says what it holds. frame is the stamp's file name,
-        x and y its centre. There is a wide stamp where settings.field is centre and the stamp is large enough.
+        The folder to write, as `galmorph.stamps.stampset.write_stamp_set` does. frame is the file name of the cutout,
+        x and y its centre. There is a wide stamp if settings.field is centre and the cutout is large enough.
     settings
         How a cutout is resampled to ``cutouts.stamp_size`` pixels, and the resolution of those whose labels lack it.
     cutouts
