@@ -1,4 +1,4 @@
-"""galmorph: what a person calls by hand."""
+"""galmorph: commands for use by hand; dvc repro runs the pipeline."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from galmorph.parallel import progress
 from galmorph.settings import layout
 from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, launch
 
-STOPPED = "stopped; the same command begins again, and what the stages had finished is kept"
+STOPPED = "stopped; run the same command again: what the stages had finished is kept"
 ENDING = """
 exit status:
   0    done
-  1    something that you can put right: the message says what, and how
-  2    the command line makes no sense
+  1    an error that you can correct: the message says what and how
+  2    invalid command line
   130  stopped with Ctrl-C
-A traceback is a defect of galmorph's. Colours are for terminals; NO_COLOR=1 turns them off.
+A traceback is a bug in galmorph. NO_COLOR=1 turns colours off.
 """
 
 
 def notice(text: str) -> None:
-    """Print what is said when all is well, unless the user wants to hear nothing of it."""
+    """Print a message unless --quiet was given."""
     if not progress.hidden:
         sys.stdout.write(text)
 
@@ -46,7 +46,7 @@ def check() -> None:
 
 
 def sync(ui: str | None = None) -> None:
-    """Make the MLflow store show exactly the records of the declared conditions; --ui says where they are seen."""
+    """Make the MLflow store show exactly the records of the declared conditions; --ui prints their address."""
     from galmorph.stages.campaign import open_store
     from galmorph.stages.records import declared_records, declared_transfers
     from galmorph.tracking.address import without_password
@@ -62,7 +62,7 @@ def sync(ui: str | None = None) -> None:
 
 
 def plan() -> None:
-    """Say what the sample of survey.source sdss is and what it would download; only tables are fetched."""
+    """Describe the sample of survey.source sdss and its downloads; only tables are fetched."""
     from galmorph.sources import archive
     from galmorph.sources.fetch import Mirror
 
@@ -95,7 +95,7 @@ def verify(again: bool = False) -> None:
 
 
 def summary() -> None:
-    """Print the summary of the last report, and where the rest of it is."""
+    """Print the summary of the last report and the location of the full report."""
     from galmorph.report.terminal import read_summary, short_summary
 
     chosen = layout.load_params()
@@ -119,7 +119,7 @@ def classify(asked: argparse.Namespace) -> None:
 
 
 def show(objid: int, output: Path | None) -> None:
-    """Show a galaxy of the study: its stamp in its frame, its votes, and what the runs that tested it said."""
+    """Show a galaxy of the study: its stamp in its frame, its votes, and the answers of the runs that tested it."""
     from galmorph.show.command import show as describe
 
     sys.stdout.write(describe(objid, output))
@@ -173,11 +173,9 @@ def parser() -> argparse.ArgumentParser:
         dest="verbosity",
         action="store_const",
         const=QUIET,
-        help="no progress and no notices: warnings, errors, and what was asked for",
+        help="no progress and no notices, only warnings, errors and requested output",
     )
-    amount.add_argument(
-        "-v", "--verbose", dest="verbosity", action="store_const", const=VERBOSE, help="more of what goes on"
-    )
+    amount.add_argument("-v", "--verbose", dest="verbosity", action="store_const", const=VERBOSE, help="more messages")
     raw = argparse.RawDescriptionHelpFormatter
     whole = argparse.ArgumentParser(
         prog="galmorph",

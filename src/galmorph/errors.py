@@ -1,4 +1,4 @@
-"""The one error type of the project, and what a machine may lack."""
+"""The error type of the project, and remedies for errors of the operating system."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import errno
 import os
 import re
 
-# What helps, by the number of the system's error.
+# Remedies by errno.
 _REMEDIES = {
     errno.ENOSPC: "make room on the disk",
     errno.EDQUOT: "make room in your share of the disk",
@@ -15,22 +15,22 @@ _REMEDIES = {
     errno.EACCES: "make the folder writable",
     errno.EPERM: "make the folder writable",
     errno.ENAMETOOLONG: "choose a shorter name",
-    errno.ENOTDIR: "name a folder that is one",
-    errno.EISDIR: "name a file that is one",
-    errno.ELOOP: "mend the link, which leads to itself",
-    errno.EIO: "look after the disk, which fails",
-    errno.ESTALE: "look after the network's disk, which went away",
-    errno.EBUSY: "let go of the folder (a mount point cannot be replaced)",
+    errno.ENOTDIR: "name a folder, not a file",
+    errno.EISDIR: "name a file, not a folder",
+    errno.ELOOP: "repair the link, which points to itself",
+    errno.EIO: "check the disk, which reports errors",
+    errno.ESTALE: "check the network file system, which has gone away",
+    errno.EBUSY: "choose another folder (a mount point or a folder in use cannot be replaced)",
     errno.EMFILE: "allow more open files (ulimit -n)",
     errno.ENFILE: "let other programs end, or allow more open files",
 }
 
 
 class GalmorphError(Exception):
-    """Something that a person can put right.
+    """An error that the user can correct.
 
-    The message names the file, row, galaxy or parameter at fault and says what to do about it. Everything the
-    project refuses is refused with this type; any other exception that reaches a user is a defect of ours.
+    The message names the file, row, galaxy or parameter at fault and the remedy. Any other exception that reaches a
+    user is a bug.
     """
 
 
@@ -38,7 +38,7 @@ def lack(error: OSError) -> GalmorphError | None:
     """Return what the machine lacks (room, permission, file handles), with the remedy; None for any other error."""
     number, said = error.errno, error.strerror
     if number is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)):
-        # How numpy says that a file did not become whole, without the system's number.
+        # numpy reports an incomplete write without an errno.
         number, said = errno.ENOSPC, os.strerror(errno.ENOSPC)
     if number not in _REMEDIES:
         return None

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from galmorph.show.dossier import Answers, Dossier
+from galmorph.show.command import description
+from galmorph.show.dossier import ConditionAnswers, Dossier
 from galmorph.show.portrait import portrait
-from galmorph.show.telling import told
 from galmorph.stamps.pixels import cut
 
 VOTES = {"p_el": 0.6, "p_cw": 0.1, "p_acw": 0.1, "p_edge": 0.1, "p_dk": 0.05, "p_mg": 0.05}
@@ -24,10 +24,12 @@ FACTS: dict[str, object] = {
 FRAME = np.random.default_rng(0).normal(150, 5, (200, 300)).astype(np.float32)
 STAMP = cut(FRAME, 140.6, 99.4, 64)
 ANSWERS = (
-    Answers(
+    ConditionAnswers(
         "two_class", ("spiral", "elliptical"), (3, 9), np.array([[0.2, 0.8], [0.7, 0.3]], np.float32), "elliptical"
     ),
-    Answers("three_class", ("spiral", "elliptical", "uncertain"), (4,), np.array([[0.2, 0.3, 0.5]]), "elliptical"),
+    ConditionAnswers(
+        "three_class", ("spiral", "elliptical", "uncertain"), (4,), np.array([[0.2, 0.3, 0.5]]), "elliptical"
+    ),
 )
 DOSSIER = Dossier(587727178986356823, FACTS, STAMP, ANSWERS, ())
 
@@ -56,7 +58,7 @@ def test_a_survey_without_frames_votes_or_answers() -> None:
     assert len(stamp_axes.images) == 1
     assert not votes.axison
     assert not bars.axison
-    text = told(bare)
+    text = description(bare)
     assert "  redshift  unknown\n" in text
     assert "  seeing    unknown\n" in text
     assert "votes" not in text
@@ -64,7 +66,7 @@ def test_a_survey_without_frames_votes_or_answers() -> None:
 
 
 def test_words() -> None:
-    text = told(DOSSIER)
+    text = description(DOSSIER)
     for line in (
         "  class     elliptical",
         "  position  RA 10.50000, Dec -1.25000 degrees",
@@ -82,5 +84,5 @@ def test_words() -> None:
 
 @pytest.mark.parametrize("stale", [(), ("balanced", "transfer/coarse")])
 def test_what_is_stale_is_named(stale: tuple[str, ...]) -> None:
-    text = told(dataclasses.replace(DOSSIER, stale=stale))
+    text = description(dataclasses.replace(DOSSIER, stale=stale))
     assert ("not read: balanced, transfer/coarse" in text) == bool(stale)

@@ -15,7 +15,7 @@ from galmorph.classify.targets import Targets, frame_targets, stamp_targets
 from galmorph.classify.trained import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import atomic_folder
-from galmorph.report.figures.png import save_png
+from galmorph.report.figures.style import save_png
 from galmorph.stamps.stampset import Stamp
 
 log = logging.getLogger(__name__)
@@ -39,7 +39,7 @@ class Asked:
 
 
 def classify(asked: Asked, project: Path = Path(".")) -> str:
-    """Classify galaxies, leave the files in the folder asked for, and return what is said of it.
+    """Classify galaxies, leave the files in the folder asked for, and return a summary.
 
     The folder holds galaxies.csv and galaxies.parquet (the table of `classify_targets`), rejected.csv and sheet.png;
     it appears whole or not at all.

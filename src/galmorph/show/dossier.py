@@ -1,4 +1,4 @@
-"""What a study holds on one galaxy: its stamp and measurements, its votes, and the answers of the confirmed runs."""
+"""One galaxy of a study: its stamp and measurements, its votes, and the answers of the confirmed runs."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ from galmorph.training.records import load_run
 
 
 @dataclass(frozen=True)
-class Answers:
-    """What the confirmed runs of a condition said of a galaxy when it was in their test part.
+class ConditionAnswers:
+    """The answers of a condition's confirmed runs that had a galaxy in their test part.
 
     Attributes
     ----------
@@ -87,7 +87,7 @@ class Dossier:
     objid: int
     facts: dict[str, object]
     stamp: NDArray[np.float32] | None
-    answers: tuple[Answers, ...]
+    answers: tuple[ConditionAnswers, ...]
     stale: tuple[str, ...]
 
     @property
@@ -151,7 +151,7 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
 
 def answers_of(
     objid: int, name: str, data: Mapping[str, Path], folder: Path, md5: Callable[[Path], str]
-) -> Answers | None:
+) -> ConditionAnswers | None:
     """Return what the confirmed runs in a folder said of a galaxy; None where their data were not the present ones.
 
     The split says which runs tested the galaxy, and in which row of the images; only their records are read.
@@ -172,7 +172,7 @@ def answers_of(
         runs.append(run)
         probabilities.append(test.probabilities[test.rows == row][0])
         classes = record.classes
-    return Answers(name, classes, tuple(runs), np.array(probabilities, np.float32), label)
+    return ConditionAnswers(name, classes, tuple(runs), np.array(probabilities, np.float32), label)
 
 
 def _rejected(path: Path) -> pd.DataFrame:

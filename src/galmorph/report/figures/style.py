@@ -16,6 +16,8 @@ from matplotlib import font_manager
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
+from galmorph.errors import GalmorphError
+from galmorph.files.atomic import atomic_file
 from galmorph.report.language import current
 
 # Widths in inches that suit a printed A4 thesis: half and full text width.
@@ -116,3 +118,18 @@ def save(figure: Figure, folder: Path, name: str, dpi: int, note: str | None = N
         pad_inches=0.06,
         metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
     )
+
+
+@house()
+def save_png(figure: Figure, path: Path, dpi: int = 200) -> None:
+    """Write a figure, cropped to what is drawn; the same bytes for the same numbers.
+
+    Raises
+    ------
+    GalmorphError
+        If the name is that of another kind of file, or the file cannot be written.
+    """
+    if path.suffix.lower() != ".png":
+        raise GalmorphError(f"{path}: the picture is a PNG; give it a name that ends in .png")
+    with atomic_file(path) as partial:
+        figure.savefig(partial, dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
