@@ -86,6 +86,6 @@ class StampClassifier:
 
 
 def _load_pyfunc(data_path: str, model_config: Mapping[str, Any]) -> StampClassifier:
-    """Load what `galmorph.kept.save` saved; MLflow asks for this name."""
+    """Load a model that `galmorph.tracking.models.save` wrote; MLflow calls this function by name."""
     folder = Path(data_path)
     return StampClassifier(load_record(folder / RECORD), folder / WEIGHTS, int(model_config[SIDE]))
