@@ -1,18 +1,18 @@
 # make reproduce   the whole study: environment, dvc repro, MLflow, the summary table
 # make ui          the MLflow UI, on this machine only
-# make test        environment, linters, types, tests
+# make test        environment, linters, types, layers, tests on all cores
 # make test-all    the same with the tests that take minutes
-# make bench       what training costs, against plain Keras and the machine, and the survey (20 minutes; nothing else running)
-# make gpu         TensorFlow with CUDA in the place of the CPU build, in the same version (5 GB)
-# make lock        requirements.lock anew from pyproject.toml
-# make clean       remove the environment and everything half-made (data, models and the store stay)
+# make bench       cost of training, compared with plain Keras and the machine, and of the survey (20 minutes on an idle machine)
+# make gpu         replace TensorFlow's CPU build by the same version with CUDA (5 GB)
+# make lock        update requirements.lock from pyproject.toml
+# make clean       remove the environment, caches and unfinished work (data, models and the store stay)
 
 VENV := .venv
 PORT := 5000
-# Fixtures of a module are made once; each process imports TensorFlow, and takes up to 2 GB.
+# loadfile: module fixtures are made once. At most 8: each process imports TensorFlow and takes up to 2 GB.
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
 READY := $(VENV)/.ready
-# The stages call `python`: it must be the environment's own.
+# The stages call `python`, which must be the environment's.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
@@ -58,7 +58,7 @@ $(READY): requirements.lock pyproject.toml scripts/find-python
 	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
-# Downloaded before the CPU build goes, so that a lost connection leaves an environment that works.
+# Download before removing the CPU build, so that a lost connection leaves a working environment.
 gpu: $(READY)
 	pinned() { sed -n "s/^$$1==\([^ ;]*\).*/$$1==\1/p" requirements.lock; } && \
 	cuda=$$(pinned tensorflow-cpu | sed 's/-cpu/[and-cuda]/') && \
