@@ -5,12 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +20,7 @@ from galmorph.classify import Ensemble, load_ensemble
 from galmorph.parallel import cluster, workers
 from galmorph.tracking.content import Confusion
 from galmorph.training.records import ConditionRecords
-from tests.support.parameters import ROOT
+from tests.support.dask_scheduler import Scheduler, running_scheduler
 from tests.support.records import THREE, made_condition
 from tests.support.trained_study import made_trained_study
 
@@ -88,53 +84,11 @@ def processes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(workers, "client", cluster.client)
 
 
-@dataclass
-class Scheduler:
-    """A Dask scheduler and its workers, processes of their own."""
-
-    address: str
-    process: subprocess.Popen[bytes]
-    workers: list[subprocess.Popen[bytes]]
-    start_worker: Callable[[int], None]
-
-
 @pytest.fixture
 def scheduler(tmp_path: Path) -> Iterator[Scheduler]:
-    """Start a scheduler and two workers as a user of a cluster does, on loopback, in a folder of their own."""
-    (tmp_path / "cluster").mkdir()
-    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}
-    dask = [sys.executable, "-m", "dask"]
-    file = tmp_path / "cluster" / "scheduler.json"
-    with ExitStack() as stack, (tmp_path / "cluster" / "log").open("wb") as log:
-
-        def start(*command: str) -> subprocess.Popen[bytes]:
-            process = subprocess.Popen(
-                [*dask, *command], cwd=tmp_path / "cluster", env=environment, stdout=log, stderr=subprocess.STDOUT
-            )
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
-
-        process = start(
-            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--scheduler-file", str(file)
-        )
-        workers: list[subprocess.Popen[bytes]] = []
-
-        def start_worker(threads: int = 1) -> None:
-            place = ("--scheduler-file", str(file), "--no-dashboard", "--no-nanny", "--host", "127.0.0.1")
-            workers.append(start("worker", *place, "--nthreads", str(threads)))
-
-        start_worker()
-        start_worker()
-        from distributed import Client
-
-        deadline = time.monotonic() + 60
-        while not file.exists() and time.monotonic() < deadline:
-            time.sleep(0.1)
-        with Client(scheduler_file=str(file), timeout="60s") as client:
-            client.wait_for_workers(2, timeout=60)
-            address = client.scheduler.address
-        yield Scheduler(address, process, workers, start_worker)
+    """A Dask scheduler with two workers."""
+    with running_scheduler(tmp_path / "cluster", 2) as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

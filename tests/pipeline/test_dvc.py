@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
+from tests.support.dask_scheduler import running_scheduler
 from tests.support.dvc_project import CONDITIONS, TINY, Project
 from tests.support.parameters import changed, committed
 
@@ -18,12 +19,14 @@ LEVELS = ("native", "coarse")
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory):
-    project = Project(tmp_path_factory.mktemp("galmorph project"))
-    stages = project.repro()
-    per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm") for name in CONDITIONS}
-    per_level = {f"{kind}@{name}" for kind in ("degrade", "parts", "transfer", "tested") for name in LEVELS}
-    assert set(stages) == {"acquire", "cutouts", "resolution", "report"} | per_condition | per_level
-    return project
+    # One worker that has imported TensorFlow serves all stages.
+    with running_scheduler(tmp_path_factory.mktemp("cluster") / "dask", 1) as scheduler:
+        project = Project(tmp_path_factory.mktemp("galmorph project"), GALMORPH_SCHEDULER=scheduler.address)
+        stages = project.repro()
+        per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm") for name in CONDITIONS}
+        per_level = {f"{kind}@{name}" for kind in ("degrade", "parts", "transfer", "tested") for name in LEVELS}
+        assert set(stages) == {"acquire", "cutouts", "resolution", "report"} | per_condition | per_level
+        yield project
 
 
 def test_accepted_and_rejected_are_the_requested(project):

@@ -41,10 +41,10 @@ def environment() -> dict[str, str]:
 
 
 class Project:
-    """A copy of the project in a folder of its own, with its environment's commands."""
+    """A copy of the project in a folder of its own, with additional environment variables for its commands."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, **variables: str) -> None:
+        self.folder, self.variables = folder, variables
         for part in PARTS:
             source, target = ROOT / part, folder / part
             target.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +70,12 @@ class Project:
     def run(self, *command: str, code: int = 0) -> str:
         """Run a command in the project; returns what it printed."""
         done = subprocess.run(
-            command, cwd=self.folder, env=environment(), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            command,
+            cwd=self.folder,
+            env=environment() | self.variables,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
         )
         assert done.returncode == code, done.stdout
         return done.stdout
