@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from tabulate import tabulate
 
-from galmorph.report.answers import Answers
 from galmorph.report.bootstrap import difference_interval
+from galmorph.report.predictions import Predictions
 from galmorph.scores.statistics import corrected_mean, mean_overlap, naive_half_width, unpaired_difference
 from galmorph.settings.study import ConditionSettings, ProtocolSettings
 from galmorph.splits import split_run
@@ -120,7 +120,9 @@ def condition(mix: str, draw: int) -> ConditionSettings:
     return ConditionSettings.model_validate({"classes": two, "drawn_among": two, "mix": mix, "draw": draw})
 
 
-def as_drawn(sample: int, draw: int, part: str, score: str, repetitions: int) -> Iterator[tuple[Trial, list[Answers]]]:
+def as_drawn(
+    sample: int, draw: int, part: str, score: str, repetitions: int
+) -> Iterator[tuple[Trial, list[Predictions]]]:
     """Yield comparisons of a natural and a balanced condition as `galmorph.splits` draws them.
 
     Each galaxy is right or wrong for each condition, as often; a galaxy that is hard for one tends to be hard for the
@@ -153,7 +155,7 @@ def as_drawn(sample: int, draw: int, part: str, score: str, repetitions: int) ->
             run = np.repeat(np.arange(RUNS), [len(one) for one in parts])
             predicted = np.where(right[galaxy], truth[galaxy], 1 - truth[galaxy])
             nothing = np.empty((0, 2), np.float32)
-            sides.append(Answers(("spiral", "elliptical"), RUNS, run, galaxy, truth[galaxy], predicted, nothing))
+            sides.append(Predictions(("spiral", "elliptical"), RUNS, run, galaxy, truth[galaxy], predicted, nothing))
         matrices = [side.confusion().astype(np.float64) for side in sides]
         recalls = [np.diagonal(m, axis1=1, axis2=2) / m.sum(axis=2) for m in matrices]
         if score == "tss":
@@ -164,7 +166,7 @@ def as_drawn(sample: int, draw: int, part: str, score: str, repetitions: int) ->
         yield Trial(first, second, overlaps, paired=part != "test"), sides
 
 
-def held_by_bootstrap(sides: list[Answers], score: str, repetition: int) -> bool:
+def held_by_bootstrap(sides: list[Predictions], score: str, repetition: int) -> bool:
     """Return whether the bootstrap over galaxies, of 400 draws, holds 0."""
     chance = generator(repetition, "confirmed", 0, "coverage of the bootstrap")
     low, high = difference_interval(sides[0], sides[1], "tss" if score == "tss" else "accuracy", chance, 400)

@@ -7,19 +7,19 @@ import pytest
 from numpy.typing import NDArray
 from scipy import stats
 
-from galmorph.report.answers import Answers
 from galmorph.report.bootstrap import Metric, _Tally, difference_interval
+from galmorph.report.predictions import Predictions
 
 NOTHING = np.empty((0, 2), np.float32)
 
 
-def made(run: list[int], galaxy: list[int], truth: NDArray[np.int64], right: NDArray[np.bool_]) -> Answers:
-    """Answers of two classes; truth and right by galaxy, or right by answer."""
+def made(run: list[int], galaxy: list[int], truth: NDArray[np.int64], right: NDArray[np.bool_]) -> Predictions:
+    """Predictions of two classes; truth and right by galaxy, or right by answer."""
     rows = np.array(galaxy)
     known = truth[rows]
     correct = right if len(right) == len(rows) else right[rows]
     predicted = np.where(correct, known, 1 - known)
-    return Answers(("spiral", "elliptical"), max(run) + 1, np.array(run), rows, known, predicted, NOTHING)
+    return Predictions(("spiral", "elliptical"), max(run) + 1, np.array(run), rows, known, predicted, NOTHING)
 
 
 def test_one_run_of_one_class_is_scipys_bootstrap_of_the_mean_difference() -> None:

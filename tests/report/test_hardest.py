@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.report.hardest import answers, by_classes, hardest, legend, section
+from galmorph.report.hardest import all_predictions, by_classes, hardest, legend, section
 from galmorph.report.page import Book
 from galmorph.settings.study import Settings
 from galmorph.training.records import Evaluation, Record
@@ -31,7 +31,9 @@ def record(run: int, condition: str = "two_class", **sets: list[tuple[int, int, 
 
 
 def test_a_galaxy_of_two_sets_of_a_run_answers_once() -> None:
-    given = answers([record(1, test=[(3, 0, 0.9)], common_natural=[(7, 1, 0.2)], common_balanced=[(7, 1, 0.2)])])
+    given = all_predictions(
+        [record(1, test=[(3, 0, 0.9)], common_natural=[(7, 1, 0.2)], common_balanced=[(7, 1, 0.2)])]
+    )
     assert given["row"].tolist() == [3, 7]
     assert given["predicted"].tolist() == [0, 1]
     assert given["probability"].tolist() == pytest.approx([0.9, 0.8])
@@ -41,7 +43,7 @@ def test_three_of_three_comes_before_three_of_nine() -> None:
     runs = [record(run, test=[(1, 0, 0.1), (2, 0, 0.1 if run < 4 else 0.8)]) for run in range(1, 4)]
     runs += [record(run, test=[(2, 0, 0.8)]) for run in range(4, 10)]
     runs.append(record(1, "balanced", test=[(5, 1, 0.7), (6, 1, 0.01)]))
-    table = hardest(answers(runs), 10)
+    table = hardest(all_predictions(runs), 10)
     # Class by class: of class 0 three of three and three of nine, of class 1 one of one.
     assert table["row"].tolist() == [1, 2, 5]
     assert table["tested"].tolist() == [3, 9, 1]
@@ -53,8 +55,8 @@ def test_three_of_three_comes_before_three_of_nine() -> None:
 
 
 def test_nothing_wrong_and_no_more_than_asked() -> None:
-    assert hardest(answers([record(1, test=[(1, 0, 0.9)])]), 5).empty
-    assert len(hardest(answers([record(1, test=[(row, 0, 0.2) for row in range(9)])]), 5)) == 5
+    assert hardest(all_predictions([record(1, test=[(1, 0, 0.9)])]), 5).empty
+    assert len(hardest(all_predictions([record(1, test=[(row, 0, 0.2) for row in range(9)])]), 5)) == 5
 
 
 def test_networks_of_other_classes_stand_apart() -> None:

@@ -15,7 +15,7 @@ from galmorph.report import optimism
 from galmorph.settings.study import Settings
 from galmorph.training.records import ConditionRecords, Evaluation
 from tests.support.records import made_record
-from tests.support.study import results_of
+from tests.support.study import study_of
 
 
 def test_no_galaxy_is_scored_at_an_epoch_that_it_has_chosen() -> None:
@@ -44,12 +44,12 @@ def _with(condition: ConditionRecords, truth: Any, predicted: Any, nothing: Any)
 
 
 def test_the_table_is_the_scores_and_their_differences(
-    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+    make_settings: Callable[..., Settings],
 ) -> None:
     settings = make_settings(conditions=("two_class", "balanced"))
-    records = make_records(settings)
-    results = results_of(records)
-    data = optimism.optimism(results, records, settings)
+    study = study_of(settings)
+    results = study.results
+    data = optimism.optimism(study)
     assert list(zip(data["condition"], data["metric"], strict=True)) == [
         (name, metric) for name in ("two_class", "balanced") for metric in ("accuracy", "tss")
     ]
@@ -70,11 +70,10 @@ def test_the_table_is_the_scores_and_their_differences(
 
 
 def test_one_run_is_given_without_an_interval(
-    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
+    make_settings: Callable[..., Settings],
 ) -> None:
     settings = make_settings(runs=1, conditions=("balanced",))
-    records = make_records(settings)
-    data = optimism.optimism(results_of(records), records, settings)
+    data = optimism.optimism(study_of(settings))
     assert data["halves_half"].isna().all()
     assert " ± —" in optimism.sentence(data)
     assert optimism.sentence(data.assign(halves_excess=np.nan)) == optimism.NONE_KNOWN

@@ -11,12 +11,12 @@ import pytest
 from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_auc_score
 
-from galmorph.report import answers, probabilities
+from galmorph.report import predictions, probabilities
 from galmorph.report.figures.probabilities import roc_and_reliability
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import Study
 from galmorph.settings.study import Settings
 from galmorph.training.records import ConditionRecords
-from tests.support.study import results_of
+from tests.support.study import study_of
 
 
 @pytest.fixture(scope="module")
@@ -27,14 +27,12 @@ def records(
 
 
 @pytest.fixture(scope="module")
-def results(records: dict[str, ConditionRecords]) -> dict[str, ConditionResults]:
-    return results_of(records)
+def study(make_settings: Callable[..., Settings], records: dict[str, ConditionRecords]) -> Study:
+    return study_of(make_settings(), records)
 
 
-def test_areas_are_scikit_learns_run_by_run(
-    results: dict[str, ConditionResults], records: dict[str, ConditionRecords]
-) -> None:
-    data: Any = probabilities.scores(results, records).set_index(["condition", "evaluated_on"])
+def test_areas_are_scikit_learns_run_by_run(study: Study, records: dict[str, ConditionRecords]) -> None:
+    data: Any = probabilities.scores(study).set_index(["condition", "evaluated_on"])
     assert set(data.index.get_level_values(0)) == {"two_class", "balanced", "two_class_small"}
     areas = [
         roc_auc_score(record.sets["common_natural"].truth == 0, record.sets["common_natural"].probabilities[:, 0])
@@ -47,7 +45,7 @@ def test_areas_are_scikit_learns_run_by_run(
 
 
 def test_the_area_under_the_mean_curve_is_the_mean_area(records: dict[str, ConditionRecords]) -> None:
-    given = answers.answers(records["two_class"], "confirmed")
+    given = predictions.predictions(records["two_class"], "confirmed")
     curves = probabilities.roc_curves(given)
     assert curves.shape == (5, 101)
     assert (curves[:, 0] == 0).all()
@@ -78,22 +76,23 @@ def test_probabilities_that_are_frequencies_have_no_error_and_constant_ones_the_
 
 
 def test_a_run_of_one_class_has_no_area(records: dict[str, ConditionRecords]) -> None:
-    given = answers.answers(records["two_class"], "confirmed")
+    given = predictions.predictions(records["two_class"], "confirmed")
     spirals = given.truth == 0
     parts = ("run", "galaxy", "truth", "predicted", "probabilities")
     chosen = dataclasses.replace(given, **{name: getattr(given, name)[spirals] for name in parts})
     assert np.isnan(probabilities.by_run(chosen, lambda true, p: float(roc_auc_score(true, p)))).all()
 
 
-def test_tables_and_figure(results: dict[str, ConditionResults], records: dict[str, ConditionRecords]) -> None:
-    tables = probabilities.curve_tables(results, records)
+def test_tables_and_figure(study: Study, records: dict[str, ConditionRecords]) -> None:
+    tables = probabilities.curve_tables(study)
     assert tables is not None
     roc, bins = tables
     assert len(roc.data) == 3 * 21
     assert len(bins.data) == 3 * 10
     assert bins.shown["Probability given"].iloc[9] == "0.95 ± 0.05"
-    assert probabilities.curve_tables({"three_class": results["three_class"]}, records) is None
-    given = answers.answers(records["two_class"], "confirmed")
+    alone = dataclasses.replace(study, results={"three_class": study.results["three_class"]})
+    assert probabilities.curve_tables(alone) is None
+    given = predictions.predictions(records["two_class"], "confirmed")
     left, right = roc_and_reliability(given, (0.91, 0.02), 0.05, "Two classes").axes
     (curve,) = (line for line in left.get_lines() if "area 0.910 ± 0.020" in str(line.get_label()))
     np.testing.assert_allclose(np.asarray(curve.get_ydata()), probabilities.roc_curves(given).mean(axis=0))

@@ -14,8 +14,9 @@ import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.report import accuracy
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import ConditionResults, Study, check
 from galmorph.settings.study import Settings
+from tests.support.study import made_study
 
 MakeSettings = Callable[..., Settings]
 MakeResults = Callable[..., dict[str, ConditionResults]]
@@ -183,6 +184,7 @@ def test_check_refuses_what_is_not_declared_or_does_not_agree(
     spoil: Callable[[dict[str, ConditionResults]], dict[str, ConditionResults]],
     message: str,
 ) -> None:
-    accuracy.check(results, settings)
+    study = Study(settings, made_study(settings), results)
+    check(study)
     with pytest.raises(GalmorphError, match=message):
-        accuracy.check(spoil(results), settings)
+        check(dataclasses.replace(study, results=spoil(results)))

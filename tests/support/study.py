@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.report.study import ConditionResults, PhaseResults
+from galmorph.report.study import ConditionResults, PhaseResults, Study
 from galmorph.scores.evaluation import curves, epoch_confusions, scores
 from galmorph.settings.study import ConditionSettings, Settings
 from galmorph.splits import split_run
@@ -114,3 +114,9 @@ def results_of(records: Mapping[str, ConditionRecords]) -> dict[str, ConditionRe
         )
         for name, condition in records.items()
     }
+
+
+def study_of(settings: Settings, records: Mapping[str, ConditionRecords] | None = None) -> Study:
+    """Return a whole study: made records and what the store would give back of them."""
+    records = made_study(settings) if records is None else records
+    return Study(settings, records, results_of(records))

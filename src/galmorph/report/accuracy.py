@@ -12,65 +12,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from galmorph.errors import GalmorphError
 from galmorph.report import thesis
 from galmorph.report.language import mark
-from galmorph.report.study import ConditionResults, PhaseResults
+from galmorph.report.study import COMMON_SETS, PHASES, ConditionResults, PhaseResults, Results, phase_of
 from galmorph.scores import metrics
-from galmorph.settings.study import Settings
 
-Phase = Literal["selected", "confirmed"]
-PHASES: tuple[Phase, ...] = ("selected", "confirmed")
 OWN_METRICS = ("accuracy", "tss", "baseline", "accuracy_restricted")
-COMMON_SETS = ("common_natural", "common_balanced")
-OWN_TEST_PART = "own test part"
-RESTRICTED = "own test part, spirals and ellipticals"
-
-Results = Mapping[str, ConditionResults]
-
-
-def phase_of(result: ConditionResults, phase: Phase) -> PhaseResults:
-    """Return one phase of a condition."""
-    return result.selected if phase == "selected" else result.confirmed
-
-
-def check(results: Results, settings: Settings) -> None:
-    """Refuse results that are not exactly the declared conditions, classes and numbers of runs.
-
-    Raises
-    ------
-    GalmorphError
-        Naming the condition, and what is wrong with it.
-    """
-    if missing := [name for name in settings.conditions if name not in results]:
-        raise GalmorphError(f"condition {missing[0]}: declared in params.yaml, but it has no results; run dvc repro")
-    if unknown := [name for name in results if name not in settings.conditions]:
-        raise GalmorphError(f"condition {unknown[0]}: has results, but params.yaml does not declare it")
-    for name, result in results.items():
-        if result.classes != settings.conditions[name].classes:
-            raise GalmorphError(f"condition {name}: results for {result.classes}; params.yaml has other classes")
-        for phase in PHASES:
-            part = phase_of(result, phase)
-            where = f"condition {name}, {phase} phase"
-            wanted = list(range(1, settings.protocol.runs + 1))
-            if list(part.scores.index) != wanted:
-                raise GalmorphError(f"{where}: the runs are not 1 to {len(wanted)}; run dvc repro, then galmorph sync")
-            if part.confusion.shape != (len(wanted), len(result.classes), len(result.classes)):
-                raise GalmorphError(f"{where}: confusion matrices of shape {part.confusion.shape}, not one per run")
-            if sorted(part.history["run"].unique()) != wanted:
-                raise GalmorphError(f"{where}: learning curves and scores are of different runs")
-            counted = np.trace(part.confusion, axis1=1, axis2=2) / part.confusion.sum(axis=(1, 2))
-            if wrong := np.flatnonzero(np.abs(counted - part.scores["accuracy"].to_numpy()) > 1e-6).tolist():
-                raise GalmorphError(
-                    f"{where}, run {wrong[0] + 1}: its accuracy is not that of its confusion matrix; run galmorph sync"
-                )
-        if result.epoch not in set(result.selected.history["epoch"]):
-            raise GalmorphError(f"condition {name}: the selected epoch {result.epoch} is not among those recorded")
 
 
 def spread(values: pd.Series[float]) -> tuple[float, float, float]:

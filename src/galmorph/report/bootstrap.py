@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse, stats
 
-from galmorph.report.answers import Answers
+from galmorph.report.predictions import Predictions
 from galmorph.scores.statistics import LEVEL
 
 RESAMPLES = 2000
@@ -25,7 +25,7 @@ Floats = NDArray[np.float64]
 class _Tally:
     """Who was tested in which run, and who was right, so that weights of galaxies give weighted scores."""
 
-    def __init__(self, answers: Answers, galaxies: NDArray[np.int64]) -> None:
+    def __init__(self, answers: Predictions, galaxies: NDArray[np.int64]) -> None:
         self._runs, self._classes = answers.runs, len(answers.classes)
         cell = answers.run * self._classes + answers.truth
         places = (cell, np.searchsorted(galaxies, answers.galaxy))
@@ -53,8 +53,8 @@ class _Tally:
 
 
 def difference_interval(
-    first: Answers,
-    second: Answers,
+    first: Predictions,
+    second: Predictions,
     metric: Metric,
     chance: np.random.Generator,
     resamples: int = RESAMPLES,

@@ -10,9 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import accuracy, answers, comparisons, data, hardest, page, plots, presented, thesis
-from galmorph.report import comparisons as question_1
-from galmorph.report.answers import Records
+from galmorph.report import comparisons, data, hardest, page, plots, presented, thesis
 from galmorph.report.figures.cutout import Schematic, cutout_schematic
 from galmorph.report.figures.galaxies import contact_sheet
 from galmorph.report.figures.network import LayerDrawing, network_diagram
@@ -24,14 +22,12 @@ from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.sections import sections_of_results
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import Study, check
 from galmorph.settings.study import Settings
 
 
 def build(
-    results: Mapping[str, ConditionResults],
-    records: Records,
-    settings: Settings,
+    study: Study,
     galaxies: pd.DataFrame,
     images: NDArray[np.float32],
     *,
@@ -47,12 +43,8 @@ def build(
 
     Parameters
     ----------
-    results
-        The declared conditions, in the order of params.yaml or any other.
-    records
-        Their records, from which the results come: what each network answered for each galaxy.
-    settings
-        Of the study.
+    study
+        Settings, records and results of the declared conditions.
     galaxies
         galaxies.parquet: `class` and `redshift` are read.
     images
@@ -78,8 +70,8 @@ def build(
         If the results are not those of the declared conditions or not of these records, or images and galaxies differ
         in number.
     """
-    accuracy.check(results, settings)
-    answers.check(results, records)
+    check(study)
+    settings = study.settings
     if len(images) != len(galaxies):
         raise GalmorphError(
             f"{len(images)} images, but {len(galaxies)} rows in galaxies.parquet: run dvc repro cutouts"
@@ -88,14 +80,13 @@ def build(
         raise GalmorphError("the network to draw has no layers: give those of the built model")
     for name in ("tables", "figures"):
         (folder / name).mkdir(parents=True, exist_ok=True)
-    ordered = {name: results[name] for name in settings.conditions}
     with spoken_in(settings.report.language):
         book = Book(settings, folder)
-        compared = comparisons.compare(ordered, records, settings)
-        fair = question_1.restricted_accuracies(ordered, records, settings)
-        confirmed = {name: records[name].phases["confirmed"] for name in ordered}
+        compared = comparisons.compare(study)
+        fair = comparisons.restricted_accuracies(study)
+        confirmed = {name: records.phases["confirmed"] for name, records in study.records.items()}
         sections = [
-            *sections_of_results(book, ordered, records, settings, fair),
+            *sections_of_results(book, study, fair),
             *([] if resolution is None else [chapter.section(book, resolution, resolution_examples)]),
             *([] if (hard := hardest.section(book, confirmed, galaxies, images)) is None else [hard]),
             _data_section(book, settings, galaxies, images, schematic, table2_row),
@@ -109,14 +100,14 @@ def build(
                         "recall adjusted for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same."
                     ),
                 ),
-                tables=(book.table(presented.summary(ordered)),),
+                tables=(book.table(presented.summary(study.results)),),
             ),
         ]
-        found = findings(ordered, compared, fair, settings)
+        found = findings(study, compared, fair)
         for finding in found:
             book.table(finding.table)
         book.table(presented.comparisons(compared))
-        plots.write(ordered, folder)
+        plots.write(study.results, folder)
         html = page.render(
             settings=settings,
             galaxies=len(galaxies),

@@ -17,29 +17,29 @@ import pandas as pd
 
 from galmorph.errors import GalmorphError
 from galmorph.report import thesis
-from galmorph.report.accuracy import (
+from galmorph.report.accuracy import metric_order, spread
+from galmorph.report.bootstrap import Metric, difference_interval
+from galmorph.report.language import say, sentences
+from galmorph.report.names import set_name
+from galmorph.report.predictions import predictions, same_galaxies
+from galmorph.report.study import (
     COMMON_SETS,
     OWN_TEST_PART,
     PHASES,
     RESTRICTED,
+    ConditionResults,
     Phase,
     Results,
-    metric_order,
+    Study,
     phase_of,
-    spread,
 )
-from galmorph.report.answers import Records, answers, same_galaxies
-from galmorph.report.bootstrap import Metric, difference_interval
-from galmorph.report.language import say, sentences
-from galmorph.report.names import set_name
-from galmorph.report.study import ConditionResults
 from galmorph.report.table import METRICS, TWO_STE, Table, metric_label, number, pairs
 from galmorph.scores.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
 from galmorph.settings.study import ComparisonSettings, Settings
 from galmorph.training.protocol import EVALUATION_CLASSES, generator
 
 
-def restricted_accuracies(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+def restricted_accuracies(study: Study) -> pd.DataFrame:
     """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
 
     A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
@@ -53,6 +53,7 @@ def restricted_accuracies(results: Results, records: Records, settings: Settings
         two_std, two_ste; difference from the control's mean, half of its corrected 95 % interval, and paired (whether
         it is taken run by run, on the same galaxies): missing for the control itself, and where it is not declared.
     """
+    settings, results = study.settings, study.results
     control = thesis.TWO_CLASS_SMALL
     columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
     columns += ["difference", "half", "paired"]
@@ -69,7 +70,7 @@ def restricted_accuracies(results: Results, records: Records, settings: Settings
         difference, half, paired = math.nan, math.nan, None
         if name != control and control in results:
             difference = mean - spread(results[control].confirmed.scores["accuracy"])[0]
-            against = contrast(results, records, settings, (control, name), ("accuracy", metric), RESTRICTED)
+            against = contrast(study, (control, name), ("accuracy", metric), RESTRICTED)
             half, paired = against["half"], against["paired"]
         galaxies = float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean())
         numbers = (galaxies, mean, 2 * std, 2 * ste, difference, half, paired)
@@ -105,7 +106,7 @@ PAIR = (thesis.TWO_CLASS, thesis.BALANCED)
 _METRICS: tuple[Metric, ...] = ("accuracy", "tss")
 
 
-def by_test_mix(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+def by_test_mix(study: Study) -> pd.DataFrame:
     """Return accuracy and TSS of networks trained on imbalanced and on balanced draws, on the two common sets.
 
     Returns
@@ -119,6 +120,7 @@ def by_test_mix(results: Results, records: Records, settings: Settings) -> pd.Da
     columns = ["metric", "evaluated_on", "runs", "imbalanced_mean", "imbalanced_std", "balanced_mean", "balanced_std"]
     columns += ["difference", "overlap", "half", "naive_half"]
     rows = []
+    results = study.results
     declared = set(PAIR) <= set(results)
     judged = declared and all(set(EVALUATION_CLASSES) <= set(results[name].classes) for name in PAIR)
     for metric in _METRICS if judged else ():
@@ -126,7 +128,7 @@ def by_test_mix(results: Results, records: Records, settings: Settings) -> pd.Da
             column = f"{metric}@{evaluated_on}"
             scores = [results[name].confirmed.scores[column] for name in PAIR]
             (first, first_std, _), (second, second_std, _) = (spread(values) for values in scores)
-            said = contrast(results, records, settings, PAIR, (column, column), evaluated_on)
+            said = contrast(study, PAIR, (column, column), evaluated_on)
             numbers = (first, first_std, second, second_std, second - first)
             intervals = (said["overlap_first"], said["half"], said["naive_half"])
             rows.append((metric, evaluated_on, len(scores[0]), *numbers, *intervals))
@@ -162,7 +164,7 @@ COLUMNS = (
 )
 
 
-def compare(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+def compare(study: Study) -> pd.DataFrame:
     """Return each declared comparison, on the conditions' own test parts and on the common evaluation sets.
 
     Where one of two conditions knows a class that the other does not, the accuracy is also compared on the spirals and
@@ -178,6 +180,7 @@ def compare(results: Results, records: Records, settings: Settings) -> pd.DataFr
         naive_half (two standard errors, as the thesis prints them), bootstrap_low, bootstrap_high (galaxies drawn
         anew), p (missing where the two are not the same task), and p_holm: adjusted for all the p values of the table.
     """
+    settings, results = study.settings, study.results
     rows = []
     for name, comparison in settings.comparisons.items():
         for metric in comparison.metrics:
@@ -191,7 +194,7 @@ def compare(results: Results, records: Records, settings: Settings) -> pd.DataFr
                     }
                     row |= _means(results, comparison.conditions, columns, phase)
                     if phase == "confirmed":
-                        row |= contrast(results, records, settings, comparison.conditions, columns, evaluated_on)
+                        row |= contrast(study, comparison.conditions, columns, evaluated_on)
                         if not same_task(settings, comparison.conditions, metric, evaluated_on):
                             row["p"] = math.nan
                     rows.append(row)
@@ -245,9 +248,7 @@ def _means(results: Results, conditions: tuple[str, str], columns: tuple[str, st
 
 
 def contrast(
-    results: Results,
-    records: Records,
-    settings: Settings,
+    study: Study,
     conditions: tuple[str, str],
     columns: tuple[str, str],
     evaluated_on: str,
@@ -259,11 +260,12 @@ def contrast(
     conditions, columns
         The first and the second, and the name of the score in each one's confirmed scores.
     evaluated_on
-        Where, as `galmorph.report.answers.answers` knows it.
+        Where, one of the sets that `galmorph.report.predictions.predictions` knows.
     """
-    first, second = (answers(records[name], "confirmed", evaluated_on) for name in conditions)
+    first, second = (predictions(study.records[name], "confirmed", evaluated_on) for name in conditions)
     scores = [
-        results[name].confirmed.scores[column].to_numpy() for name, column in zip(conditions, columns, strict=True)
+        study.results[name].confirmed.scores[column].to_numpy()
+        for name, column in zip(conditions, columns, strict=True)
     ]
     overlaps = [mean_overlap(side.parts) for side in (first, second)]
     paired = same_galaxies(first, second)
@@ -276,7 +278,9 @@ def contrast(
     metric: Metric = "tss" if columns[0].startswith("tss") else "accuracy"
     # Of no run (they count from 1); the same for both metrics, which so see the same galaxies drawn.
     purpose = f"bootstrap of {' and '.join(conditions)} on the {evaluated_on}"
-    low, high = difference_interval(first, second, metric, generator(settings.protocol.seed, "confirmed", 0, purpose))
+    low, high = difference_interval(
+        first, second, metric, generator(study.settings.protocol.seed, "confirmed", 0, purpose)
+    )
     return {
         "paired": paired,
         "overlap_first": overlaps[0],

@@ -7,12 +7,11 @@ from dataclasses import dataclass
 import pandas as pd
 
 from galmorph.report import accuracy, language, presented, thesis
-from galmorph.report.accuracy import RESTRICTED, Results
 from galmorph.report.comparisons import same_task
 from galmorph.report.language import mark, say
+from galmorph.report.study import RESTRICTED, Study
 from galmorph.report.table import Table, number, plus_minus
 from galmorph.report.verdicts import answer, difference, verdict
-from galmorph.settings.study import Settings
 
 _QUESTIONS = {
     "uncertain_labels": mark("Do galaxies whose label is uncertain harm classification?"),
@@ -44,7 +43,7 @@ class Finding:
     table: Table
 
 
-def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, settings: Settings) -> list[Finding]:
+def findings(study: Study, compared: pd.DataFrame, fair: pd.DataFrame) -> list[Finding]:
     """Return one finding per declared comparison, in their order.
 
     Parameters
@@ -52,8 +51,9 @@ def findings(results: Results, compared: pd.DataFrame, fair: pd.DataFrame, setti
     compared
         From `comparisons.compare`.
     fair
-        From `question_1.restricted_accuracies`.
+        From `comparisons.restricted_accuracies`.
     """
+    settings, results = study.settings, study.results
     found = []
     confirmed = compared[compared["phase"] == "confirmed"]
     tests = int(compared["p"].notna().sum())

@@ -24,7 +24,7 @@ VOTES = ("p_el", "p_cw", "p_acw", "p_edge", "p_dk", "p_mg", "p_cs")
 Records = Mapping[str, Sequence[Record]]
 
 
-def answers(records: Iterable[Record]) -> pd.DataFrame:
+def all_predictions(records: Iterable[Record]) -> pd.DataFrame:
     """Return every answer that networks gave on galaxies that they were not trained on, once for each run.
 
     Parameters
@@ -64,7 +64,7 @@ def hardest(given: pd.DataFrame, count: int) -> pd.DataFrame:
     Parameters
     ----------
     given
-        As `answers` gives them.
+        From `all_predictions`.
     count
         At most so many of each class are returned, those with at least one wrong answer.
 
@@ -163,7 +163,7 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
     """
     shown, pictures = [], []
     for classes, group in by_classes(records).items():
-        found = hardest(answers(group), SHOWN)
+        found = hardest(all_predictions(group), SHOWN)
         if found.empty:
             continue
         data = described(found, galaxies, classes)

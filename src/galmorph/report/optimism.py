@@ -14,13 +14,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.report import thesis
-from galmorph.report.accuracy import Results, spread
-from galmorph.report.answers import Answers, Records, answers, gather
+from galmorph.report.accuracy import spread
 from galmorph.report.language import mark, say
+from galmorph.report.predictions import Predictions, gather, predictions
+from galmorph.report.study import Study
 from galmorph.report.table import METRICS, Table, pairs, plus_minus
 from galmorph.scores import metrics
 from galmorph.scores.statistics import corrected_mean, mean_overlap, unpaired_difference
-from galmorph.settings.study import ProtocolSettings, Settings
+from galmorph.settings.study import ProtocolSettings
 from galmorph.training.protocol import generator, selected_epoch
 from galmorph.training.records import ConditionRecords
 
@@ -45,7 +46,7 @@ def how_chosen(protocol: ProtocolSettings) -> str:
     return say(ON_VALIDATION, percent=f"{100 * protocol.validation_fraction:g}")
 
 
-def chosen_on_half(condition: ConditionRecords, seed: int) -> tuple[tuple[int, int], Answers]:
+def chosen_on_half(condition: ConditionRecords, seed: int) -> tuple[tuple[int, int], Predictions]:
     """Return the epochs that each half of the test galaxies chooses, and the answers of the other half at that epoch.
 
     The galaxies, not the places in a test part, are halved at random: one that several runs test chooses in all of
@@ -76,7 +77,7 @@ def chosen_on_half(condition: ConditionRecords, seed: int) -> tuple[tuple[int, i
     return (first, second), gather(records[0].classes, tests, predicted)
 
 
-def optimism(results: Results, records: Records, settings: Settings) -> pd.DataFrame:
+def optimism(study: Study) -> pd.DataFrame:
     """Return the scores at the selected epoch beside those that are not chosen on themselves.
 
     Returns
@@ -88,11 +89,12 @@ def optimism(results: Results, records: Records, settings: Settings) -> pd.DataF
         confirmed, other galaxies) and confirmed_half; overlap_selected, overlap_confirmed.
     """
     rows = []
-    for name, result in results.items():
-        epochs, crossed = chosen_on_half(records[name], settings.protocol.seed)
+    for name, result in study.results.items():
+        records = study.records[name]
+        epochs, crossed = chosen_on_half(records, study.settings.protocol.seed)
         matrices = crossed.confusion()
         overlap = mean_overlap(crossed.parts)
-        overlap_confirmed = mean_overlap(answers(records[name], "confirmed").parts)
+        overlap_confirmed = mean_overlap(predictions(records, "confirmed").parts)
         for metric, score in _SCORES.items():
             selected, confirmed = (part.scores[metric].to_numpy() for part in (result.selected, result.confirmed))
             halves = score(matrices)

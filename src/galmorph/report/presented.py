@@ -13,10 +13,9 @@ from types import MappingProxyType
 import pandas as pd
 
 from galmorph.report import accuracy, optimism, thesis
-from galmorph.report.accuracy import Results
 from galmorph.report.language import mark, say, sentences
 from galmorph.report.names import class_name, mix_name, phase_name, set_name
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import ConditionResults, Results
 from galmorph.report.table import (
     METRICS,
     MISSING,

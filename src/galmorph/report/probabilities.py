@@ -15,10 +15,11 @@ from sklearn.calibration import calibration_curve
 from sklearn.metrics import roc_auc_score, roc_curve
 
 from galmorph.report import thesis
-from galmorph.report.accuracy import COMMON_SETS, OWN_TEST_PART, Results, spread
-from galmorph.report.answers import Answers, Records, answers
+from galmorph.report.accuracy import spread
 from galmorph.report.language import say
 from galmorph.report.names import set_name
+from galmorph.report.predictions import Predictions, predictions
+from galmorph.report.study import COMMON_SETS, OWN_TEST_PART, Results, Study
 from galmorph.report.table import Table, number, pairs, whole
 from galmorph.training.protocol import EVALUATION_CLASSES
 
@@ -36,14 +37,14 @@ def two_class(results: Results) -> list[str]:
     return [name for name, result in results.items() if set(result.classes) == set(EVALUATION_CLASSES)]
 
 
-def positives(given: Answers) -> tuple[NDArray[np.bool_], Floats]:
+def positives(given: Predictions) -> tuple[NDArray[np.bool_], Floats]:
     """Return which galaxies are spirals, and the probability of that which the networks gave, (n,) each."""
     column = given.classes.index(POSITIVE)
     # Single precision may end a rounding error above 1, which scikit-learn refuses.
     return given.truth == column, np.clip(given.probabilities[:, column].astype(np.float64), 0.0, 1.0)
 
 
-def by_run(given: Answers, score: Callable[[NDArray[np.bool_], Floats], float]) -> Floats:
+def by_run(given: Predictions, score: Callable[[NDArray[np.bool_], Floats], float]) -> Floats:
     """Return a score of each run, (runs,); NaN where its galaxies are all of one class."""
     true, probability = positives(given)
     values = []
@@ -53,7 +54,7 @@ def by_run(given: Answers, score: Callable[[NDArray[np.bool_], Floats], float]) 
     return np.array(values)
 
 
-def roc_curves(given: Answers) -> Floats:
+def roc_curves(given: Predictions) -> Floats:
     """Return the true positive rate of each run at `FALSE_POSITIVE_RATES`, (runs, 101), all from 0 at 0.
 
     Averaged over the runs this is the vertical average of Fawcett (2006, Pattern Recognition Letters 27, 861).
@@ -98,7 +99,7 @@ def expected_calibration_error(true: NDArray[np.bool_], probability: Floats) -> 
     return float(np.average((table["frequency"] - table["probability"]).abs(), weights=table["galaxies"]))
 
 
-def scores(results: Results, records: Records) -> pd.DataFrame:
+def scores(study: Study) -> pd.DataFrame:
     """Return the numbers of ROC and calibration of each condition of two classes, on each set of confirmed runs.
 
     Returns
@@ -108,9 +109,9 @@ def scores(results: Results, records: Records) -> pd.DataFrame:
         runs together; ece_mean, ece_std, over the runs.
     """
     rows = []
-    for name in two_class(results):
+    for name in two_class(study.results):
         for evaluated_on in (OWN_TEST_PART, *COMMON_SETS):
-            given = answers(records[name], "confirmed", evaluated_on)
+            given = predictions(study.records[name], "confirmed", evaluated_on)
             auc = spread(pd.Series(by_run(given, lambda true, p: float(roc_auc_score(true, p)))))
             error = spread(pd.Series(by_run(given, expected_calibration_error)))
             together = expected_calibration_error(*positives(given))
@@ -126,7 +127,7 @@ def table(data: pd.DataFrame) -> Table:
         {
             say("Condition"): [thesis.label(name) for name in data["condition"]],
             say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
-            say("Answers"): data["galaxies"].map(whole),
+            say("Predictions"): data["galaxies"].map(whole),
             say("Area under the ROC curve ± 2 std"): pairs(data["auc_mean"], 2 * data["auc_std"]),
             say("Calibration error, all runs together"): data["ece"].map(number),
             say("Calibration error of a run ± 2 std"): pairs(data["ece_mean"], 2 * data["ece_std"]),
@@ -141,14 +142,14 @@ def table(data: pd.DataFrame) -> Table:
     return Table("probabilities", caption, data, shown)
 
 
-def curve_tables(results: Results, records: Records) -> tuple[Table, Table] | None:
+def curve_tables(study: Study) -> tuple[Table, Table] | None:
     """Return the mean ROC curves and the reliability diagrams in numbers; None where no condition has two classes.
 
     They are written beside the others, and not shown on the page, which has them as figures.
     """
     rocs, diagrams = [], []
-    for name in two_class(results):
-        given = answers(records[name], "confirmed")
+    for name in two_class(study.results):
+        given = predictions(study.records[name], "confirmed")
         curves = pd.DataFrame(roc_curves(given)).agg(["mean", "std"]).T.iloc[::_TABLE_STEP]
         rates = FALSE_POSITIVE_RATES[::_TABLE_STEP]
         rocs.append(curves.set_axis(["true_rate_mean", "true_rate_std"], axis=1).assign(false_rate=rates))
@@ -170,7 +171,7 @@ def curve_tables(results: Results, records: Records) -> tuple[Table, Table] | No
         {
             say("Condition"): [thesis.label(name) for name in bins["condition"]],
             say("Probability given"): (bins["low"] + 0.5 / BINS).map(lambda centre: f"{number(centre, 2)} ± 0.05"),
-            say("Answers"): bins["galaxies"].map(whole),
+            say("Predictions"): bins["galaxies"].map(whole),
             say("Mean probability"): bins["probability"].map(number),
             say("Share of spirals"): bins["frequency"].map(number),
         }

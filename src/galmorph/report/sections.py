@@ -7,17 +7,14 @@ from types import MappingProxyType
 
 import pandas as pd
 
-from galmorph.report import accuracy as tables
-from galmorph.report import comparisons, optimism, plots, presented, probabilities, thesis
-from galmorph.report import data as inputs
-from galmorph.report.accuracy import Results
-from galmorph.report.answers import Records, answers
+from galmorph.report import accuracy, comparisons, data, optimism, plots, presented, probabilities, thesis
 from galmorph.report.figures.confusion import confusion_matrix
 from galmorph.report.figures.curves import Quantity, learning_curve
 from galmorph.report.figures.probabilities import roc_and_reliability
 from galmorph.report.language import mark, say
 from galmorph.report.page import Book, Picture, Section
-from galmorph.report.study import ConditionResults
+from galmorph.report.predictions import predictions
+from galmorph.report.study import OWN_TEST_PART, ConditionResults, Study
 from galmorph.settings.study import Settings
 
 _CURVES: Mapping[Quantity, str] = MappingProxyType(
@@ -31,26 +28,27 @@ _CURVES: Mapping[Quantity, str] = MappingProxyType(
 )
 
 
-def sections_of_results(
-    book: Book, results: Results, records: Records, settings: Settings, fair: pd.DataFrame
-) -> list[Section]:
+def sections_of_results(book: Book, study: Study, fair: pd.DataFrame) -> list[Section]:
     """The tables of sections 4.2 and 4.3, what surrounds them, and each condition's curves and confusion matrix."""
+    settings, results = study.settings, study.results
     forms = presented.tss_forms(results)
-    accuracy = [
-        inputs.conditions(settings),
+    shown = [
+        data.conditions(settings),
         presented.table_4_1(results, settings.protocol),
         presented.class_scores(results),
     ]
-    accuracy += [] if forms is None else [forms]
-    sections = [Section("accuracy", say("Accuracy and selected epochs"), tables=tuple(book.table(t) for t in accuracy))]
+    shown += [] if forms is None else [forms]
+    sections = [
+        Section("accuracy", say("Accuracy and selected epochs"), tables=tuple(book.table(table) for table in shown))
+    ]
     if settings.protocol.validation_fraction is None:
-        chosen = optimism.optimism(results, records, settings)
+        excess = optimism.optimism(study)
         sections.append(
             Section(
                 "optimism",
                 say("What choosing the epoch on the test data adds"),
-                paragraphs=(optimism.sentence(chosen),),
-                tables=(book.table(optimism.table(chosen)),),
+                paragraphs=(optimism.sentence(excess),),
+                tables=(book.table(optimism.table(excess)),),
             )
         )
     if "accuracy_restricted" in set(fair["metric"]):
@@ -59,12 +57,12 @@ def sections_of_results(
     balance = presented.section_4_3(results)
     if len(balance.data):
         shown = [book.table(balance)]
-        mixed = comparisons.by_test_mix(results, records, settings)
+        mixed = comparisons.by_test_mix(study)
         if len(mixed):
             shown.append(book.table(comparisons.mix_table(mixed)))
         title = say("Imbalanced and balanced classes (section 4.3)")
         sections.append(Section("section-4-3", title, tables=tuple(shown)))
-    sections += _probability_sections(book, results, records)
+    sections += _probability_sections(book, study)
     sections.append(
         Section(
             "conditions",
@@ -80,21 +78,21 @@ def sections_of_results(
     return sections + [_condition_section(book, result, settings) for result in results.values()]
 
 
-def _probability_sections(book: Book, results: Results, records: Records) -> list[Section]:
+def _probability_sections(book: Book, study: Study) -> list[Section]:
     """ROC and calibration of the conditions of two classes; none where there are none."""
-    curves = probabilities.curve_tables(results, records)
+    curves = probabilities.curve_tables(study)
     if curves is None:
         return []
     for table in curves:
         book.table(table)
-    data = probabilities.scores(results, records)
-    own = data[data["evaluated_on"] == tables.OWN_TEST_PART]
+    data = probabilities.scores(study)
+    own = data[data["evaluated_on"] == OWN_TEST_PART]
     by_condition = {row["condition"]: row for row in own.to_dict("records")}
     pictures = []
-    for name in probabilities.two_class(results):
+    for name in probabilities.two_class(study.results):
         label, row = thesis.label(name), by_condition[name]
         figure = roc_and_reliability(
-            answers(records[name], "confirmed"),
+            predictions(study.records[name], "confirmed"),
             auc=(float(row["auc_mean"]), float(row["auc_std"])),
             error=float(row["ece"]),
             title=thesis.title(name),
@@ -123,7 +121,7 @@ def _condition_section(book: Book, result: ConditionResults, settings: Settings)
     over = say("mean over {runs} runs and a band of ± 1 σ", runs=runs) if runs > 1 else say("one run")
     pictures = []
     for quantity in plots.QUANTITIES:
-        baseline = tables.spread(result.selected.scores["baseline"])[0] if quantity == "accuracy" else None
+        baseline = accuracy.spread(result.selected.scores["baseline"])[0] if quantity == "accuracy" else None
         figure = learning_curve(
             result.selected.history,
             quantity,

@@ -1,12 +1,10 @@
-"""What the report is computed from: the finished runs of the declared conditions, as MLflow gave them.
-
-The finished runs of the declared conditions, asked of MLflow by identity, never by recency.
-"""
+"""A study as the report sees it: the settings, the records, and the results that MLflow holds of them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,9 +13,17 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.scores.evaluation import curves
+from galmorph.scores.metrics import confusion_matrix
+from galmorph.settings.study import Settings
 from galmorph.tracking.content import CONFUSION, confusion_name, score_name
 from galmorph.tracking.store import Store
 from galmorph.training.records import ConditionRecords, Record
+
+Phase = Literal["selected", "confirmed"]
+PHASES: tuple[Phase, ...] = ("selected", "confirmed")
+COMMON_SETS = ("common_natural", "common_balanced")
+OWN_TEST_PART = "own test part"
+RESTRICTED = "own test part, spirals and ellipticals"
 
 
 @dataclass(frozen=True)
@@ -54,6 +60,29 @@ class ConditionResults:
     epoch: int
     selected: PhaseResults
     confirmed: PhaseResults
+
+
+Results = Mapping[str, ConditionResults]
+Records = Mapping[str, ConditionRecords]
+
+
+@dataclass(frozen=True)
+class Study:
+    """What the report is computed from, by condition in the order of params.yaml.
+
+    Attributes
+    ----------
+    settings
+        params.yaml.
+    records
+        What each network predicted for each galaxy.
+    results
+        Curves, scores and confusion matrices of the same runs, from MLflow.
+    """
+
+    settings: Settings
+    records: Records
+    results: Results
 
 
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "test_tss")
@@ -124,7 +153,7 @@ def phase_results(store: Store, condition: ConditionRecords, phase: str) -> Phas
 
 
 def load_results(store: Store, declared: list[ConditionRecords]) -> dict[str, ConditionResults]:
-    """Return the results of the declared conditions, in their order."""
+    """Read the results of the declared conditions from the store."""
     return {
         condition.name: ConditionResults(
             name=condition.name,
@@ -135,3 +164,56 @@ def load_results(store: Store, declared: list[ConditionRecords]) -> dict[str, Co
         )
         for condition in declared
     }
+
+
+def phase_of(result: ConditionResults, phase: Phase) -> PhaseResults:
+    """Return one phase of a condition."""
+    return result.selected if phase == "selected" else result.confirmed
+
+
+def check(study: Study) -> None:
+    """Check that results and records are those of the declared conditions, and agree with each other.
+
+    Raises
+    ------
+    GalmorphError
+        If not; the message names the condition.
+    """
+    settings, results = study.settings, study.results
+    if missing := [name for name in settings.conditions if name not in results]:
+        raise GalmorphError(f"condition {missing[0]}: declared in params.yaml, but it has no results; run dvc repro")
+    if unknown := [name for name in results if name not in settings.conditions]:
+        raise GalmorphError(f"condition {unknown[0]}: has results, but params.yaml does not declare it")
+    for name, result in results.items():
+        if name not in study.records:
+            raise GalmorphError(f"condition {name}: it has results, but no records; run dvc repro")
+        if result.classes != settings.conditions[name].classes:
+            raise GalmorphError(f"condition {name}: results for {result.classes}; params.yaml has other classes")
+        for phase in PHASES:
+            part = phase_of(result, phase)
+            where = f"condition {name}, {phase} phase"
+            wanted = list(range(1, settings.protocol.runs + 1))
+            if list(part.scores.index) != wanted:
+                raise GalmorphError(f"{where}: the runs are not 1 to {len(wanted)}; run dvc repro, then galmorph sync")
+            if part.confusion.shape != (len(wanted), len(result.classes), len(result.classes)):
+                raise GalmorphError(f"{where}: confusion matrices of shape {part.confusion.shape}, not one per run")
+            if sorted(part.history["run"].unique()) != wanted:
+                raise GalmorphError(f"{where}: learning curves and scores are of different runs")
+            counted = np.trace(part.confusion, axis1=1, axis2=2) / part.confusion.sum(axis=(1, 2))
+            if wrong := np.flatnonzero(np.abs(counted - part.scores["accuracy"].to_numpy()) > 1e-6).tolist():
+                raise GalmorphError(
+                    f"{where}, run {wrong[0] + 1}: its accuracy is not that of its confusion matrix; run galmorph sync"
+                )
+            if not np.array_equal(part.confusion, _confusions(study.records[name], phase)):
+                raise GalmorphError(f"{where}: the predictions of records and store differ; run galmorph sync")
+        if result.epoch not in set(result.selected.history["epoch"]):
+            raise GalmorphError(f"condition {name}: the selected epoch {result.epoch} is not among those recorded")
+
+
+def _confusions(condition: ConditionRecords, phase: Phase) -> NDArray[np.int64]:
+    """Return the confusion matrix of each run at the selected epoch, (runs, K, K)."""
+    matrices = [
+        confusion_matrix(record.sets["test"].truth, record.predicted[condition.epoch - 1], len(record.classes))
+        for record in condition.phases[phase]
+    ]
+    return np.stack(matrices)

@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any
 
 from galmorph.report import thesis
-from galmorph.report.accuracy import OWN_TEST_PART, RESTRICTED
 from galmorph.report.language import mark, say
+from galmorph.report.study import OWN_TEST_PART, RESTRICTED
 from galmorph.report.table import METRICS, interval, number, p_value, plus_minus
 
 ALPHA = 0.05

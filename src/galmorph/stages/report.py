@@ -18,7 +18,7 @@ from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import load_resolution
-from galmorph.report.study import load_results
+from galmorph.report.study import Study, load_results
 from galmorph.sdss.frame_index import TABLE2_NAME, find_frames
 from galmorph.sdss.frames import read_frame
 from galmorph.settings.layout import (
@@ -99,7 +99,7 @@ def main() -> None:
     store = open_store(settings)
     transfers = declared_transfers(settings)
     log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
-    results = load_results(store, declared)
+    study = Study(settings, {condition.name: condition for condition in declared}, load_results(store, declared))
     resolution = (
         load_resolution(
             store,
@@ -125,9 +125,7 @@ def main() -> None:
     with fresh_folder("report") as folder:
         made = folder / "reports"
         build(
-            results,
-            {condition.name: condition for condition in declared},
-            settings,
+            study,
             galaxies,
             open_stamps(IMAGES),
             schematic=frame_schematic(settings, galaxies),

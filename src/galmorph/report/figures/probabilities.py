@@ -6,15 +6,15 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from galmorph.report.answers import Answers
 from galmorph.report.figures import style
 from galmorph.report.language import say
 from galmorph.report.names import class_name
+from galmorph.report.predictions import Predictions
 from galmorph.report.probabilities import BINS, FALSE_POSITIVE_RATES, POSITIVE, positives, reliability, roc_curves
 
 
 @style.house()
-def roc_and_reliability(given: Answers, auc: tuple[float, float], error: float, title: str) -> Figure:
+def roc_and_reliability(given: Predictions, auc: tuple[float, float], error: float, title: str) -> Figure:
     """Draw both.
 
     Parameters
@@ -40,7 +40,7 @@ def roc_and_reliability(given: Answers, auc: tuple[float, float], error: float, 
     return figure
 
 
-def _roc(axes: Axes, given: Answers, auc: tuple[float, float]) -> None:
+def _roc(axes: Axes, given: Predictions, auc: tuple[float, float]) -> None:
     curves = roc_curves(given)
     mean = curves.mean(axis=0)
     several = given.runs > 1
@@ -57,7 +57,7 @@ def _roc(axes: Axes, given: Answers, auc: tuple[float, float]) -> None:
     axes.set_ylabel(say("spirals called spiral (true positive rate)"))
 
 
-def _reliability(axes: Axes, given: Answers, error: float) -> None:
+def _reliability(axes: Axes, given: Predictions, error: float) -> None:
     true, probability = positives(given)
     together = reliability(true, probability)
     runs = np.stack(

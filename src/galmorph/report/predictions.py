@@ -6,24 +6,21 @@ half of them) is taken from the records, and must agree with MLflow.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.errors import GalmorphError
-from galmorph.report.accuracy import OWN_TEST_PART, PHASES, RESTRICTED, Phase, Results, phase_of
+from galmorph.report.study import OWN_TEST_PART, RESTRICTED, Phase
 from galmorph.scores import metrics
 from galmorph.scores.evaluation import restricted
 from galmorph.training.protocol import EVALUATION_CLASSES
 from galmorph.training.records import ConditionRecords, Evaluation, Record
 
-Records = Mapping[str, ConditionRecords]
-
 
 @dataclass(frozen=True)
-class Answers:
+class Predictions:
     """The answers of the runs of one phase on their sets of one kind, one run after the other.
 
     Attributes
@@ -65,9 +62,11 @@ class Answers:
         return np.stack(matrices)
 
 
-def gather(classes: tuple[str, ...], sets: Sequence[Evaluation], predicted: Sequence[NDArray[np.integer]]) -> Answers:
+def gather(
+    classes: tuple[str, ...], sets: Sequence[Evaluation], predicted: Sequence[NDArray[np.integer]]
+) -> Predictions:
     """Put the sets of successive runs, and what was answered on them, one after the other."""
-    return Answers(
+    return Predictions(
         classes=classes,
         runs=len(sets),
         run=np.repeat(np.arange(len(sets)), [len(one.rows) for one in sets]),
@@ -78,7 +77,7 @@ def gather(classes: tuple[str, ...], sets: Sequence[Evaluation], predicted: Sequ
     )
 
 
-def answers(condition: ConditionRecords, phase: Phase, evaluated_on: str = OWN_TEST_PART) -> Answers:
+def predictions(condition: ConditionRecords, phase: Phase, evaluated_on: str = OWN_TEST_PART) -> Predictions:
     """Return the answers of one phase of a condition.
 
     Parameters
@@ -96,27 +95,9 @@ def answers(condition: ConditionRecords, phase: Phase, evaluated_on: str = OWN_T
     return gather(EVALUATION_CLASSES, sets, [one.probabilities.argmax(axis=1) for one in sets])
 
 
-def same_galaxies(first: Answers, second: Answers) -> bool:
+def same_galaxies(first: Predictions, second: Predictions) -> bool:
     """Tell whether runs of one number were tested on the same galaxies, and so may be compared run by run."""
     if first.runs != second.runs or len(first.run) != len(second.run):
         return False
     one, two = (np.lexsort((side.galaxy, side.run)) for side in (first, second))
     return bool((first.run[one] == second.run[two]).all() and (first.galaxy[one] == second.galaxy[two]).all())
-
-
-def check(results: Results, records: Records) -> None:
-    """Refuse records that are not those from which the results come.
-
-    Raises
-    ------
-    GalmorphError
-        If a condition has no records, or the store holds other answers.
-    """
-    for name, result in results.items():
-        if name not in records:
-            raise GalmorphError(f"condition {name}: has results, but no records were given; run dvc repro")
-        for phase in PHASES:
-            if not np.array_equal(answers(records[name], phase).confusion(), phase_of(result, phase).confusion):
-                raise GalmorphError(
-                    f"condition {name}, {phase} phase: the records hold other answers than the store; run galmorph sync"
-                )
