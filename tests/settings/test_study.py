@@ -83,7 +83,17 @@ def test_there_are_presets():
         (
             "resolution.remedies.more",
             {"kind": "fine_tuned", "levels": ["native", "coarse"], "galaxies": 9, "epochs": None, "learning_rate": 1.0},
-            "resolution.remedies.more: fine_tuned needs two levels, galaxies, epochs and learning_rate",
+            "resolution.remedies.more.epochs: input should be a valid integer, not None",
+        ),
+        (
+            "resolution.remedies.more",
+            {"kind": "mixed", "levels": ["native", "coarse"], "galaxies": 9, "epochs": None, "learning_rate": None},
+            "resolution.remedies.more.galaxies: mixed trains as a level does: leave it null, not 9",
+        ),
+        (
+            "resolution.remedies.more",
+            {"kind": "tuned", "levels": ["native", "coarse"], "galaxies": 9, "epochs": 1, "learning_rate": 1.0},
+            "resolution.remedies.more.kind: input should be one of 'mixed', 'fine_tuned', not 'tuned'",
         ),
         ("resolution.oracle", ["native", "rough"], "resolution: oracle: rough is not among levels"),
         (

@@ -14,7 +14,7 @@ from ruamel.yaml.error import YAMLError
 
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import regular_file
-from galmorph.settings.resolution import LevelSettings, RemedySettings
+from galmorph.settings.resolution import LevelSettings, MixedSettings
 from galmorph.settings.study import ComparisonSettings, ConditionSettings, Settings
 
 _BRIEFLY = reprlib.Repr()
@@ -24,7 +24,14 @@ _BRIEFLY.maxstring = 80
 def _describe(error: Any, data: Any) -> str:
     """One line for one pydantic complaint: the key, what is wrong, what is allowed."""
     location = [str(part) for part in error["loc"] if part != "[key]"]
+    if location[:2] == ["resolution", "remedies"]:
+        del location[3:4]  # pydantic puts the kind of a remedy between its name and its key
     key = ".".join(location)
+    if error["type"] == "union_tag_not_found":
+        return f"{key}.kind: missing"
+    if error["type"] == "union_tag_invalid":
+        context = error["ctx"]
+        return f"{key}.kind: input should be one of {context['expected_tags']}, not {_BRIEFLY.repr(context['tag'])}"
     if error["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
         guess = difflib.get_close_matches(location[-1], known, n=1)
@@ -46,7 +53,7 @@ def _known_keys(location: list[str]) -> list[str]:
         "comparisons": ComparisonSettings,
         "resolution.levels": LevelSettings,
         "resolution.ablations": LevelSettings,
-        "resolution.remedies": RemedySettings,
+        "resolution.remedies": MixedSettings,
     }
     for depth in (1, 2):
         if len(location) > depth and (named := blocks.get(".".join(location[:depth]))):

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from galmorph.settings.fields import Block, Name, Seed, distinct
 from galmorph.settings.survey import StampsSettings
@@ -51,36 +51,36 @@ class LevelSettings(Block):
         return self
 
 
-Number = TypeVar("Number", int, float)
+class MixedSettings(Block):
+    """A way to train for blurred targets: each training galaxy at a level drawn among `levels`."""
+
+    kind: Literal["mixed"]
+    levels: Annotated[tuple[LevelName, ...], Field(min_length=2), AfterValidator(distinct)]
+    galaxies: None
+    epochs: None
+    learning_rate: None
+
+    @field_validator("galaxies", "epochs", "learning_rate", mode="before")
+    @classmethod
+    def _null(cls, value: object) -> None:
+        if value is not None:
+            raise ValueError("mixed trains as a level does: leave it null")
 
 
-def tuned(value: Number | None) -> Number:
-    """Return a setting that every remedy of kind fine_tuned has."""
-    assert value is not None
-    return value
+class FineTunedSettings(Block):
+    """A way to train for blurred targets: networks of the first level, trained further on the second.
 
-
-class RemedySettings(Block):
-    """A way to train for a target that is seen less sharply than the training data.
-
-    mixed: each training galaxy at a level drawn among `levels`. fine_tuned: networks trained at the first of `levels`
-    go on with `galaxies` training galaxies as they look at the last.
+    Each goes on for `epochs` with `galaxies` of its training galaxies.
     """
 
-    kind: Literal["mixed", "fine_tuned"]
-    levels: Annotated[tuple[LevelName, ...], Field(min_length=2), AfterValidator(distinct)]
-    galaxies: Annotated[int, Field(ge=4)] | None
-    epochs: Annotated[int, Field(ge=1)] | None
-    learning_rate: Annotated[float, Field(gt=0, le=10)] | None
+    kind: Literal["fine_tuned"]
+    levels: Annotated[tuple[LevelName, ...], Field(min_length=2, max_length=2), AfterValidator(distinct)]
+    galaxies: Annotated[int, Field(ge=4)]
+    epochs: Annotated[int, Field(ge=1)]
+    learning_rate: Annotated[float, Field(gt=0, le=10)]
 
-    @model_validator(mode="after")
-    def _whole(self) -> Self:
-        tuning = (self.galaxies, self.epochs, self.learning_rate)
-        if self.kind == "fine_tuned" and (None in tuning or len(self.levels) != 2):
-            raise ValueError("fine_tuned needs two levels, galaxies, epochs and learning_rate")
-        if self.kind == "mixed" and tuning != (None, None, None):
-            raise ValueError("mixed trains as a level does: leave galaxies, epochs and learning_rate null")
-        return self
+
+RemedySettings = Annotated[MixedSettings | FineTunedSettings, Field(discriminator="kind")]
 
 
 class ResolutionSampleSettings(Block):

@@ -16,7 +16,7 @@ from galmorph.settings.layout import (
     split_path,
     transfer_folder,
 )
-from galmorph.settings.resolution import transfer_name, tuned
+from galmorph.settings.resolution import transfer_name
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch
 from galmorph.training.plan import ORACLE
@@ -84,13 +84,14 @@ def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
     found = {}
     for name in (*settings.resolution.levels, *settings.resolution.remedies):
         remedy = settings.resolution.remedies.get(name)
-        given = remedy is not None and remedy.kind == "fine_tuned"
-        # The epochs of fine-tuning are a parameter: no runs select them.
-        phases = ("confirmed",) if given else PHASES
+        phases: tuple[str, ...] = PHASES
+        most = settings.training.epochs
+        if remedy is not None and remedy.kind == "fine_tuned":
+            # The epochs of fine-tuning are a parameter: no runs select them.
+            phases, most = ("confirmed",), remedy.epochs
         if name in settings.resolution.oracle:
             phases = (*phases, ORACLE)
         folders = {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases}
-        most = tuned(remedy.epochs) if remedy is not None and given else settings.training.epochs
         trained = transfer_name(name)
         records = ConditionRecords(
             name=trained,

@@ -16,7 +16,7 @@ from galmorph.settings.layout import (
     mixture_path,
     transfer_folder,
 )
-from galmorph.settings.resolution import transfer_name, tuned
+from galmorph.settings.resolution import transfer_name
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch, run_and_store, save_epoch
 from galmorph.stages.launch import launch
@@ -35,9 +35,9 @@ def transfer_campaign(settings: Settings, name: str, phase: str) -> Campaign:
     start = None
     if remedy is not None and remedy.kind == "fine_tuned":
         folder, before = transfer_folder(remedy.levels[0], "confirmed").resolve(), transfer_name(remedy.levels[0])
-        start = Origin(folder, before, load_run(folder, 1, before, "confirmed").fingerprint, tuned(remedy.galaxies))
-        training["learning_rate"] = tuned(remedy.learning_rate)
-        epochs = tuned(remedy.epochs)
+        start = Origin(folder, before, load_run(folder, 1, before, "confirmed").fingerprint, remedy.galaxies)
+        training["learning_rate"] = remedy.learning_rate
+        epochs = remedy.epochs
     else:
         epochs = settings.training.epochs
         if phase == "confirmed":
@@ -78,7 +78,7 @@ def train(settings: Settings, name: str) -> None:
         with fresh_folder(f"epoch-{name}") as folder:
             made = folder / "selected"
             made.mkdir()
-            save_epoch(made, tuned(remedy.epochs))
+            save_epoch(made, remedy.epochs)
             move_into_place(made, transfer_folder(name, "selected"))
     # Their answers at the other levels are part of what MLflow shows of them.
     confirmed = transfer_campaign(settings, name, "confirmed")
