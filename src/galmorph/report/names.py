@@ -27,7 +27,7 @@ _SETS: Mapping[str, str] = MappingProxyType(
     }
 )
 _PLURALS: Mapping[str, str] = MappingProxyType({"spiral": mark("spirals"), "elliptical": mark("ellipticals")})
-# Why a galaxy is not in the resolution study, as `galmorph.eligible` says it.
+# Why a galaxy is not in the resolution study, as `galmorph.resolution.sample` says it.
 REASONS = frozenset(
     {
         mark("no wide stamp"),

@@ -42,7 +42,7 @@ def degrade_sample(
     wide
         wide.npy: (m, wide_size, wide_size) float32, DN. An absolute path, for the workers.
     sample
-        The resolution sample, as `galmorph.eligible.resolution_sample` gives it, as a parquet file. An absolute path.
+        Parquet file of the resolution sample (`galmorph.resolution.sample.resolution_sample`). An absolute path.
     name, level
         The level, and what messages call it.
     settings

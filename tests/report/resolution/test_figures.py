@@ -14,9 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.report.resolution import figures, tables
-from galmorph.report.resolution import figures as curves
-from galmorph.report.resolution.results import COLUMNS, Level, ResolutionResults, levels_tested
-from galmorph.report.resolution.scores import fwhm, stacked
+from galmorph.report.resolution.results import COLUMNS, Level, ResolutionResults, fwhm, levels_tested, stacked
 
 MakeResolution = Callable[..., ResolutionResults]
 
@@ -71,7 +69,7 @@ def test_a_missing_score_is_a_dash(results: ResolutionResults) -> None:
     for value in lacking.values():
         value[:, 1] = 0
     broken = dataclasses.replace(results, confusion=lacking)
-    for figure in (figures.heat_map(broken, "tss"), curves.recall_against_fwhm(broken)):
+    for figure in (figures.heat_map(broken, "tss"), figures.recall_against_fwhm(broken)):
         figure.draw_without_rendering()
     assert {text.get_text() for text in figures.heat_map(broken, "tss").axes[0].texts} == {"—"}
 
@@ -79,7 +77,7 @@ def test_a_missing_score_is_a_dash(results: ResolutionResults) -> None:
 def test_loss_against_the_size_of_the_galaxies(results: ResolutionResults) -> None:
     rows = [("native", "coarse", part, 0.5 * part, 9.0, 0.1 * part, 0.01) for part in (2, 1)]
     sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=COLUMNS))
-    axes = curves.loss_against_size(sized).axes[0]
+    axes = figures.loss_against_size(sized).axes[0]
     drawn = lines(axes)
     assert list(drawn) == ["coarse (2.55″)"]
     x, y, bars = drawn["coarse (2.55″)"]
@@ -89,7 +87,7 @@ def test_loss_against_the_size_of_the_galaxies(results: ResolutionResults) -> No
 
 
 def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> None:
-    axes = curves.loss_against_ratio(results).axes[0]
+    axes = figures.loss_against_ratio(results).axes[0]
     assert axes.get_xscale() == "log"
     drawn = lines(axes)
     assert list(drawn) == ["native (1.30″)", "blurred (1.82″)", "coarse (2.55″)"]
@@ -104,7 +102,7 @@ def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> Non
 
 
 def test_recall_has_a_panel_per_class_and_a_line_per_trained_level(results: ResolutionResults) -> None:
-    figure = curves.recall_against_fwhm(results)
+    figure = figures.recall_against_fwhm(results)
     assert [axes.get_title() for axes in figure.axes] == ["spirals", "ellipticals"]
     data: Any = tables.matrix(results).set_index(["trained", "tested"])
     for axes, name in zip(figure.axes, results.classes, strict=True):
@@ -152,8 +150,8 @@ def test_figures_draw_whatever_the_numbers_of_levels_and_runs(
         figures.heat_map(results, "accuracy"),
         figures.corner_confusions(results),
         figures.stamps_at_every_level(stamps(levels_tested(results), 2), ["spiral", "elliptical"], results.levels),
-        curves.loss_against_ratio(results),
-        curves.recall_against_fwhm(results),
+        figures.loss_against_ratio(results),
+        figures.recall_against_fwhm(results),
     ]
     for figure in drawn:
         figure.draw_without_rendering()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from galmorph.report.resolution import tables
-from galmorph.report.resolution.findings import direction, summary
+from galmorph.report.resolution.findings import best_epoch, direction, summary
 from galmorph.report.resolution.results import ResolutionResults
 
 MakeResolution = Callable[..., ResolutionResults]
@@ -135,3 +135,14 @@ def test_a_class_that_loses_nothing_or_is_absent(results: ResolutionResults) -> 
     text = summary(dataclasses.replace(results, confusion=absent))[1]
     assert "a recall of spirals that is not known" in text
     assert "Spirals" not in text
+
+
+def test_the_best_epoch_is_said_of_the_pair_that_gains_most(results: ResolutionResults) -> None:
+    curves = {
+        ("native", "native"): np.array([[0.5, 0.8, 0.9], [0.5, 0.8, 0.8]]),
+        ("native", "blurred"): np.array([[0.5, 0.7, 0.4], [0.6, 0.6, 0.6]]),
+    }
+    watched = dataclasses.replace(results, oracle=curves, epochs={**results.epochs, "native": 3})
+    gain = "trained at native and tested at blurred: 0.650 ± 0.071 after epoch 2, against 0.500 ± 0.141"
+    assert gain in best_epoch(watched)
+    assert best_epoch(results) == ""

@@ -10,12 +10,8 @@ from numpy.typing import NDArray
 from galmorph.report.language import capital, joined, listed, mark, say, sentences
 from galmorph.report.page import Book, Picture, Section, unbroken
 from galmorph.report.resolution import figures, tables
-from galmorph.report.resolution import figures as curves
-from galmorph.report.resolution import tables as oracle
-from galmorph.report.resolution import tables as remedies
-from galmorph.report.resolution.findings import summary
-from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, ResolutionResults, check, ends, of_role
-from galmorph.report.resolution.scores import spoken
+from galmorph.report.resolution.findings import best_epoch, summary
+from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, ResolutionResults, check, ends, of_role, spoken
 from galmorph.report.table import METRICS
 
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
@@ -43,7 +39,7 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
     """
     check(results)
     paragraphs = [_setting(results), *summary(results)]
-    if looked_for := oracle.sentence(results):
+    if looked_for := best_epoch(results):
         paragraphs.append(looked_for)
     if examples is None:
         paragraphs.append(say("The figure of example galaxies at every level is left out: no stamps were given."))
@@ -53,9 +49,9 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
         tables.resolution_confusion(results),
     ]
     further = (
-        remedies.resolution_remedies(results),
+        tables.resolution_remedies(results),
         tables.resolution_ablation(results),
-        oracle.resolution_oracle(results),
+        tables.resolution_oracle(results),
     )
     shown += [table for table in further if table is not None]
     return Section(
@@ -138,7 +134,7 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
         "networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher.",
         spread=spread,
     )
-    figure = curves.loss_against_ratio(results)
+    figure = figures.loss_against_ratio(results)
     pictures.append(book.picture(figure, Picture("resolution_loss", caption, results=True)))
     if results.by_size is not None and len(results.by_size):
         caption = say(
@@ -148,7 +144,7 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
             first=spoken(ends(results)[0]),
             spread=spread,
         )
-        figure = curves.loss_against_size(results)
+        figure = figures.loss_against_size(results)
         pictures.append(book.picture(figure, Picture("resolution_size", caption, results=True)))
     caption = say(
         "Recall of each class against the FWHM tested at, a line for each trained level: {spread}.", spread=spread
@@ -156,7 +152,7 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
     if several:
         shifted = say("Points are shifted sideways a little so that their bars can be told apart.")
         caption = sentences([caption, shifted])
-    figure = curves.recall_against_fwhm(results)
+    figure = figures.recall_against_fwhm(results)
     pictures.append(book.picture(figure, Picture("resolution_recall", caption, results=True, wide=True)))
     caption = say(
         "Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "

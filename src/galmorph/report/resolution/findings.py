@@ -16,13 +16,27 @@ import numpy as np
 
 from galmorph.report.language import capital, in_turn, joined, mark, say, sentences
 from galmorph.report.names import plural
-from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, Level, ResolutionResults, ends, of_role
-from galmorph.report.resolution.scores import Floats, in_line, loss, mean_std, score, share, spoken
+from galmorph.report.resolution.results import (
+    ABLATION,
+    REMEDY,
+    SURVEY,
+    Floats,
+    Level,
+    ResolutionResults,
+    ends,
+    in_line,
+    loss,
+    mean_std,
+    of_role,
+    score,
+    share,
+    spoken,
+)
+from galmorph.report.resolution.tables import oracle
 from galmorph.report.table import number, plus_minus
 
 Direction = Literal["lower", "higher", "same", "unknown"]
 _Templates = Mapping[Direction, str]
-
 _CROSSING: _Templates = MappingProxyType(
     {
         "lower": mark(
@@ -109,6 +123,25 @@ def summary(results: ResolutionResults) -> tuple[str, ...]:
         )
     )
     return tuple(paragraphs)
+
+
+def best_epoch(results: ResolutionResults) -> str:
+    """Say for which pair of levels the oracle gains most; empty where none was looked for."""
+    if not results.oracle:
+        return ""
+    most = oracle(results).sort_values("gain_mean", ascending=False, kind="stable").to_dict("records")[0]
+    names = {level.name: spoken(level) for level in results.levels}
+    return say(
+        "Knowing the best epoch for the level tested at would gain most for networks trained at {trained} and tested "
+        "at {tested}: {best} after epoch {best_epoch}, against {own} after epoch {epoch}, the one selected where they "
+        "are trained.",
+        trained=names[most["trained"]],
+        tested=names[most["tested"]],
+        best=plus_minus(most["best_mean"], most["best_std"]),
+        best_epoch=most["best_epoch"],
+        own=plus_minus(most["mean"], most["std"]),
+        epoch=most["epoch"],
+    )
 
 
 def direction(values: Floats) -> tuple[Direction, str]:

@@ -1,12 +1,14 @@
-"""What the chapter is computed from: confusion matrices of networks trained at one resolution and tested at another.
+"""What the chapter is computed from: networks trained at one resolution and tested at another, as MLflow holds them.
 
-The runs of the resolution study, asked of MLflow as those of the conditions are.
+Levels and what they are called; the confusion matrices of every pair of levels; the scores of each run. A loss is taken
+run by run: the score of a run of one kind of network less that of the run of the same number of the other.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,8 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.report.accuracy import spread
 from galmorph.report.study import phase_runs, stored_curves
 from galmorph.resolution.kernels import rebinned_width
+from galmorph.scores import metrics
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
 from galmorph.tracking.content import confusion_name
@@ -24,6 +28,12 @@ from galmorph.training.plan import ORACLE
 from galmorph.training.records import ConditionRecords, Evaluation
 
 LEVEL, SURVEY, ABLATION, REMEDY = "level", "survey", "ablation", "remedy"
+PARTS = 4
+COLUMNS = ["trained", "tested", "part", "ratio", "galaxies", "loss_mean", "loss_std"]
+# Characters in a line of a level's label in a figure.
+_LINE = 11
+Floats = NDArray[np.float64]
+METRICS: dict[str, Callable[[NDArray[np.int64]], Floats]] = {"accuracy": metrics.accuracy, "tss": metrics.tss}
 
 
 @dataclass(frozen=True)
@@ -39,7 +49,7 @@ class Level:
     pixel_scale
         Arcsec.
     noise
-        DN a pixel; NaN where it is as it comes.
+        DN a pixel; NaN where none is added.
     role
         "level": trained and tested; "survey": likewise, but of other galaxies; "ablation": tested only; "remedy":
         trained only, for what is seen less sharply.
@@ -83,7 +93,7 @@ class ResolutionResults:
         (trained at, tested at) to (runs, epochs), the accuracy after each epoch of the runs that selected it; of the
         trained levels for which there is such a thing.
     by_size
-        As `galmorph.report.resolution.results.loss_by_size` gives it.
+        As returned by `loss_by_size`.
     """
 
     levels: tuple[Level, ...]
@@ -118,6 +128,67 @@ def ends(results: ResolutionResults) -> tuple[Level, ...]:
     """Return the first and the last level of the sample's own galaxies; one alone if there is but one."""
     levels = of_role(results, LEVEL)
     return levels if len(levels) < 2 else (levels[0], levels[-1])
+
+
+def spoken(level: Level) -> str:
+    """Return a level's name for a reader."""
+    return level.name.replace("_", " ")
+
+
+def fwhm(level: Level) -> str:
+    """Return a level's FWHM in arcsec, as in 1.32″; empty where it has none."""
+    return f"{level.psf_fwhm:.2f}″" if math.isfinite(level.psf_fwhm) else ""
+
+
+def in_line(level: Level) -> str:
+    """Return a level's name and FWHM in one line."""
+    return f"{spoken(level)} ({fwhm(level)})" if fwhm(level) else spoken(level)
+
+
+def stacked(level: Level) -> str:
+    """Return a level's name, broken where it is long, above its FWHM."""
+    lines = textwrap.wrap(spoken(level), _LINE, break_long_words=False)
+    return "\n".join([*lines, fwhm(level)] if fwhm(level) else lines)
+
+
+def score(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> Floats:
+    """Return accuracy, tss, baseline or "recall_CLASS" of each run."""
+    matrices = results.confusion[trained.name, tested.name]
+    if metric == "baseline":
+        return metrics.baseline(matrices)
+    if metric.startswith("recall_"):
+        return metrics.recall(matrices)[:, results.classes.index(metric.removeprefix("recall_"))]
+    return METRICS[metric](matrices)
+
+
+def share(results: ResolutionResults, trained: Level, tested: Level, true: str, predicted: str) -> Floats:
+    """Return the fraction of one true class that is called another, in each run; NaN where the class is absent."""
+    row, column = results.classes.index(true), results.classes.index(predicted)
+    matrices = results.confusion[trained.name, tested.name].astype(np.float64)
+    members = matrices[:, row].sum(axis=-1)
+    return np.divide(matrices[:, row, column], members, out=np.full(len(members), np.nan), where=members > 0)
+
+
+def loss(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> Floats:
+    """Return by how much networks trained where they are tested score higher, run by run.
+
+    NaN for a tested level at which no network is trained.
+    """
+    if tested.role not in (LEVEL, SURVEY):
+        return np.full(results.runs, np.nan)
+    return score(results, metric, tested, tested) - score(results, metric, trained, tested)
+
+
+def mean_std(values: Floats) -> tuple[float, float]:
+    """Return mean and standard deviation (ddof = 1) over the runs; NaN where a value is missing or there is none."""
+    mean, std, _ = spread(pd.Series(values))
+    return mean, std
+
+
+def ratio(trained: Level, tested: Level) -> float:
+    """Return the FWHM tested at over the FWHM trained at; NaN where one of them is missing."""
+    known = math.isfinite(trained.psf_fwhm) and math.isfinite(tested.psf_fwhm) and trained.psf_fwhm > 0
+    return tested.psf_fwhm / trained.psf_fwhm if known else math.nan
 
 
 def check(results: ResolutionResults) -> None:
@@ -165,7 +236,7 @@ def load_resolution(
     transfers
         By level or remedy, its records, of which the confirmed ones are tested at every level.
     sample, left_out
-        As `galmorph.eligible.resolution_sample` gives them; the sample with its column half_light_radius, arcsec.
+        As returned by `resolution_sample`; the sample with its column half_light_radius, arcsec.
     surveys
         For each level that is another survey, its galaxies.
 
@@ -208,41 +279,6 @@ def load_resolution(
         oracle=oracle,
         by_size=loss_by_size(transfers, levels, sample["half_light_radius"].to_numpy(dtype=float)),
     )
-
-
-def _levels(
-    settings: ResolutionSettings, sample: pd.DataFrame, surveys: Mapping[str, pd.DataFrame]
-) -> tuple[Level, ...]:
-    def level(name: str, block: LevelSettings) -> Level:
-        galaxies = surveys.get(name, sample)
-        width, own_scale = (float(galaxies[column].median()) for column in ("psf_fwhm", "pixel_scale"))
-        scale = own_scale if block.pixel_scale is None else block.pixel_scale
-        return Level(
-            name,
-            # Larger pixels alone widen a point source too.
-            rebinned_width(width, own_scale, max(scale, own_scale)) if block.psf_fwhm is None else block.psf_fwhm,
-            scale,
-            math.nan if block.noise is None else block.noise,
-            ABLATION if name in settings.ablations else SURVEY if name in surveys else LEVEL,
-        )
-
-    seen = [level(name, block) for name, block in settings.seen.items()]
-    last = next(one.name for one in reversed(seen) if one.role == LEVEL)
-    remedies = [
-        Level(name, math.nan, math.nan, math.nan, REMEDY, remedy.levels[-1] if remedy.kind == "fine_tuned" else last)
-        for name, remedy in settings.remedies.items()
-    ]
-    return (*seen, *remedies)
-
-
-PARTS = 4
-COLUMNS = ["trained", "tested", "part", "ratio", "galaxies", "loss_mean", "loss_std"]
-
-
-def right(evaluation: Evaluation) -> NDArray[np.bool_]:
-    """Return for each galaxy of a set whether it was classified right, (n,)."""
-    answers: NDArray[np.bool_] = np.argmax(evaluation.probabilities, axis=1) == evaluation.truth
-    return answers
 
 
 def loss_by_size(
@@ -299,3 +335,34 @@ def loss_by_size(
             counted = len(members) / len(pieces)
             rows.append((first, level.name, part, median, counted, float(by_run.mean()), spread))
     return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def right(evaluation: Evaluation) -> NDArray[np.bool_]:
+    """Return for each galaxy of a set whether it was classified right, (n,)."""
+    answers: NDArray[np.bool_] = np.argmax(evaluation.probabilities, axis=1) == evaluation.truth
+    return answers
+
+
+def _levels(
+    settings: ResolutionSettings, sample: pd.DataFrame, surveys: Mapping[str, pd.DataFrame]
+) -> tuple[Level, ...]:
+    def level(name: str, block: LevelSettings) -> Level:
+        galaxies = surveys.get(name, sample)
+        width, own_scale = (float(galaxies[column].median()) for column in ("psf_fwhm", "pixel_scale"))
+        scale = own_scale if block.pixel_scale is None else block.pixel_scale
+        return Level(
+            name,
+            # Larger pixels alone widen a point source too.
+            rebinned_width(width, own_scale, max(scale, own_scale)) if block.psf_fwhm is None else block.psf_fwhm,
+            scale,
+            math.nan if block.noise is None else block.noise,
+            ABLATION if name in settings.ablations else SURVEY if name in surveys else LEVEL,
+        )
+
+    seen = [level(name, block) for name, block in settings.seen.items()]
+    last = next(one.name for one in reversed(seen) if one.role == LEVEL)
+    remedies = [
+        Level(name, math.nan, math.nan, math.nan, REMEDY, remedy.levels[-1] if remedy.kind == "fine_tuned" else last)
+        for name, remedy in settings.remedies.items()
+    ]
+    return (*seen, *remedies)
