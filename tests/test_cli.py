@@ -56,7 +56,7 @@ def test_an_interrupted_stage_says_what_happens_next(capsys):
     with pytest.raises(SystemExit) as ended:
         launch(interrupted)
     assert ended.value.code == STOPPED_STATUS
-    assert capsys.readouterr().err == "galmorph: stopped; what had finished is kept, dvc repro goes on from there\n"
+    assert capsys.readouterr().err == "galmorph: stopped; finished work is kept, and dvc repro continues from there\n"
 
 
 def test_a_fresh_folder_is_empty_and_leaves_nothing(tmp_path, monkeypatch):
@@ -272,7 +272,7 @@ def test_a_message_on_a_real_terminal(tmp_path, no_colour, coloured):
     )
 
 
-def test_whoever_has_read_enough_sees_no_traceback(tmp_path):
+def test_a_closed_pipe_ends_without_a_traceback(tmp_path):
     (tmp_path / "params.yaml").write_bytes((ROOT / "params.yaml").read_bytes())
     reader, writer = os.pipe()
     os.close(reader)

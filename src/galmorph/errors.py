@@ -43,4 +43,4 @@ def lack(error: OSError) -> GalmorphError | None:
     if number not in _REMEDIES:
         return None
     where = f"{error.filename}: " if error.filename else ""
-    return GalmorphError(f"{where}{said}; {_REMEDIES[number]}, and repeat the command: what had finished is kept")
+    return GalmorphError(f"{where}{said}; {_REMEDIES[number]}, and repeat the command: finished work is kept")

@@ -71,7 +71,7 @@ def test_nothing_left_to_classify(targets: Targets, ensemble: Ensemble, study: P
 
 
 def test_a_worker_of_another_commit_refuses(targets: Targets, study: Path) -> None:
-    with pytest.raises(GalmorphError, match="other code than this project"):
+    with pytest.raises(GalmorphError, match="the code of a worker differs"):
         many.classify_block(targets.table, targets.read, "three_class", study, "digest", "another")
 
 

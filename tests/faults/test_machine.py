@@ -239,7 +239,7 @@ def test_a_signal_ends_a_stage_and_its_unfinished_files(tmp_path: Path, number: 
     process.send_signal(number)
     _, printed = process.communicate(timeout=60)
     assert process.returncode == status
-    assert printed.strip() == "galmorph: stopped; what had finished is kept, dvc repro goes on from there"
+    assert printed.strip() == "galmorph: stopped; finished work is kept, and dvc repro continues from there"
     assert [found.name for found in tmp_path.iterdir()] == ["ready"]
 
 

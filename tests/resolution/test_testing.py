@@ -145,7 +145,7 @@ def test_fine_tuning_goes_on_from_the_network_and_its_scaling(
 
 
 def test_fine_tuning_with_more_galaxies_than_there_are(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
-    with pytest.raises(GalmorphError, match="three_class: asks for 29 training galaxies, run 1 has 28"):
+    with pytest.raises(GalmorphError, match="three_class: 29 training galaxies are asked for, but run 1 has 28"):
         run_one(dataclasses.replace(campaign, start=Origin(confirmed, "three_class", "", 29)), code_hash(), 1, tmp_path)
 
 

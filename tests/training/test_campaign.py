@@ -100,7 +100,7 @@ def test_a_stopped_campaign_goes_on_where_it_was(made, finished, tmp_path, caplo
     repeated = []
     run_campaign(made, tmp_path, lambda path: repeated.append(path.name))
     assert repeated == [record_name(2)]
-    assert "run-002.npz is torn: removed, the run is repeated" in caplog.text
+    assert "run-002.npz is damaged: removed; the run is repeated" in caplog.text
     for run in (1, 2, 3):
         assert (tmp_path / record_name(run)).read_bytes() == (finished / record_name(run)).read_bytes()
 

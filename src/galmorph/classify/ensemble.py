@@ -55,7 +55,7 @@ class Ensemble:
     pixel_scale
         Least and most in the training's data, arcsec; None where it is unknown.
     remarks
-        What whoever uses them should know, in sentences.
+        What a user of the networks should know, in sentences.
     """
 
     name: str

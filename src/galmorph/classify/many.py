@@ -63,7 +63,9 @@ def _loaded(name: str, project: Path, digest: str) -> Ensemble:
 def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, digest: str, code: str) -> Block:
     """Read and classify some galaxies; in a worker, which loads the networks once."""
     if code != code_hash():
-        raise GalmorphError("a worker has other code than this project; bring it to the same commit and start it anew")
+        raise GalmorphError(
+            "the code of a worker differs from this project's; update it to the same commit and restart it"
+        )
     return answered(requests, read, _loaded(name, project, digest))
 
 

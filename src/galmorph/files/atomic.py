@@ -49,7 +49,7 @@ def atomic_file(destination: Path) -> Iterator[Path]:
     except OSError as error:
         raise GalmorphError(
             f"{destination}: cannot be written ({error.strerror or error}); make room on the disk, or the folder "
-            "writable, and repeat the command: what had finished is kept"
+            "writable, and repeat the command: finished work is kept"
         ) from None
 
 

@@ -181,5 +181,5 @@ def _lost_scheduler_named(label: str) -> Iterator[None]:
     except (CancelledError, ClosedClientError):
         raise GalmorphError(
             f"{label}: the scheduler {scheduler_address() or 'of this machine'} is gone; start one again and repeat "
-            "the command: what had finished is kept"
+            "the command: finished work is kept"
         ) from None

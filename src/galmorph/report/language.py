@@ -28,7 +28,7 @@ log = logging.getLogger("galmorph.report")
 
 @dataclass(frozen=True)
 class _Language:
-    """A language, what its catalogue says, and what was asked of it in vain."""
+    """A language, its catalogue, and the texts that the catalogue lacked."""
 
     name: str
     catalogue: Mapping[str, str]

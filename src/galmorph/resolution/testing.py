@@ -62,13 +62,15 @@ def tested_run(
     run: int,
     destination: Path,
 ) -> None:
-    """Test one run, in the process that does it."""
+    """Test one run, in a worker process."""
     if code != code_hash():
-        raise GalmorphError("a worker has other code than this project; bring it to the same commit and start it anew")
+        raise GalmorphError(
+            "the code of a worker differs from this project's; update it to the same commit and restart it"
+        )
     record = load_run(confirmed, run, campaign.name, campaign.phase)
     if record.parameters != campaign.parameters:
         raise GalmorphError(
-            f"{confirmed / record_name(run)}: trained with other settings than params.yaml has; run dvc repro"
+            f"{confirmed / record_name(run)}: trained with settings that differ from params.yaml; run dvc repro"
         )
     sets = record.sets | test_at_levels(campaign, confirmed / weights_name(run), record, levels)
     save_record(destination / record_name(run), replace(record, sets=sets, data=record.data | md5))

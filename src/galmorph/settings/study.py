@@ -2,7 +2,7 @@
 
 The comments beside the keys in params.yaml say what each one means and why it has its value; this module says what
 is allowed. Nothing here depends on the machine: workers, schedulers and stores are named by environment variables,
-so that no cached result is invalidated by moving house.
+so that moving to another machine invalidates no cached result.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""How every stage and command is run: its environment, what a user sees of its work and of an error, its exit status.
+"""Run a stage or a command: environment, log, signals, error messages and exit status.
 
-0: done. 1: something that the user can put right, said in a line or a few. 2: the command line makes no sense
-(argparse). 130: stopped by Ctrl-C; 143: by SIGTERM. A traceback is a defect of ours.
+0: success. 1: an error that the user can correct, explained in a few lines. 2: a wrong command line (argparse).
+130: stopped by Ctrl-C; 143: by SIGTERM. A traceback is a bug.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ ENVIRONMENT = {
     "GIT_PYTHON_REFRESH": "quiet",
 }
 QUIET, NORMAL, VERBOSE = -1, 0, 1
-STOPPED = "stopped; what had finished is kept, dvc repro goes on from there"
+STOPPED = "stopped; finished work is kept, and dvc repro continues from there"
 STOPPED_STATUS, TERMINATED_STATUS = 130, 143  # as shells have it: 128 and the number of the signal
 
 _LEVELS = {QUIET: logging.WARNING, NORMAL: logging.INFO, VERBOSE: logging.DEBUG}
@@ -40,10 +40,10 @@ def painted(text: str, colour: str, stream: TextIO) -> str:
 
 
 class AboveBars(logging.StreamHandler[TextIO]):
-    """Log lines that do not run into the progress bars; warnings and errors in colour."""
+    """Write log lines above the progress bars; warnings and errors in colour."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Write a line where the bars are not."""
+        """Write one line."""
         text = self.format(record)
         if record.levelno >= logging.WARNING:
             text = painted(text, _RED if record.levelno >= logging.ERROR else _YELLOW, self.stream)
@@ -51,7 +51,7 @@ class AboveBars(logging.StreamHandler[TextIO]):
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM: a batch system or a person asks the process to end, which it does as after Ctrl-C."""
+    """SIGTERM, handled as Ctrl-C is."""
 
 
 def _terminate(number: int, frame: object) -> None:
@@ -64,15 +64,15 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     Parameters
     ----------
     function
-        What is to be done.
+        The work of the stage or command.
     verbosity
-        QUIET: no progress, no notices; warnings and errors only. VERBOSE: what else goes to the log files alone.
+        QUIET: warnings and errors only. VERBOSE: also what otherwise goes to the log files only.
     stopped
-        What is said after Ctrl-C.
+        The message after Ctrl-C.
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # The terminal shows what a person wants to follow, the log file of a campaign all that is said.
+    # The log file of a campaign gets every line, the terminal those of the chosen level.
     terminal = AboveBars(sys.stderr)
     terminal.setLevel(_LEVELS[verbosity])
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
@@ -88,8 +88,8 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
         sys.stderr.write(f"{painted('galmorph:', _RED, sys.stderr)} {stopped}\n")
         sys.exit(TERMINATED_STATUS if isinstance(signalled, Terminated) else STOPPED_STATUS)
     except BrokenPipeError:
-        # Whoever read the output has enough of it (`galmorph summary | head -1`). What Python would still write at its
-        # end goes nowhere, as its documentation has it.
+        # The reader of the output has closed it (`galmorph summary | head -1`). Discard what Python flushes at exit, as
+        # its documentation recommends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:

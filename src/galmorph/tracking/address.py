@@ -68,7 +68,7 @@ def explained(uri: str) -> Iterator[None]:
         if "disk is full" in words or "No space left on device" in words:
             raise GalmorphError(
                 f"the MLflow store {store} cannot be written: the disk is full; make room and repeat the command: "
-                "what had finished is kept"
+                "finished work is kept"
             ) from error
         if "database is locked" in words:
             raise GalmorphError(

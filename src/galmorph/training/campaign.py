@@ -21,7 +21,7 @@ log = logging.getLogger(__name__)
 
 
 def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
-    """Return the runs whose whole record lies in `folder`; torn or foreign files there are removed with a word."""
+    """Return the runs whose complete record is in `folder`; damaged or foreign records are removed, with a warning."""
     found = set()
     for run in range(1, runs + 1):
         path = folder / record_name(run)
@@ -30,7 +30,7 @@ def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
         try:
             record = load_record(path)
             if (record.fingerprint, record.run) != (fingerprint, run):
-                reason = "of another campaign or run"
+                reason = "from another campaign or run"
             elif record.weights and file_sha256(folder / weights_name(run)) != record.weights:
                 reason = "without its weights"
             else:
@@ -39,15 +39,15 @@ def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
         except FileNotFoundError:
             reason = "without its weights"
         except GalmorphError:
-            reason = "torn"
-        log.warning("%s is %s: removed, the run is repeated", path, reason)
+            reason = "damaged"
+        log.warning("%s is %s: removed; the run is repeated", path, reason)
         path.unlink()
     return found
 
 
 @contextmanager
 def logged(path: Path) -> Iterator[None]:
-    """Write what the project says to a file as well, with the time, while the block runs."""
+    """Write the project's log to a file as well, with times, while the block runs."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handler = logging.FileHandler(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
@@ -64,7 +64,7 @@ def logged(path: Path) -> Iterator[None]:
 
 
 def keep_going() -> bool:
-    """Return whether the other runs of a campaign are to be finished when one fails: GALMORPH_KEEP_GOING."""
+    """Return whether a campaign finishes its other runs when one fails (GALMORPH_KEEP_GOING)."""
     return os.environ.get("GALMORPH_KEEP_GOING", "") not in ("", "0")
 
 
@@ -79,9 +79,9 @@ def run_campaign(
     Parameters
     ----------
     campaign
-        What to run.
+        The runs.
     folder
-        Where records go, one file for each run; it may hold some from a campaign that was stopped.
+        Receives one record for each run; may hold records of the same campaign, stopped earlier.
     on_finished
         Called in this process with the path of each new record.
     on_failed

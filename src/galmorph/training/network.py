@@ -127,7 +127,7 @@ def load_weights(
     Raises
     ------
     GalmorphError
-        If the file is missing, torn, of another run, or of another network.
+        If the file is missing or damaged, or belongs to another run or another network.
     """
     model = build_network(settings, size, n_classes)
     try:

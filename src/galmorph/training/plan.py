@@ -32,18 +32,18 @@ def code_hash() -> str:
 
 @dataclass(frozen=True)
 class Origin:
-    """The trained networks that a campaign goes on from, run by run, and with how many training galaxies.
+    """The trained networks from which a campaign starts, run by run, and the number of training galaxies.
 
     Attributes
     ----------
     folder
-        Of a confirmed phase that kept the weights of all its runs.
+        A confirmed phase with the weights of all its runs.
     name
-        Of what was trained there, as its records have it.
+        The condition in its records.
     fingerprint
-        Of that phase.
+        The fingerprint of that phase.
     galaxies
-        So many of each run's training part.
+        Number of galaxies taken from each run's training part.
     """
 
     folder: Path
@@ -68,9 +68,9 @@ class Campaign:
     images, split
         data/cutouts/images.npy and data/splits/CONDITION.parquet, or those of a level of the resolution study.
     level
-        Of the resolution study, at which the galaxies are seen; or the remedy.
+        A level or remedy of the resolution study; None for a condition.
     start
-        What the runs go on from, in place of initial weights.
+        Trained networks to start from, instead of initial weights.
     watched
         For each level at which the runs of the phase "oracle" are tested after every epoch, its images and its split.
     """
@@ -119,7 +119,7 @@ class Campaign:
 
     @functools.cached_property
     def fingerprint(self) -> str:
-        """A name for everything that decides the results: parameters, data, code."""
+        """A hash of everything that decides the results: parameters, data, code."""
         decisive = {
             "condition": self.name,
             "phase": self.phase,

@@ -1,4 +1,4 @@
-"""What a run leaves on disk: the truth, of which MLflow is a view.
+"""Records of runs on disk: the truth, of which MLflow is a view.
 
 A record is one .npz file: arrays, and a JSON text for the rest. It holds no time, host or path, so that the same run
 gives the same bytes.
@@ -154,7 +154,7 @@ def load_record(path: Path) -> Record:
     Raises
     ------
     GalmorphError
-        If it is missing, torn, altered, no record of this format, or holds what is no number.
+        If it is missing, damaged or altered, has another format, or holds values that are not finite.
     """
     try:
         # From memory: numpy leaves a file that it finds damaged open.
@@ -211,7 +211,7 @@ def load_phase(folder: Path, runs: int, condition: str, phase: str) -> list[Reco
     Raises
     ------
     GalmorphError
-        If one is missing, torn or of another run, or if they are not all of one campaign and of the same data.
+        If one is missing or damaged or belongs to another run, or if they differ in campaign or data.
     """
     records = [load_run(folder, run, condition, phase) for run in range(1, runs + 1)]
     first = records[0]

@@ -1,4 +1,4 @@
-"""One run of a campaign, in the process that does it: from data files to a record."""
+"""One run of a campaign, in a worker process: from data files to a record."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from galmorph.training.records import VALIDATION, Evaluation, Record, load_run, 
 
 @dataclass(frozen=True)
 class Finished:
-    """What a worker says of a run that it has finished.
+    """What a worker reports of a finished run.
 
     Attributes
     ----------
@@ -32,8 +32,7 @@ class Finished:
     accuracy
         On the test part, after the last epoch.
     seconds, place, peak_memory
-        How long it took, the host and process that did it, and the most memory (bytes) that this process has held so
-        far; for the log alone.
+        Duration, host and process, and peak memory (bytes) of the process so far; for the log only.
     """
 
     run: int
@@ -44,7 +43,7 @@ class Finished:
 
 
 def peak_memory() -> int:
-    """Return the most memory in bytes that this process has held."""
+    """Return the peak memory of this process in bytes."""
     held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return held if sys.platform == "darwin" else held * 1024
 
@@ -92,12 +91,12 @@ def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str
     }
 
 
-def few(sample: Any, count: int, campaign: Campaign, run: int) -> Any:
-    """Return `count` galaxies of a training part: of two counts, the smaller's are among the larger's."""
+def subsample(sample: Any, count: int, campaign: Campaign, run: int) -> Any:
+    """Return `count` galaxies of a training part; a smaller subsample is part of every larger one."""
     if count > len(sample.labels):
         raise GalmorphError(
-            f"{campaign.name}: asks for {count} training galaxies, run {run} has {len(sample.labels)}; lower galaxies "
-            "of the remedy, or raise resolution.draw"
+            f"{campaign.name}: {count} training galaxies are asked for, but run {run} has {len(sample.labels)}; lower "
+            "galaxies of the remedy, or raise resolution.draw"
         )
     order = generator(campaign.protocol.seed, campaign.drawn_as, run, "few training galaxies").permutation(
         len(sample.labels)
@@ -130,7 +129,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     if code != code_hash():
         raise GalmorphError(
             f"the worker {place} has other code than this project: {' or '.join(TRAINING_CODE)} differs; "
-            "bring it to the same commit and start it anew"
+            "update it to the same commit and restart it"
         )
     # In a worker process: only there is TensorFlow needed.
     from galmorph.training.engine import prepare_device
@@ -160,7 +159,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         watched[VALIDATION] = (images, *validation)
     start = None
     if campaign.start is not None:
-        samples["train"] = few(samples["train"], campaign.start.galaxies, campaign, run)
+        samples["train"] = subsample(samples["train"], campaign.start.galaxies, campaign, run)
         before = load_run(campaign.start.folder, run, campaign.start.name, "confirmed")
         if before.fingerprint != campaign.start.fingerprint:
             raise GalmorphError(
