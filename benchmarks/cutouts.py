@@ -38,7 +38,7 @@ CUT = """
 import sys
 from pathlib import Path
 from benchmarks.work import settings
-from galmorph.survey import cut_survey
+from galmorph.stamps.cutouts import cut_survey
 
 if __name__ == "__main__":
     raw, made = Path(sys.argv[1]), Path(sys.argv[2])

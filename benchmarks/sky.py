@@ -15,7 +15,7 @@ MEMORY_GROWTH = 1.1
 SURVEY = """
 import resource, sys, time
 from pathlib import Path
-from galmorph.paramsfile import load_settings
+from galmorph.settings.reading import load_settings
 from galmorph.sources.simulated import acquire
 
 if __name__ == "__main__":

@@ -43,5 +43,6 @@ def test_a_server_shows_what_the_project_s_own_store_shows(
         assert result.confirmed.scores.equals(other.confirmed.scores)
         assert (result.confirmed.confusion == other.confirmed.confusion).all()
     run = remote.runs("run", condition="balanced", phase="confirmed", run="2")[0]
-    assert [file.path for file in remote.client.list_artifacts(run.info.run_id)] == ["run-002.npz"]
+    artifacts = {file.path for file in remote.client.list_artifacts(run.info.run_id)}
+    assert artifacts == {"confusion.png", "run-002.npz"}
     assert not (tmp_path / "unused").exists()

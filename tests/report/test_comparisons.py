@@ -18,7 +18,6 @@ from galmorph.report import comparisons, presented
 from galmorph.report.study import Results, Study, check
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.study import Settings
-from galmorph.training.records import ConditionRecords
 from tests.support.study import study_of
 
 OWN, FAIR = "own test part", "own test part, spirals and ellipticals"
@@ -68,12 +67,12 @@ def test_each_metric_on_each_test_set_of_each_comparison(compared: pd.DataFrame)
 
 
 def test_on_the_same_galaxies_the_interval_is_of_the_differences_run_by_run(
-    compared: pd.DataFrame, results: Results, records: dict[str, ConditionRecords]
+    compared: pd.DataFrame, study: Study, results: Results
 ) -> None:
     row = row_of(compared, "tss", NATURAL)
     first, second = (column(results, name, f"tss@{NATURAL}") for name in ("two_class", "balanced"))
     differences = [b - a for a, b in zip(first, second, strict=True)]
-    overlap = mean_overlap([record.sets[NATURAL].rows for record in records["two_class"].phases["confirmed"]])
+    overlap = mean_overlap([record.sets[NATURAL].rows for record in study.records["two_class"].phases["confirmed"]])
     std = statistics.stdev(differences)
     t = float(stats.t.ppf(0.975, 4))
     assert row["paired"]
@@ -88,13 +87,13 @@ def test_on_the_same_galaxies_the_interval_is_of_the_differences_run_by_run(
 
 
 def test_on_own_test_parts_the_interval_is_of_the_two_means(
-    compared: pd.DataFrame, results: Results, records: dict[str, ConditionRecords]
+    compared: pd.DataFrame, study: Study, results: Results
 ) -> None:
     row = row_of(compared, "tss", OWN)
     assert not row["paired"]
     variances = []
     for name in ("two_class", "balanced"):
-        rho = mean_overlap([record.sets["test"].rows for record in records[name].phases["confirmed"]])
+        rho = mean_overlap([record.sets["test"].rows for record in study.records[name].phases["confirmed"]])
         variances.append(statistics.variance(column(results, name, "tss")) * (1 / 5 + rho / (1 - rho)))
     freedom = sum(variances) ** 2 / sum(v**2 / 4 for v in variances)
     assert row["freedom"] == pytest.approx(freedom)

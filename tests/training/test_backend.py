@@ -15,8 +15,8 @@ SOURCES = ROOT / "src" / "galmorph"
 ANSWERS = """
 import hashlib
 import numpy as np
-from galmorph.engine import Engine, prepare_device
-from parameters import settings_with
+from galmorph.training.engine import Engine, prepare_device
+from tests.support.parameters import settings_with
 prepare_device()
 settings = settings_with({})
 engine = Engine(settings.network, settings.training, 64, 3)
@@ -44,7 +44,7 @@ def test_the_package_takes_tensorflow_from_one_place():
 
 @pytest.fixture(scope="module")
 def answers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, subprocess.CompletedProcess[str]]:
-    """What a process says that imports the engine first: as it comes, and where shell and home have other ideas."""
+    """The output of a process that imports the engine first: in a plain environment, and in one that says otherwise."""
     home = tmp_path_factory.mktemp("home")
     (home / "keras.json").write_text(json.dumps({"floatx": "float64", "image_data_format": "channels_first"}))
     odd = {"TF_ENABLE_ONEDNN_OPTS": "0", "ONEDNN_MAX_CPU_ISA": "AVX2", "KERAS_BACKEND": "jax", "KERAS_HOME": str(home)}

@@ -22,7 +22,7 @@ BLOCK = 1000  # stamps that are measured at once
 @functools.cache
 def _masks(size: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return radii (steps,), pixels, and the share of each pixel within each of them (size * size, steps)."""
-    centre = size // 2  # of the pixel that holds the galaxy, as `galmorph.cutouts` cuts
+    centre = size // 2  # of the pixel that holds the galaxy, see `galmorph.stamps.pixels.cut`
     radii = np.linspace(0.0, centre - 1.5, steps + 1)[1:]
     inside = [
         CircularAperture((centre, centre), radius).to_mask(method="exact").to_image((size, size)) for radius in radii

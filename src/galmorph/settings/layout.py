@@ -1,4 +1,4 @@
-"""Where the pipeline's files lie, relative to the project's root; only the stages and the command line know."""
+"""Where the pipeline's files are, relative to the project's root."""
 
 from __future__ import annotations
 
@@ -91,10 +91,10 @@ def transfer_folder(trained: str, phase: str) -> Path:
 
 @contextmanager
 def fresh_folder(name: str) -> Iterator[Path]:
-    """Give an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
+    """Create an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
 
-    A stage moves what it made to its place with `galmorph.atomic.put` when all of it is whole. The path is a whole
-    one, because the workers of a cluster have another working directory, on the same file system.
+    A stage moves its complete outputs into place with `galmorph.files.atomic.move_into_place`. The path is absolute:
+    the workers of a cluster have another working directory on the same file system.
     """
     folder = PARTIAL.resolve() / name
     shutil.rmtree(folder, ignore_errors=True)

@@ -1,8 +1,8 @@
-"""TensorFlow and Keras as the project uses them: the same in every process, and without TensorFlow's greeting.
+"""TensorFlow and Keras, configured alike in every process and without TensorFlow's greeting.
 
-Whatever needs them takes them from here, `from galmorph.quiet import keras, tf`, and never from their own packages:
-most of what is set here is read once, when they are first imported in a process. What depends on the processor, on a
-variable of the shell or on a file in somebody's home is nothing to decide bytes.
+Every module imports them from here, ``from galmorph.training.backend import keras, tf``, never from their own packages:
+most settings are read once, at the first import in a process. Neither the processor, nor an environment variable, nor
+a file in the home directory may change a result.
 """
 
 from __future__ import annotations

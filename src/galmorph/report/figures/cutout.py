@@ -82,7 +82,7 @@ def block_mean(image: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
 
 
 def stamp_corner(x: float, y: float, size: int) -> tuple[float, float]:
-    """Return the lower left corner, in pixels, of the stamp that `galmorph.cutouts.cut` takes around a position."""
+    """Return the lower left corner, in pixels, of the stamp that `stamps.pixels.cut` takes around a position."""
     return nearest_pixel(x) - size // 2 - 0.5, nearest_pixel(y) - size // 2 - 0.5
 
 
