@@ -229,14 +229,14 @@ class Cutting:
 
 
 def cutting_of(name: str, record: Record, chosen: Settings, project: Path) -> Cutting:
-    """Return how the stamps were cut on which a run was trained.
+    """Return how the stamps of a run's training were cut.
 
-    A record names its stamps by their md5, and so does dvc.lock, beside the parameters with which they were made:
-    whoever has edited params.yaml since still gets those of the training. Of a level of the resolution study dvc.lock
-    knows the folder only, so that it is found by its name.
+    A record names its stamps by md5, and dvc.lock has that md5 beside the parameters that made them, so that a later
+    edit of params.yaml changes nothing here. Of a level of the resolution study dvc.lock has only the folder, which is
+    found by its name.
 
-    Of frames a stamp is a square of the frame's pixels; so stamps that somebody else cut are, for a network that was
-    trained on frames, cut down to their middle and not resampled.
+    A stamp of a frame is a square of the frame's pixels. For a network trained on frames, stamps from elsewhere are
+    therefore cropped to their centre and not resampled.
 
     Parameters
     ----------

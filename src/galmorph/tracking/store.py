@@ -195,7 +195,7 @@ class Store:
             fingerprints = {records[0].fingerprint for c in declared for records in c.phases.values()}
             for (_, fingerprint, _), runs in children.items():
                 for run in runs:
-                    # A run with a declared fingerprint that is none of the declared runs was edited.
+                    # Its fingerprint is declared, but the run is not: it was edited.
                     if fingerprint in fingerprints:
                         self.client.delete_run(run.info.run_id)
                         counts.replaced += 1
