@@ -78,6 +78,12 @@ def _in_process_worker() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(autouse=True)
+def _every_message() -> None:
+    """Let `caplog` see every message of the package, whatever level an earlier test or command left behind."""
+    logging.getLogger("galmorph").setLevel(logging.DEBUG)
+
+
 @pytest.fixture
 def processes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Run jobs in worker processes, as the package does."""

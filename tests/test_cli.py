@@ -21,9 +21,8 @@ from tests.support.parameters import ROOT
 
 
 @pytest.fixture(autouse=True)
-def _logging_as_before():
+def _bars_as_before():
     yield
-    logging.getLogger("galmorph").setLevel(logging.NOTSET)
     progress.hidden = False
 
 
