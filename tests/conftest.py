@@ -65,6 +65,7 @@ def _in_process_worker() -> Iterator[None]:
                             n_workers=1,
                             threads_per_worker=1,
                             processes=False,
+                            memory_limit=None,  # a worker pauses near its limit, and this process holds the tests too
                             dashboard_address="127.0.0.1:0",
                             silence_logs=logging.CRITICAL,
                         )
