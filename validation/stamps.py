@@ -17,8 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.cutout import border, stretch
-from galmorph.report.figures.galaxies import example_rows
+from galmorph.report.figures.stamps import border, example_rows, stretch
 from galmorph.sdss.frames import read_frame
 from galmorph.sources.pictures import read_picture
 from galmorph.stamps.pixels import cut, local_sky

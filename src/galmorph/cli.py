@@ -96,7 +96,7 @@ def verify(again: bool = False) -> None:
 
 def summary() -> None:
     """Print the summary of the last report and the location of the full report."""
-    from galmorph.report.terminal import read_summary, short_summary
+    from galmorph.report.table import read_summary, short_summary
 
     chosen = layout.load_params()
     table = read_summary(layout.SUMMARY)

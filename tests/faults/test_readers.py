@@ -166,17 +166,15 @@ def test_a_formula_as_objid(tmp_path: Path) -> None:
 
 @pytest.mark.fault
 def test_markup_in_names_is_text_on_the_page(tmp_path: Path) -> None:
-    for name in ("tables", "figures"):
-        (tmp_path / name).mkdir()
     script = "<script>alert('galaxy')</script>"
     chosen = settings_with({})
     cells = pd.DataFrame({"Galaxy": [script]})
-    table = Book(chosen, tmp_path).table(Table("hostile", f"Of {script}", cells, cells))
+    tables = Book(chosen, tmp_path).tables(Table("hostile", f"Of {script}", cells, cells))
     html = render(
         settings=chosen,
         galaxies=1,
         found=[],
-        sections=[Section("hostile", f"About {script}", (f"A paragraph of {script}",), (table,))],
+        sections=[Section("hostile", f"About {script}", (f"A paragraph of {script}",), tables)],
         provenance={script: script},
         figures=tmp_path / "figures",
     )

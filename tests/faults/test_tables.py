@@ -15,7 +15,7 @@ from galmorph.classify.targets import stamp_targets
 from galmorph.classify.trained import cutting_of
 from galmorph.errors import GalmorphError
 from galmorph.files import texttable
-from galmorph.report.terminal import read_summary
+from galmorph.report.table import read_summary
 from galmorph.sdss.frame_index import read_missing
 from galmorph.sdss.redshifts import read_redshifts
 from galmorph.settings.reading import load_settings, parse_settings

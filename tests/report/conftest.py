@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 from numpy.typing import NDArray
 
-from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
+from galmorph.report.figures.stamps import Schematic
 from galmorph.report.study import ConditionResults
 from galmorph.settings.reading import load_settings, parse_settings
 from galmorph.settings.study import Settings

@@ -14,7 +14,7 @@ import pytest
 from scipy import stats
 
 from galmorph.errors import GalmorphError
-from galmorph.report import comparisons, presented
+from galmorph.report import comparisons
 from galmorph.report.study import Results, Study, check
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.study import Settings
@@ -134,9 +134,9 @@ def test_the_table_prints_what_was_computed(compared: pd.DataFrame, settings: Se
         "Bootstrap over galaxies, 95 %": f"{text(row['bootstrap_low'], '+')} to {text(row['bootstrap_high'], '+')}",
         "p, Holm": text(row["p_holm"]),
     }
-    shown = presented.comparison(compared, settings, "class_balance").shown.iloc[-1]
+    shown = comparisons.comparison_table(compared, settings, "class_balance").shown.iloc[-1]
     assert {name: shown[name] for name in expected} == expected
-    assert list(presented.comparisons(compared).shown.iloc[-1])[-5:] == list(expected.values())[1:]
+    assert list(comparisons.comparisons_table(compared).shown.iloc[-1])[-5:] == list(expected.values())[1:]
 
 
 def test_both_test_mixes_are_the_paired_rows_of_the_comparison(

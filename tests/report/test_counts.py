@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.report import accuracy, presented
+from galmorph.report import accuracy, conditions
 from galmorph.report.study import ConditionResults, PhaseResults
 from galmorph.settings.study import Settings
 
@@ -61,7 +61,7 @@ def test_a_run_without_the_class_or_the_answer_is_left_out_and_counted() -> None
     assert row["precision_mean"] == pytest.approx((0 / 1 + 2 / 4) / 2)
     assert row["f1_mean"] == pytest.approx((0 + 0 + 4 / 8) / 3)
     assert math.isnan(row["thesis_recall"])
-    shown = presented.class_scores({"own": condition("own", matrices, ("spiral", "elliptical"))}).shown
+    shown = conditions.class_scores({"own": condition("own", matrices, ("spiral", "elliptical"))}).shown
     assert list(shown["Recall ± 2 std"].str.contains("runs")) == [False, True]
     assert shown["Precision ± 2 std"].iloc[1].endswith("(2 runs)")
 
@@ -85,7 +85,7 @@ def test_the_three_forms_of_tss_of_the_literature() -> None:
     means: Any = table[table["phase"] == "confirmed"].set_index("form")["mean"]
     assert means["adjusted"] == pytest.approx((0.1007 + 0.5758) / 2, abs=1e-4)
     assert means["peirce"] == pytest.approx((0.1072 + 0.8107) / 2, abs=1e-4)
-    assert presented.tss_forms({"other": two}) is None
+    assert conditions.tss_forms({"other": two}) is None
 
 
 def test_one_run_has_no_spread() -> None:

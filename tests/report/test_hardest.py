@@ -68,8 +68,6 @@ def test_networks_of_other_classes_stand_apart() -> None:
 def test_the_section_shows_who_they_are_and_what_they_are_called(
     make_settings: Callable[..., Settings], tmp_path: Path
 ) -> None:
-    for name in ("tables", "figures"):
-        (tmp_path / name).mkdir()
     rng = np.random.default_rng(2)
     images = rng.normal(0, 5, (9, 64, 64)).astype(np.float32)
     galaxies = pd.DataFrame(

@@ -15,9 +15,19 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from galmorph.errors import GalmorphError
-from galmorph.report import names
 from galmorph.report.figures import style
-from galmorph.report.language import SOURCE, capital, current, listed, read_catalogue, say, sentences, spoken_in
+from galmorph.report.language import (
+    REASONS,
+    SOURCE,
+    capital,
+    current,
+    joined,
+    listed,
+    read_catalogue,
+    say,
+    sentences,
+    spoken_in,
+)
 from galmorph.resolution import sample
 from galmorph.settings.study import ReportSettings
 from tests.support.parameters import ROOT
@@ -84,21 +94,22 @@ def test_templates_are_literals_and_get_what_they_ask_for() -> None:
 
 def test_english_needs_no_catalogue() -> None:
     assert current() == SOURCE
-    assert say("{first} and {second}", first=1, second=2) == "1 and 2"
+    assert say("{first}, {second}", first=1, second=2) == "1, 2"
     assert say("{as it stands}") == "{as it stands}"
     with spoken_in(SOURCE):
         assert say("spiral") == "spiral"
-        assert (sentences(["A.", "B."]), listed(["a", "b", "c"]), capital("two classes")) == (
-            "A. B.",
-            "a, b, c",
-            "Two classes",
-        )
+        assert (sentences(["A.", "B."]), capital("two classes")) == ("A. B.", "Two classes")
+        assert (listed(["a", "b", "c"]), joined(["a", "b"])) == ("a, b, c", "a and b")
 
 
 def test_japanese_until_the_end_of_the_block() -> None:
     with spoken_in("ja"):
         assert (current(), say("spiral")) == ("ja", "渦巻銀河")
-        assert (sentences(["あ。", "い。"]), listed(["a", "b", "c"])) == ("あ。い。", "a、b、c")
+        assert (sentences(["あ。", "い。"]), listed(["a", "b", "c"]), joined(["a", "b"])) == (
+            "あ。い。",
+            "a、b、c",
+            "a、b",
+        )
         assert capital("two_class") == "two_class"
     with pytest.raises(ZeroDivisionError), spoken_in("ja"):
         raise ZeroDivisionError
@@ -131,7 +142,7 @@ def test_empty_and_fuzzy_translations_do_not_count(tmp_path: Path, monkeypatch: 
 
 def test_every_reason_of_the_resolution_study_is_known() -> None:
     said = {value for name, value in vars(sample).items() if name.isupper() and isinstance(value, str)}
-    assert said == names.REASONS
+    assert said == REASONS
 
 
 def test_the_japanese_font_is_for_japanese_figures_only() -> None:

@@ -12,7 +12,7 @@ from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_auc_score
 
 from galmorph.report import predictions, probabilities
-from galmorph.report.figures.probabilities import roc_and_reliability
+from galmorph.report.figures.results import roc_and_reliability
 from galmorph.report.study import Study
 from galmorph.settings.study import Settings
 from galmorph.training.records import ConditionRecords

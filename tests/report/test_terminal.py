@@ -1,6 +1,6 @@
 import pandas as pd
 
-from galmorph.report.terminal import short_summary
+from galmorph.report.table import short_summary
 
 
 def test_one_line_for_each_condition():

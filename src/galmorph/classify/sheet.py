@@ -15,7 +15,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.cutout import border, stretch
+from galmorph.report.figures.stamps import border, stretch
 from galmorph.sources.pictures import ENDINGS
 
 COLUMNS = 8

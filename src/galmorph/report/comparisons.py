@@ -19,8 +19,7 @@ from galmorph.errors import GalmorphError
 from galmorph.report import thesis
 from galmorph.report.accuracy import metric_order, spread
 from galmorph.report.bootstrap import Metric, difference_interval
-from galmorph.report.language import say, sentences
-from galmorph.report.names import set_name
+from galmorph.report.language import mark, say, sentences, set_name
 from galmorph.report.predictions import predictions, same_galaxies
 from galmorph.report.study import (
     COMMON_SETS,
@@ -33,7 +32,7 @@ from galmorph.report.study import (
     Study,
     phase_of,
 )
-from galmorph.report.table import METRICS, TWO_STE, Table, metric_label, number, pairs
+from galmorph.report.table import METRICS, MISSING, TWO_STE, Table, interval, metric_label, number, p_value, pairs
 from galmorph.scores.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
 from galmorph.settings.study import ComparisonSettings, Settings
 from galmorph.training.protocol import EVALUATION_CLASSES, generator
@@ -291,4 +290,49 @@ def contrast(
         "bootstrap_low": low,
         "bootstrap_high": high,
         "p": estimate.p_value(),
+    }
+
+
+DIFFERENCE = mark(
+    "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
+    "p value is given where the test parts are not the same task."
+)
+
+
+def comparisons_table(compared: pd.DataFrame) -> Table:
+    """The declared comparisons, on own test parts and on the common evaluation sets; the CSV has both phases."""
+    data = compared[compared["phase"] == "confirmed"]
+    shown = {say("Comparison"): [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)]}
+    shown |= _side_by_side(data, say("First ± 2 std"), say("Second ± 2 std"))
+    conditions = say("Conditions set side by side, fresh runs stopped at the selected epochs.")
+    return Table("comparisons", sentences([conditions, say(DIFFERENCE)]), compared, pd.DataFrame(shown))
+
+
+def comparison_table(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
+    """One declared comparison, with the two conditions as columns; the CSV has both phases."""
+    ours = compared[compared["comparison"] == name].reset_index(drop=True)
+    first, second = settings.comparisons[name].conditions
+    headings = [say("{condition} ± 2 std", condition=thesis.label(condition)) for condition in (first, second)]
+    shown = _side_by_side(ours[ours["phase"] == "confirmed"], *headings)
+    conditions = say(
+        "{first} and {second} side by side, fresh runs stopped at the selected epochs.",
+        first=thesis.title(first),
+        second=thesis.label(second),
+    )
+    return Table(f"comparison_{name}", sentences([conditions, say(DIFFERENCE)]), ours, pd.DataFrame(shown))
+
+
+def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list[str]]:
+    """Return the columns of two means, their difference, and what can be said of it."""
+    lows, highs = data["bootstrap_low"], data["bootstrap_high"]
+    return {
+        say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+        say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+        first: pairs(data["first_mean"], 2 * data["first_std"]),
+        second: pairs(data["second_mean"], 2 * data["second_std"]),
+        say("Difference, corrected 95 % interval"): pairs(data["difference"], data["half"], signed=True),
+        say("Paired"): [say("yes") if paired else say("no") for paired in data["paired"]],
+        say(TWO_STE): [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
+        say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
+        say("p, Holm"): [p_value(value) for value in data["p_holm"]],
     }

@@ -1,116 +1,115 @@
-"""Tables of what went in: the conditions, the classes of the sample, the filters, a row of the catalogue."""
+"""The chapter on the data: classes of the sample, redshifts, filters, examples, a cutout, a row of the catalogue."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 from speclite import filters as speclite_filters
 
 from galmorph.report import thesis
-from galmorph.report.language import listed, say
-from galmorph.report.names import class_name, mix_name
+from galmorph.report.figures.sky import redshift_histogram, throughput
+from galmorph.report.figures.stamps import Schematic, contact_sheet, cutout_schematic
+from galmorph.report.language import class_name, say
+from galmorph.report.page import Book, Picture, Section
 from galmorph.report.table import Table, number, whole
 from galmorph.settings.fields import CLASS_NAMES
-from galmorph.settings.study import Settings
+from galmorph.settings.study import ReportSettings
 
 
-def count_classes(galaxies: pd.DataFrame) -> pd.DataFrame:
-    """Return the classes of the sample beside the thesis's.
+def section(
+    book: Book,
+    settings: ReportSettings,
+    galaxies: pd.DataFrame,
+    images: NDArray[np.float32],
+    schematic: Schematic | None,
+    row: Mapping[str, object] | None,
+) -> Section:
+    """Write the tables and figures of the sample; the page says which are left out, and why.
+
+    Parameters
+    ----------
+    book
+        Where they are written.
+    settings
+        Width of the redshift bins, number of examples.
+    galaxies, images
+        galaxies.parquet, and the stamp of each row, (n, size, size) float32, DN, (y, x).
+    schematic
+        A galaxy in its frame; None where the survey has no frames.
+    row
+        A row of Table 2; None where there is no such catalogue.
+    """
+    absent, pictures = [], []
+    tables = [class_counts(galaxies), filters()]
+    if row is None:
+        absent.append(say("The row of Table 2 is left out: this survey has no catalogue of that form."))
+    else:
+        tables.append(table2_row(row))
+    if schematic is None:
+        absent.append(say("The figure of how a cutout is made is left out: this survey has no frames."))
+    else:
+        height, width = schematic.stamp.shape
+        caption = say(
+            "How a cutout is made: the frame {frame} and the {height} × {width} pixels around a galaxy at x = {x:.1f}, "
+            "y = {y:.1f}. Brightness by asinh, for the eye only.",
+            frame=schematic.name,
+            height=height,
+            width=width,
+            x=schematic.x,
+            y=schematic.y,
+        )
+        picture = Picture("cutout", caption, say("the schematic figure of a cutout"), wide=True)
+        pictures.append(book.picture(cutout_schematic(schematic), picture))
+    known = int(np.isfinite(galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan)).sum())
+    if not known:
+        absent.append(say("The redshift histogram is left out: no galaxy of the sample has a redshift."))
+    else:
+        caption = say(
+            "Galaxies per redshift bin of {width:g}, by class: {known:,} of {galaxies:,} galaxies; {unknown:,} have no "
+            "redshift.",
+            width=settings.redshift_bin,
+            known=known,
+            galaxies=len(galaxies),
+            unknown=len(galaxies) - known,
+        )
+        picture = Picture("redshifts", caption, thesis.counterpart("redshifts"))
+        pictures.append(book.picture(redshift_histogram(galaxies, settings.redshift_bin), picture))
+    caption = say(
+        "Throughput of the five SDSS filters, through 1.3 airmasses of atmosphere (Doi et al. 2010, as shipped with "
+        "speclite)."
+    )
+    pictures.append(book.picture(throughput(), Picture("throughput", caption, thesis.counterpart("throughput"))))
+    caption = say(
+        "Example stamps of each class, evenly spaced through the sample. Brightness by asinh, each stamp by its own "
+        "noise, for the eye only."
+    )
+    sheet = contact_sheet(images, galaxies, settings.examples)
+    pictures.append(book.picture(sheet, Picture("examples", caption, wide=True)))
+    return Section("data", say("The data"), tuple(absent), book.tables(*tables), tuple(pictures))
+
+
+def class_counts(galaxies: pd.DataFrame) -> Table:
+    """The classes of the sample beside the thesis's.
 
     Parameters
     ----------
     galaxies
         galaxies.parquet; its column `class` is read.
-
-    Returns
-    -------
-    pandas.DataFrame
-        class, galaxies, fraction, thesis_galaxies, thesis_fraction.
     """
-    total = sum(thesis.CLASS_COUNTS.values())
-    rows = []
-    for name in CLASS_NAMES:
-        count = int((galaxies["class"] == name).sum())
-        printed = thesis.CLASS_COUNTS[name]
-        rows.append(
-            {
-                "class": name,
-                "galaxies": count,
-                "fraction": count / len(galaxies) if len(galaxies) else math.nan,
-                "thesis_galaxies": printed,
-                "thesis_fraction": printed / total,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def filter_data() -> pd.DataFrame:
-    """Return the SDSS filters: the thesis's figure 3.1, and the effective wavelength of the curves that are drawn.
-
-    Returns
-    -------
-    pandas.DataFrame
-        band, wavelength (mean, Angstrom), depth (magnitudes), effective_wavelength (Angstrom; of the reference
-        response of Doi et al. 2010, AJ 139, 1628, at airmass 1.3, weighted as speclite does).
-    """
-    rows = []
-    for row in thesis.FILTERS:
-        curve = speclite_filters.load_filter(f"sdss2010-{row.band}")
-        rows.append(
-            {
-                "band": row.band,
-                "wavelength": row.wavelength,
-                "depth": row.depth,
-                "effective_wavelength": float(curve.effective_wavelength.to_value("Angstrom")),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def table2_data(row: Mapping[str, object]) -> pd.DataFrame:
-    """Return a row of Galaxy Zoo 1's Table 2, one line per column, values as the catalogue writes them."""
-    return pd.DataFrame({"column": [str(key) for key in row], "value": [str(value) for value in row.values()]})
-
-
-def conditions(settings: Settings) -> Table:
-    """What each condition draws."""
-    rows = [
+    data = pd.DataFrame(
         {
-            "condition": name,
-            "classes": ", ".join(condition.classes),
-            "drawn_among": ", ".join(condition.drawn_among),
-            "mix": condition.mix,
-            "draw": condition.draw,
+            "class": name,
+            "galaxies": int((galaxies["class"] == name).sum()),
+            "thesis_galaxies": thesis.CLASS_COUNTS[name],
         }
-        for name, condition in settings.conditions.items()
-    ]
-    data = pd.DataFrame(rows)
-    shown = pd.DataFrame(
-        {
-            say("Condition"): [thesis.label(name) for name in data["condition"]],
-            say("Name"): data["condition"],
-            say("Classes"): [_classes(condition.classes) for condition in settings.conditions.values()],
-            say("Drawn among"): [_classes(condition.drawn_among) for condition in settings.conditions.values()],
-            say("Mix"): data["mix"].map(mix_name),
-            say("Galaxies drawn"): data["draw"].map(whole),
-        }
+        for name in CLASS_NAMES
     )
-    caption = say(
-        "The conditions. A run draws so many galaxies among the classes named, as they come (natural) or as many of "
-        "each (balanced), and keeps those of the condition's classes."
-    )
-    return Table("conditions", caption, data, shown, results=False)
-
-
-def _classes(names: Sequence[str]) -> str:
-    return listed(class_name(name) for name in names)
-
-
-def class_counts(galaxies: pd.DataFrame) -> Table:
-    """The classes of the sample beside the thesis's."""
-    data = count_classes(galaxies)
+    data.insert(2, "fraction", data["galaxies"] / len(galaxies) if len(galaxies) else math.nan)
+    data["thesis_fraction"] = data["thesis_galaxies"] / data["thesis_galaxies"].sum()
     shown = pd.DataFrame(
         {
             say("Class"): data["class"].map(class_name),
@@ -125,8 +124,14 @@ def class_counts(galaxies: pd.DataFrame) -> Table:
 
 
 def filters() -> Table:
-    """The SDSS filters."""
-    data = filter_data()
+    """The SDSS filters: the thesis's figure 3.1, and the effective wavelength of the curves that are drawn.
+
+    Wavelengths in Angstrom, depth in magnitudes. The effective wavelength is of the reference response of Doi et al.
+    (2010, AJ 139, 1628) at airmass 1.3, weighted as speclite does.
+    """
+    curves = [speclite_filters.load_filter(f"sdss2010-{row.band}") for row in thesis.FILTERS]
+    data = pd.DataFrame(thesis.FILTERS)
+    data["effective_wavelength"] = [float(curve.effective_wavelength.to_value("Angstrom")) for curve in curves]
     shown = pd.DataFrame(
         {
             say("Filter"): data["band"],
@@ -143,8 +148,8 @@ def filters() -> Table:
 
 
 def table2_row(row: Mapping[str, object]) -> Table:
-    """A row of Galaxy Zoo 1's Table 2."""
-    data = table2_data(row)
+    """A row of Galaxy Zoo 1's Table 2, one line per column, values as the catalogue writes them."""
+    data = pd.DataFrame({"column": list(row), "value": [str(value) for value in row.values()]})
     shown = data.rename(columns={"column": say("Column"), "value": say("Value")})
     caption = say("A row of the catalogue, in the form of Galaxy Zoo 1's Table 2.")
     return Table("table2_row", caption, data, shown, results=False)

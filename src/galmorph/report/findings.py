@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from galmorph.report import accuracy, language, presented, thesis
-from galmorph.report.comparisons import same_task
+from galmorph.report import accuracy, language, thesis
+from galmorph.report.comparisons import comparison_table, same_task
 from galmorph.report.language import mark, say
 from galmorph.report.study import RESTRICTED, Study
 from galmorph.report.table import Table, number, plus_minus
@@ -82,7 +82,7 @@ def findings(study: Study, compared: pd.DataFrame, fair: pd.DataFrame) -> list[F
         )
         if "accuracy" in comparison.metrics:
             sentences += _thesis_sentence(first, second)
-        table = presented.comparison(compared, settings, name)
+        table = comparison_table(compared, settings, name)
         found.append(Finding(name, _question(name), answer(fair_rows), tuple(sentences), table))
     return found
 

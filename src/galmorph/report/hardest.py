@@ -11,9 +11,8 @@ from astropy.stats import binom_conf_interval
 from numpy.typing import NDArray
 
 from galmorph.report import thesis
-from galmorph.report.figures.galaxies import hardest_sheet
-from galmorph.report.language import listed, say
-from galmorph.report.names import class_name
+from galmorph.report.figures.stamps import hardest_sheet
+from galmorph.report.language import class_name, listed, say
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.table import Table, number
 from galmorph.training.records import Record
@@ -177,7 +176,7 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
         )
         sheet = hardest_sheet(images[found["row"].astype(int)], [legend(row) for row in data.to_dict("records")])
         pictures.append(book.picture(sheet, Picture(name, caption, results=True, wide=True)))
-        shown.append(book.table(_table(name, conditions, data)))
+        shown.append(_table(name, conditions, data))
     if not shown:
         return None
     return Section(
@@ -191,7 +190,7 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
                 "of each class."
             ),
         ),
-        tables=tuple(shown),
+        tables=book.tables(*shown),
         pictures=tuple(pictures),
     )
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
 
+from babel.lists import format_list
 from babel.messages.pofile import read_po
 
 from galmorph.errors import GalmorphError
@@ -30,13 +31,13 @@ log = logging.getLogger("galmorph.report")
 class _Language:
     """A language, its catalogue, and the texts that the catalogue lacked."""
 
-    name: str
-    catalogue: Mapping[str, str]
+    name: str = SOURCE
+    catalogue: Mapping[str, str] = field(default_factory=dict)
     missing: set[str] = field(default_factory=set)
 
 
-# None: the language of the templates.
-_current: ContextVar[_Language | None] = ContextVar("language", default=None)
+_ENGLISH = _Language()
+_current: ContextVar[_Language] = ContextVar("language", default=_ENGLISH)
 
 
 @functools.cache
@@ -54,8 +55,7 @@ def read_catalogue(language: str) -> Mapping[str, str]:
     except FileNotFoundError:
         raise GalmorphError(f"report.language: no catalogue {path}; docs/report.md says how to write one") from None
     messages = read_po(iter(text.splitlines(keepends=True)), locale=language)
-    known = {message.id: message.string for message in messages if message.id and message.string and not message.fuzzy}
-    return MappingProxyType({str(template): str(translation) for template, translation in known.items()})
+    return MappingProxyType({str(m.id): str(m.string) for m in messages if m.id and m.string and not m.fuzzy})
 
 
 @contextmanager
@@ -67,29 +67,28 @@ def spoken_in(language: str) -> Iterator[None]:
     GalmorphError
         If there is no such catalogue.
     """
-    chosen = None if language == SOURCE else _Language(language, read_catalogue(language))
-    token = _current.set(chosen)
+    new = _ENGLISH if language == SOURCE else _Language(language, read_catalogue(language))
+    token = _current.set(new)
     try:
         yield
     finally:
         _current.reset(token)
-    if chosen is not None and chosen.missing:
-        log.warning("%d texts have no translation (%s): %s", len(chosen.missing), language, sorted(chosen.missing))
+    if new.missing:
+        log.warning("%d texts have no translation (%s): %s", len(new.missing), language, sorted(new.missing))
 
 
 def current() -> str:
-    """Return the language that is written."""
-    language = _current.get()
-    return SOURCE if language is None else language.name
+    """Return the code of the language in use."""
+    return _current.get().name
 
 
 def mark(template: str) -> str:
-    """Return a template as it is: for one that stands in a constant, so that it gets into the catalogues."""
+    """Return a template unchanged: marks one that stands in a constant, so that it gets into the catalogues."""
     return template
 
 
 def say(template: str, /, **values: object) -> str:
-    """Return a template in the language that is written, with its places filled; without values, as it stands.
+    """Return a template in the language in use, with its places filled; without values, as it stands.
 
     Parameters
     ----------
@@ -97,41 +96,113 @@ def say(template: str, /, **values: object) -> str:
         English: a literal, or what was given to `mark`.
     values
         One for each place.
+
+    Examples
+    --------
+    >>> say("{runs} runs", runs=30)
+    '30 runs'
+    >>> with spoken_in("ja"):
+    ...     say("spiral")
+    '渦巻銀河'
     """
     language = _current.get()
-    text = template
-    if language is not None:
-        text = language.catalogue.get(template, template)
-        if template not in language.catalogue:
+    text = language.catalogue.get(template)
+    if text is None:
+        text = template
+        if language.name != SOURCE:
             language.missing.add(template)
     return text.format(**values) if values else text
 
 
+def _fold(template: str, parts: Iterable[str]) -> str:
+    return functools.reduce(lambda first, second: say(template, first=first, second=second), parts)
+
+
 def sentences(parts: Iterable[str]) -> str:
     """Return whole sentences one after the other."""
-    return functools.reduce(lambda first, second: say("{first} {second}", first=first, second=second), parts)
+    return _fold(mark("{first} {second}"), parts)
 
 
 def listed(parts: Iterable[str]) -> str:
-    """Return the parts of a list in one line, with commas."""
-    return functools.reduce(lambda first, second: say("{first}, {second}", first=first, second=second), parts)
+    """Return a list with commas; CLDR's lists without "and" have spaces in Japanese."""
+    return _fold(mark("{first}, {second}"), parts)
 
 
 def joined(parts: Iterable[str]) -> str:
-    """Return the parts of a list in one line, with "and" between them."""
-    return functools.reduce(lambda first, second: say("{first} and {second}", first=first, second=second), parts)
+    """Return a list with commas, and "and" before the last part."""
+    return format_list(list(parts), locale=current())
 
 
 def in_turn(parts: Iterable[str]) -> str:
-    """Return the parts of a list in one line, with semicolons."""
-    return functools.reduce(lambda first, second: say("{first}; {second}", first=first, second=second), parts)
+    """Return a list with semicolons."""
+    return _fold(mark("{first}; {second}"), parts)
 
 
 def by(sides: Iterable[str]) -> str:
-    """Return the sides of an array in one line, with the sign of multiplication."""
-    return functools.reduce(lambda first, second: say("{first} × {second}", first=first, second=second), sides)
+    """Return the sides of an array with multiplication signs."""
+    return _fold(mark("{first} × {second}"), sides)
 
 
 def capital(text: str) -> str:
-    """Return a text with which a heading or a sentence begins: English with a capital, others as they are."""
+    """Return the beginning of a heading or sentence: English with a capital, other languages unchanged."""
     return text[:1].upper() + text[1:] if current() == SOURCE else text
+
+
+# What a reader calls the short names of data and parameters.
+_CLASSES = {"spiral": mark("spiral"), "elliptical": mark("elliptical"), "uncertain": mark("uncertain")}
+_PLURALS = {"spiral": mark("spirals"), "elliptical": mark("ellipticals")}
+_PHASES = {"selected": mark("selected"), "confirmed": mark("confirmed")}
+_MIXES = {"natural": mark("natural"), "balanced": mark("balanced"), "imbalanced": mark("imbalanced")}
+_SETS = {
+    "own test part": mark("own test part"),
+    "own test part, spirals and ellipticals": mark("own test part, spirals and ellipticals"),
+    "common_natural": mark("common set, natural mix"),
+    "common_balanced": mark("common set, balanced"),
+}
+# Why a galaxy is not in the resolution study, as `galmorph.resolution.sample` says it.
+REASONS = frozenset(
+    {
+        mark("no wide stamp"),
+        mark("no usable PSF width"),
+        mark("no pixel scale"),
+        mark("no usable noise"),
+        mark("PSF wider than resolution.sample.max_psf_fwhm"),
+        mark("noise above resolution.sample.max_noise"),
+    }
+)
+
+
+def _named(names: Mapping[str, str], name: str) -> str:
+    """Return what a reader calls it; a name that is not known stays as it is."""
+    return say(names[name]) if name in names else name
+
+
+def class_name(galaxy_class: str) -> str:
+    """Return the name of a class."""
+    return _named(_CLASSES, galaxy_class)
+
+
+def plural(galaxy_class: str) -> str:
+    """Return what galaxies of a class are called."""
+    known = galaxy_class in _PLURALS
+    return say(_PLURALS[galaxy_class]) if known else say("{name} galaxies", name=class_name(galaxy_class))
+
+
+def phase_name(phase: str) -> str:
+    """Return the name of a phase."""
+    return _named(_PHASES, phase)
+
+
+def mix_name(mix: str) -> str:
+    """Return what the mix of a draw's classes is called."""
+    return _named(_MIXES, mix)
+
+
+def set_name(evaluated_on: str) -> str:
+    """Return the name of the galaxies on which networks are evaluated."""
+    return _named(_SETS, evaluated_on)
+
+
+def reason_name(reason: str) -> str:
+    """Return why galaxies are left out of the resolution study."""
+    return say(reason) if reason in REASONS else reason

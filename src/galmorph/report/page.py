@@ -1,7 +1,4 @@
-"""The page: one HTML file that needs no network and no script.
-
-Writes each table and figure of the report as it is made, with the note that a simulated survey is due.
-"""
+"""The page: one HTML file that needs no network and no script; and the folders of its tables and figures."""
 
 from __future__ import annotations
 
@@ -18,12 +15,10 @@ from markupsafe import Markup
 from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
-from galmorph.report import presented
-from galmorph.report import table as writers
 from galmorph.report.figures import style
 from galmorph.report.findings import Finding
 from galmorph.report.language import current, in_turn, mark, say
-from galmorph.report.table import Table, is_numeric
+from galmorph.report.table import Table, is_numeric, write_table
 from galmorph.settings.study import Settings
 
 SIMULATED = mark(
@@ -31,6 +26,15 @@ SIMULATED = mark(
     "agreement with them is no evidence, and nothing here is a conclusion about the sky."
 )
 SIMULATED_SHORT = mark("Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.")
+READING = mark(
+    "A difference is paired, that is taken run by run, where runs of the same number were tested on the same galaxies; "
+    "else it is one of two means. Runs share galaxies, so that they are not independent: the corrected 95 % interval "
+    "allows for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws "
+    "galaxies anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for "
+    "all the tests of the comparisons; none is given where the test parts differ in their classes or, for the "
+    "accuracy, in the mix of them: those are different tasks. A difference is called significant only where all three "
+    "agree at 5 %. Formulae and sources: docs/statistics.md."
+)
 # A vector picture stays sharp on any screen; a heavy one (pictures of the sky) goes in as pixels.
 _LARGEST_SVG = 120_000
 
@@ -80,6 +84,38 @@ class Section:
         return any(table.results for table in self.tables) or any(picture.results for picture in self.pictures)
 
 
+class Book:
+    """The folders of tables and figures: writes each as it is made, with the note that a simulated survey is due.
+
+    Parameters
+    ----------
+    settings
+        Of the study: the resolution of figures, and whether the survey is simulated.
+    folder
+        The folders tables and figures are made in it.
+    """
+
+    def __init__(self, settings: Settings, folder: Path) -> None:
+        self.figures = folder / "figures"
+        self._tables = folder / "tables"
+        for path in (self.figures, self._tables):
+            path.mkdir(parents=True, exist_ok=True)
+        self._dpi = settings.report.png_dpi
+        self._simulated = settings.survey.source == "simulated"
+
+    def tables(self, *tables: Table) -> tuple[Table, ...]:
+        """Write tables and return them."""
+        for table in tables:
+            write_table(table, self._tables, [say(SIMULATED)] if self._simulated and table.results else [])
+        return tables
+
+    def picture(self, figure: Figure, picture: Picture) -> Picture:
+        """Write a figure under the picture's name and return the picture."""
+        note = say(SIMULATED_SHORT) if self._simulated and picture.results else None
+        style.save(figure, self.figures, picture.name, self._dpi, note)
+        return picture
+
+
 def embed(folder: Path, name: str) -> str:
     """Return a saved figure as a data address: its SVG, or its PNG where the SVG is heavy."""
     svg = (folder / f"{name}.svg").read_bytes()
@@ -111,19 +147,20 @@ def what_was_run(settings: Settings, galaxies: int) -> str:
     if len(sizes) > 1:
         drawn = say("{least:,} to {most:,}", least=sizes[0], most=sizes[-1])
     percent = 100 * settings.protocol.train_fraction * (1 - (settings.protocol.validation_fraction or 0))
-    told = [say("{galaxies:,} galaxies", galaxies=galaxies)]
-    told.append(say("1 condition") if conditions == 1 else say("{conditions} conditions", conditions=conditions))
-    if runs == 1:
-        told.append(say("in each, 1 run of {epochs} epochs and 1 fresh one to the selected epoch", epochs=epochs))
-    else:
-        again = say(
-            "in each, {runs} runs of {epochs} epochs and {runs} fresh ones to the selected epoch",
-            runs=runs,
-            epochs=epochs,
-        )
-        told.append(again)
-    told.append(say("draws of {drawn} galaxies, {percent:g} % of them for training.", drawn=drawn, percent=percent))
-    return in_turn(told)
+    return in_turn(
+        [
+            say("{galaxies:,} galaxies", galaxies=galaxies),
+            say("1 condition") if conditions == 1 else say("{conditions} conditions", conditions=conditions),
+            say("in each, 1 run of {epochs} epochs and 1 fresh one to the selected epoch", epochs=epochs)
+            if runs == 1
+            else say(
+                "in each, {runs} runs of {epochs} epochs and {runs} fresh ones to the selected epoch",
+                runs=runs,
+                epochs=epochs,
+            ),
+            say("draws of {drawn} galaxies, {percent:g} % of them for training.", drawn=drawn, percent=percent),
+        ]
+    )
 
 
 def render(
@@ -167,7 +204,7 @@ def render(
         simulated_short=say(SIMULATED_SHORT),
         stamps=settings.survey.source == "stamps",
         found=found,
-        reading=say(presented.READING),
+        reading=say(READING),
         say=say,
         sdss=Markup('<a href="https://www.sdss.org/">sdss.org</a>'),
         language=current(),
@@ -180,32 +217,3 @@ def render(
         parameters=as_yaml(settings),
     )
     return text.rstrip("\n") + "\n"
-
-
-class Book:
-    """The folders of tables and figures, which exist.
-
-    Parameters
-    ----------
-    settings
-        Of the study: the resolution of figures, and whether the survey is simulated.
-    folder
-        It holds the folders tables and figures.
-    """
-
-    def __init__(self, settings: Settings, folder: Path) -> None:
-        self.figures = folder / "figures"
-        self._tables = folder / "tables"
-        self._dpi = settings.report.png_dpi
-        self._simulated = settings.survey.source == "simulated"
-
-    def table(self, table: Table) -> Table:
-        """Write a table and return it."""
-        writers.write_table(table, self._tables, [say(SIMULATED)] if self._simulated and table.results else [])
-        return table
-
-    def picture(self, figure: Figure, picture: Picture) -> Picture:
-        """Write a figure under the picture's name and return the picture."""
-        note = say(SIMULATED_SHORT) if self._simulated and picture.results else None
-        style.save(figure, self.figures, picture.name, self._dpi, note)
-        return picture

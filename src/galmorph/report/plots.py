@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from galmorph.report import accuracy
-from galmorph.report.figures.curves import Quantity, mean_curves
+from galmorph.report.figures.results import Quantity, mean_curves
 from galmorph.report.study import ConditionResults, Results
 
 # What `dvc metrics diff` and `dvc exp show` print, a column each for mean and spread of each phase; every other score

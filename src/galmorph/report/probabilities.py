@@ -16,8 +16,7 @@ from sklearn.metrics import roc_auc_score, roc_curve
 
 from galmorph.report import thesis
 from galmorph.report.accuracy import spread
-from galmorph.report.language import say
-from galmorph.report.names import set_name
+from galmorph.report.language import say, set_name
 from galmorph.report.predictions import Predictions, predictions
 from galmorph.report.study import COMMON_SETS, OWN_TEST_PART, Results, Study
 from galmorph.report.table import Table, number, pairs, whole

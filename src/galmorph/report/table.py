@@ -1,7 +1,4 @@
-"""A table of the report, and how a number is written in it.
-
-A table as CSV (full precision), Markdown and LaTeX (booktabs): the same bytes for the same table.
-"""
+"""Tables of the report: how a number is written, and a table as CSV, Markdown, LaTeX and a terminal's lines."""
 
 from __future__ import annotations
 
@@ -12,10 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from tabulate import tabulate
 
+from galmorph.errors import GalmorphError
+from galmorph.files.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
 from galmorph.report import thesis
-from galmorph.report.language import mark, say, sentences
-from galmorph.report.names import set_name
+from galmorph.report.language import mark, say, sentences, set_name
 
 MISSING = "—"
 TWO_STE = mark("± 2 std errors (thesis)")
@@ -190,3 +189,58 @@ def _alignment(shown: pd.DataFrame, text: str, other: str) -> tuple[str, ...]:
 def is_numeric(column: pd.Series[str]) -> bool:
     """Tell whether each entry of a shown column starts with a number, a spread, a bound or a dash."""
     return all(_NUMBER.match(str(value)) for value in column)
+
+
+# What a terminal shows of summary.csv: heading, metric, phase.
+_SUMMARY = (
+    ("accuracy", "accuracy", "selected"),
+    ("accuracy, confirmed", "accuracy", "confirmed"),
+    ("baseline, confirmed", "baseline", "confirmed"),
+    ("TSS", "tss", "selected"),
+    ("TSS, confirmed", "tss", "confirmed"),
+)
+
+
+def read_summary(path: Path) -> pd.DataFrame:
+    """Read summary.csv, or what of it `short_summary` needs.
+
+    Raises
+    ------
+    GalmorphError
+        If it is missing, or is not what a report writes.
+    """
+    if not path.exists():
+        raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it")
+    table = read_text_table(path)
+    require_columns(table, ("condition", "metric", "phase", "epoch", "runs", "mean", "std"), path)
+    for column in ("epoch", "runs"):
+        table[column] = whole_numbers(table, column, path)
+    for column in ("mean", "std"):
+        numbers = pd.to_numeric(table[column], errors="coerce")  # of one run there is no spread, and of none no mean
+        refuse_rows(numbers.isna() & (table[column] != ""), table, column, "is not a number", path)
+        table[column] = numbers
+    for condition, rows in table.groupby("condition", sort=False):
+        present = set(zip(rows["metric"], rows["phase"], strict=True))
+        for _, metric, phase in _SUMMARY:
+            if (metric, phase) not in present:
+                raise GalmorphError(f"{path}: no {phase} {metric} of {condition}; run dvc repro report")
+    return table
+
+
+def short_summary(summary: pd.DataFrame) -> str:
+    """Return the accuracies and TSS of summary.csv as text, mean ± standard deviation over the runs.
+
+    Parameters
+    ----------
+    summary
+        condition, metric, phase, epoch, runs, mean, std, ste.
+    """
+    rows = []
+    for condition, table in summary.groupby("condition", sort=False):
+        runs, epoch = int(table["runs"].iloc[0]), int(table["epoch"].iloc[0])
+        row: dict[str, object] = {"condition": condition, "runs": f"{runs} + {runs}", "epoch": epoch}
+        for title, metric, phase in _SUMMARY:
+            values = table[(table["metric"] == metric) & (table["phase"] == phase)].iloc[0]
+            row[title] = plus_minus(values["mean"], values["std"])
+        rows.append(row)
+    return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.cutout import block_mean, border, stamp_corner, stretch
+from galmorph.report.figures.stamps import block_mean, border, stamp_corner, stretch
 from galmorph.show.dossier import Dossier, votes_of
 
 _DRAWN = 700  # pixels a side at which a frame is drawn; more would not be seen

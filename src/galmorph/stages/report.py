@@ -7,15 +7,14 @@ import logging
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from galmorph import __version__
 from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.files.reading import file_md5
 from galmorph.report.build import build
-from galmorph.report.figures.cutout import Schematic
 from galmorph.report.figures.network import LayerDrawing
+from galmorph.report.figures.stamps import Schematic, example_rows
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import load_resolution
 from galmorph.report.study import Study, load_results
@@ -77,19 +76,11 @@ def layer_drawings(settings: Settings) -> list[LayerDrawing]:
 
 def level_examples(settings: Settings) -> Examples:
     """Return two galaxies of each class, evenly spaced through the resolution sample, as every level shows them."""
-    classes = read_table(RESOLUTION_SAMPLE, ["class"])["class"]
-    rows = [
-        row
-        for name in EVALUATION_CLASSES
-        for row in evenly_spaced(np.flatnonzero(classes == name), EXAMPLES_OF_A_CLASS)
-    ]
+    sample = read_table(RESOLUTION_SAMPLE, ["class"])
+    by_class = example_rows(sample, EXAMPLES_OF_A_CLASS)
+    rows = np.concatenate([by_class[name] for name in EVALUATION_CLASSES if name in by_class])
     images = {level: open_stamps(level_path(level))[rows] for level in settings.resolution.own}
-    return images, classes.iloc[rows].tolist()
-
-
-def evenly_spaced(rows: NDArray[np.int64], count: int) -> list[int]:
-    """Return so many of some rows, from all parts of them."""
-    return [int(rows[i]) for i in np.linspace(0, len(rows) - 1, min(count, len(rows))).astype(int)]
+    return images, sample["class"].iloc[rows].tolist()
 
 
 def main() -> None:

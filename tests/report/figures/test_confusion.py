@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from galmorph.report.figures.confusion import confusion_matrix
+from galmorph.report.figures.results import confusion_matrix
 
 
 def test_cells_print_mean_and_std_with_rows_true_and_columns_predicted() -> None:

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.report.figures.curves import learning_curve, mean_curves
+from galmorph.report.figures.results import learning_curve, mean_curves
 from galmorph.report.study import ConditionResults
 from galmorph.settings.study import Settings
 

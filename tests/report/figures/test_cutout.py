@@ -10,8 +10,16 @@ from hypothesis import strategies as st
 from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import NDArray
 
-from galmorph.report.figures.cutout import Schematic, block_mean, border, cutout_schematic, stamp_corner, stretch
-from galmorph.report.figures.galaxies import contact_sheet, example_rows
+from galmorph.report.figures.stamps import (
+    Schematic,
+    block_mean,
+    border,
+    contact_sheet,
+    cutout_schematic,
+    example_rows,
+    stamp_corner,
+    stretch,
+)
 from galmorph.stamps.pixels import cut, nearest_pixel
 
 

@@ -20,8 +20,6 @@ MakeResolution = Callable[..., ResolutionResults]
 
 @pytest.fixture
 def book(make_settings: Callable[..., Settings], tmp_path: Path) -> Book:
-    for name in ("tables", "figures"):
-        (tmp_path / name).mkdir()
     return Book(make_settings(), tmp_path)
 
 

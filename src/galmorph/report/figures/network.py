@@ -15,23 +15,15 @@ from galmorph.report.figures import style
 from galmorph.report.language import by, mark, say
 
 Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense", "output"]
-_COLOURS: dict[Kind, str] = {
-    "input": "#BBBBBB",
-    "convolution": "#6699CC",
-    "pooling": "#DDCC77",
-    "flatten": "#CCCCCC",
-    "dropout": "#EEEEEE",
-    "dense": "#88BB99",
-    "output": "#CC6677",
-}
-_KINDS: dict[Kind, str] = {
-    "input": mark("input"),
-    "convolution": mark("convolution"),
-    "pooling": mark("pooling"),
-    "flatten": mark("flatten"),
-    "dropout": mark("dropout"),
-    "dense": mark("dense"),
-    "output": mark("output"),
+# The word on a layer's block, and its colour.
+_KINDS: dict[Kind, tuple[str, str]] = {
+    "input": (mark("input"), "#BBBBBB"),
+    "convolution": (mark("convolution"), "#6699CC"),
+    "pooling": (mark("pooling"), "#DDCC77"),
+    "flatten": (mark("flatten"), "#CCCCCC"),
+    "dropout": (mark("dropout"), "#EEEEEE"),
+    "dense": (mark("dense"), "#88BB99"),
+    "output": (mark("output"), "#CC6677"),
 }
 _DETAILS = {"scaled pixels": mark("scaled pixels")}
 
@@ -67,15 +59,16 @@ def network_diagram(layers: Sequence[LayerDrawing]) -> Figure:
     """
     figure = style.new_figure(max(style.FULL, 0.72 * len(layers) + 0.4), 3.3)
     axes = figure.add_subplot()
-    widest = max((shape[0] for shape in (layer.output_shape for layer in layers) if len(shape) == 3), default=1)
+    widest = max((layer.output_shape[0] for layer in layers if len(layer.output_shape) == 3), default=1)
     left = 0.0
     for layer in layers:
         height, width, slant = _extent(layer.output_shape, widest)
+        kind, colour = _KINDS[layer.kind]
         step = max(0.95, width + slant + 0.25)
-        _block(axes, left + (step - width - slant) / 2, height, width, slant, _COLOURS[layer.kind])
+        _block(axes, left + (step - width - slant) / 2, height, width, slant, colour)
         centre = left + step / 2
         shape = by(str(side) for side in layer.output_shape)
-        axes.text(centre, -1.38, say(_KINDS[layer.kind]), ha="center", va="top", fontsize=8.5)
+        axes.text(centre, -1.38, say(kind), ha="center", va="top", fontsize=8.5)
         axes.text(centre, -1.62, shape, ha="center", va="top", fontsize=8, color=style.INK)
         if layer.detail:
             detail = say(_DETAILS[layer.detail]) if layer.detail in _DETAILS else layer.detail.replace(", ", ",\n")

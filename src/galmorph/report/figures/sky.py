@@ -13,8 +13,7 @@ from speclite import filters as speclite_filters
 
 from galmorph.report import thesis
 from galmorph.report.figures import style
-from galmorph.report.language import say
-from galmorph.report.names import class_name
+from galmorph.report.language import class_name, say
 from galmorph.settings.fields import CLASS_NAMES
 
 

@@ -58,7 +58,7 @@ def section(book: Book, results: ResolutionResults, examples: Examples | None) -
         ANCHOR,
         say(TITLE),
         paragraphs=tuple(unbroken(paragraph) for paragraph in paragraphs),
-        tables=tuple(book.table(table) for table in shown),
+        tables=book.tables(*shown),
         pictures=(*_stamps(book, results, examples), *_scores(book, results)),
     )
 

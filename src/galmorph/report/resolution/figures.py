@@ -14,10 +14,9 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.confusion import colour_bar, draw
-from galmorph.report.figures.cutout import border, stretch
-from galmorph.report.language import mark, say
-from galmorph.report.names import class_name, plural
+from galmorph.report.figures.results import colour_bar, draw
+from galmorph.report.figures.stamps import border, stretch
+from galmorph.report.language import class_name, mark, plural, say
 from galmorph.report.resolution.results import (
     LEVEL,
     REMEDY,

@@ -14,8 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from galmorph.report.language import capital, in_turn, joined, mark, say, sentences
-from galmorph.report.names import plural
+from galmorph.report.language import capital, in_turn, joined, mark, plural, say, sentences
 from galmorph.report.resolution.results import (
     ABLATION,
     REMEDY,

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from galmorph.report.language import in_turn, mark, say, sentences
-from galmorph.report.names import class_name, plural, reason_name
+from galmorph.report.language import class_name, in_turn, mark, plural, reason_name, say, sentences
 from galmorph.report.resolution.results import (
     ABLATION,
     LEVEL,

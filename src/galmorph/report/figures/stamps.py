@@ -1,21 +1,26 @@
-"""How a stamp is cut out of its frame: a schematic figure."""
+"""Stamps: how one is cut out of its frame, and sheets of many."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import NDArray
 from scipy import stats
 
 from galmorph.report.figures import style
-from galmorph.report.language import say
+from galmorph.report.language import SOURCE, class_name, current, say
+from galmorph.settings.fields import CLASS_NAMES
 from galmorph.stamps.pixels import nearest_pixel
 
 # A frame is drawn at about this many pixels a side; more would not be seen in print.
 _DRAWN = 700
+_COLUMNS = 6  # of the sheet of the hardest galaxies
 
 
 @dataclass(frozen=True)
@@ -73,6 +78,11 @@ def border(stamp: NDArray[np.float32], width: int = 5) -> NDArray[np.float32]:
     return stamp[~inside]
 
 
+def show_stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
+    """Show a stamp, stretched by the noise of its border."""
+    axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+
+
 def block_mean(image: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
     """Return the mean over blocks of factor x factor pixels; an incomplete block at the far edges is left out."""
     ny, nx = (side // factor for side in image.shape)
@@ -104,7 +114,7 @@ def cutout_schematic(schematic: Schematic) -> Figure:
     left.set_xlabel(say("x (pixels)"))
     left.set_ylabel(say("y (pixels)"))
     left.set_title(say("frame, {width} × {height} pixels", width=nx, height=ny), fontsize=10)
-    right.imshow(stretch(schematic.stamp, border(schematic.stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+    show_stamp(right, schematic.stamp)
     right.set_xlabel(say("x (pixels)"))
     right.set_title(say("cutout, {size} × {size} pixels", size=size), fontsize=10)
     for spine in right.spines.values():
@@ -112,15 +122,81 @@ def cutout_schematic(schematic: Schematic) -> Figure:
         spine.set_linewidth(1.6)
     for axes in (left, right):
         axes.tick_params(direction="out", top=False, right=False)
-    for corner_y, stamp_y in ((schematic.y + size / 2, size - 0.5), (schematic.y - size / 2, -0.5)):
-        line = ConnectionPatch(
-            (schematic.x + size / 2, corner_y),
-            (-0.5, stamp_y),
-            left.transData,
-            right.transData,
-            color="#E09000",
-            linewidth=0.9,
-        )
+    edge = schematic.x + size / 2
+    for frame_y, stamp_y in ((schematic.y + size / 2, size - 0.5), (schematic.y - size / 2, -0.5)):
+        ends = (edge, frame_y), (-0.5, stamp_y)
+        line = ConnectionPatch(*ends, left.transData, right.transData, color="#E09000", linewidth=0.9)
         line.set_in_layout(False)
         figure.add_artist(line)
+    return figure
+
+
+def example_rows(galaxies: pd.DataFrame, per_class: int) -> dict[str, NDArray[np.int64]]:
+    """Return the rows shown of each class that has any: evenly spaced through the sample, chosen by nothing else."""
+    rows: dict[str, NDArray[np.int64]] = {}
+    for name in CLASS_NAMES:
+        of_class = np.flatnonzero((galaxies["class"] == name).to_numpy())
+        if len(of_class):
+            places = np.linspace(0, len(of_class) - 1, min(per_class, len(of_class)))
+            rows[name] = of_class[np.round(places).astype(np.int64)].astype(np.int64)
+    return rows
+
+
+@style.house()
+def contact_sheet(images: NDArray[np.float32], galaxies: pd.DataFrame, per_class: int) -> Figure:
+    """Draw example stamps, one row of pictures per class.
+
+    Parameters
+    ----------
+    images
+        (n, size, size) float32, DN, (y, x); a memory map will do, only the rows shown are read.
+    galaxies
+        n rows: `class`, and `redshift`, printed in the corner where it is finite.
+    per_class
+        Stamps per class; fewer where the class has fewer.
+    """
+    rows = example_rows(galaxies, per_class)
+    columns = min(per_class, 8)
+    lines = [
+        (name, chosen[at : at + columns]) for name, chosen in rows.items() for at in range(0, len(chosen), columns)
+    ]
+    side = style.FULL / columns if columns > 4 else 1.4
+    figure = style.new_figure(side * columns + 0.3, side * len(lines), gap=0.01)
+    redshift = galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan)
+    grid = figure.subplots(len(lines), columns, squeeze=False)
+    for (name, chosen), cells in zip(lines, grid, strict=True):
+        for axes in cells:
+            axes.set_axis_off()
+        for row, axes in zip(chosen, cells, strict=False):
+            show_stamp(axes, images[row])
+            if np.isfinite(redshift[row]):
+                axes.text(0.04, 0.04, f"z = {redshift[row]:.3f}", transform=axes.transAxes, color="white", fontsize=7.5)
+        at = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}
+        cells[0].text(-0.08, 0.5, class_name(name), rotation=90, fontsize=10, **at)
+    return figure
+
+
+@style.house()
+def hardest_sheet(images: NDArray[np.float32], legends: Sequence[str]) -> Figure:
+    """Draw stamps with some lines under each.
+
+    Parameters
+    ----------
+    images
+        (n, size, size) float32, DN, (y, x).
+    legends
+        n texts.
+    """
+    lines = -(-len(images) // _COLUMNS)
+    tallest = max(legend.count("\n") + 1 for legend in legends)
+    side = style.FULL / _COLUMNS
+    # The digits of the sans serif of other languages are wider, and an object id has 18.
+    size = 7 if current() == SOURCE else 5.8
+    figure = style.new_figure(style.FULL, lines * (side + 0.125 * tallest), gap=0.015)
+    cells = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
+    for axes in cells:
+        axes.set_axis_off()
+    for axes, image, legend in zip(cells, images, legends, strict=False):
+        show_stamp(axes, image)
+        axes.text(0.5, -0.04, legend, transform=axes.transAxes, ha="center", va="top", fontsize=size, linespacing=1.15)
     return figure

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from galmorph.report import presented
+from galmorph.report import conditions
 from galmorph.report.study import ConditionResults
 from galmorph.report.table import Table
 from galmorph.settings.study import Settings
@@ -40,17 +40,17 @@ def rows(table: Table) -> list[list[str]]:
 
 def test_table_4_1(results: dict[str, ConditionResults], settings: Settings) -> None:
     two_class = results["two_class"]
-    row = rows(presented.table_4_1(results, settings.protocol))[1]
+    row = rows(conditions.table_4_1(results, settings.protocol))[1]
     baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
     expected = ["two classes", *written(two_class, "selected", "accuracy"), str(two_class.epoch), baseline]
     expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034", "± 0.006", "158"]
     assert row == expected
-    assert rows(presented.table_4_1(results, settings.protocol))[2][-3:] == ["—", "—", "—"]
+    assert rows(conditions.table_4_1(results, settings.protocol))[2][-3:] == ["—", "—", "—"]
 
 
 def test_section_4_3(results: dict[str, ConditionResults]) -> None:
     balanced = results["balanced"]
-    row = rows(presented.section_4_3(results))[3]
+    row = rows(conditions.section_4_3(results))[3]
     assert row[:3] == ["balanced", "confirmed", str(balanced.epoch)]
     assert row[3:7] == [*written(balanced, "confirmed", "accuracy"), *written(balanced, "confirmed", "tss")]
     assert row[7] == "0.500"
@@ -58,14 +58,14 @@ def test_section_4_3(results: dict[str, ConditionResults]) -> None:
 
 def test_confusion_is_of_the_confirmed_runs(results: dict[str, ConditionResults]) -> None:
     result = results["three_class"]
-    shown = rows(presented.confusion(result))
+    shown = rows(conditions.confusion(result))
     cell = [float(matrix[2][0]) for matrix in result.confirmed.confusion]
     assert shown[2][:2] == ["uncertain", f"{statistics.fmean(cell):.1f} ± {statistics.stdev(cell):.1f}"]
     assert [row[0] for row in shown] == ["spiral", "elliptical", "uncertain"]
 
 
 def test_summary_is_written_with_four_digits_of_the_standard_error(results: dict[str, ConditionResults]) -> None:
-    row = rows(presented.summary(results))[0]
+    row = rows(conditions.summary(results))[0]
     values = [float(value) for value in results["three_class"].selected.scores["accuracy"]]
     std = statistics.stdev(values)
     numbers = [f"{statistics.fmean(values):.3f}", f"{std:.3f}", f"{std / math.sqrt(5):.4f}"]
