@@ -1,9 +1,9 @@
-"""Who trains and who is tested, in each run of a condition.
+"""Draw the galaxies that train and test, in each run of a condition.
 
-In every run, and for all conditions alike, one seeded permutation of each class is made. The common evaluation sets
-take their galaxies from its front; each condition then takes what follows: first its training part, then its test
-part. Where the epoch is to be chosen on a validation part, that is the end of the training part, class by class. No
-galaxy is in two of these within one run, and conditions share as many galaxies as they can.
+Each run has one seeded permutation of each class, the same for all conditions. The common evaluation sets take their
+galaxies from its front; each condition takes what follows: first its training part, then its test part. If the epoch
+is selected on a validation part, that is the end of the training part, class by class. No galaxy is in two of these
+within one run, and conditions share as many galaxies as they can.
 """
 
 from __future__ import annotations
@@ -23,7 +23,13 @@ COMMON_SETS = ("common_natural", "common_balanced")
 
 
 def apportion(total: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """Share `total` among the classes in proportion to `weights`, by largest remainder."""
+    """Share `total` among the classes in proportion to `weights`, by largest remainder.
+
+    Examples
+    --------
+    >>> apportion(10, {"spiral": 272, "elliptical": 104})
+    {'spiral': 7, 'elliptical': 3}
+    """
     whole = sum(weights.values())
     exact = {name: total * weight / whole for name, weight in weights.items()}
     shares = {name: int(value) for name, value in exact.items()}
@@ -35,14 +41,12 @@ def apportion(total: int, weights: Mapping[str, int]) -> dict[str, int]:
 
 def evaluation_counts(available: Mapping[str, int], protocol: ProtocolSettings) -> dict[str, dict[str, int]]:
     """Return how many galaxies of each class each common evaluation set has."""
-    judged: dict[str, int] = {name: available[name] for name in EVALUATION_CLASSES}
-    if not all(judged.values()):
-        missing = next(name for name, count in judged.items() if not count)
-        raise GalmorphError(f"the sample has no {missing} galaxy: the study is about spirals and ellipticals")
-    natural = apportion(protocol.evaluation.natural, judged)
+    if missing := [name for name in EVALUATION_CLASSES if not available[name]]:
+        raise GalmorphError(f"the sample has no {missing[0]} galaxy: the study is about spirals and ellipticals")
+    known: dict[str, int] = {name: available[name] for name in EVALUATION_CLASSES}
     return {
-        "common_natural": natural,
-        "common_balanced": dict.fromkeys(EVALUATION_CLASSES, protocol.evaluation.balanced // 2),
+        "common_natural": apportion(protocol.evaluation.natural, known),
+        "common_balanced": dict.fromkeys(known, protocol.evaluation.balanced // 2),
     }
 
 
@@ -51,11 +55,10 @@ def draw_counts(
 ) -> tuple[dict[str, int], dict[str, int]]:
     """Return how many galaxies of each class a condition draws, and how many of those train.
 
-    A natural draw is what drawing `draw` galaxies blindly, and then splitting them blindly, gives: multivariate
-    hypergeometric counts. A balanced one has equal counts in both parts.
+    A natural draw has the multivariate hypergeometric counts of drawing `draw` galaxies at random, and splitting them
+    at random. A balanced one has equal counts in both parts.
     """
     among = condition.drawn_among
-    train_size = int(protocol.train_fraction * condition.draw + 0.5)
     if condition.mix == "balanced":
         each = condition.draw // len(among)
         return dict.fromkeys(among, each), dict.fromkeys(among, int(protocol.train_fraction * each + 0.5))
@@ -63,7 +66,7 @@ def draw_counts(
     order = [name for name in CLASS_NAMES if name in among]
     rng = generator(protocol.seed, phase, run, f"natural draw of {condition.draw} among {' '.join(order)}")
     drawn = rng.multivariate_hypergeometric([available[name] for name in order], condition.draw)
-    train = rng.multivariate_hypergeometric(drawn, train_size)
+    train = rng.multivariate_hypergeometric(drawn, int(protocol.train_fraction * condition.draw + 0.5))
     return dict(zip(order, drawn.tolist(), strict=True)), dict(zip(order, train.tolist(), strict=True))
 
 
@@ -75,23 +78,12 @@ def split_run(
     phase: str,
     run: int,
 ) -> dict[str, dict[str, NDArray[np.int64]]]:
-    """Draw one run of one condition.
-
-    Parameters
-    ----------
-    rows
-        For each class, the rows of galaxies.parquet that hold it.
-    key
-        Of the condition's block in params.yaml, for messages.
-
-    Returns
-    -------
-    part -> class -> rows.
+    """Draw one run of a condition: from the rows of each class, those of each part (part -> class -> rows).
 
     Raises
     ------
     GalmorphError
-        If a class has too few galaxies, or a part would lack a class.
+        If a class has too few galaxies, or a part would lack a class; the message names `key`.
     """
     available = {label: len(members) for label, members in rows.items()}
     order = {
@@ -100,35 +92,35 @@ def split_run(
     }
     common = evaluation_counts(available, protocol)
     reserved = {label: max(counts.get(label, 0) for counts in common.values()) for label in rows}
-
     if condition.draw > (whole := sum(available[label] for label in condition.drawn_among)):
         raise GalmorphError(
             f"{key}.draw: asks for {condition.draw} galaxies among {', '.join(condition.drawn_among)}, "
             f"the sample has {whole}; lower it or enlarge the sample"
         )
     drawn, train = draw_counts(available, condition, protocol, phase, run)
-    held = protocol.validation_fraction
-    names = ("train", "test") if held is None else ("train", "validation", "test")
-    parts: dict[str, dict[str, NDArray[np.int64]]] = {name: {} for name in names}
+    fraction = protocol.validation_fraction
+    parts: dict[str, dict[str, NDArray[np.int64]]] = {"train": {}, "validation": {}, "test": {}}
     for label in condition.classes:
-        start, middle, end = reserved[label], reserved[label] + train[label], reserved[label] + drawn[label]
+        end = reserved[label] + drawn[label]
         if end > available[label]:
             raise GalmorphError(
                 f"{key}.draw: needs {drawn[label]} {label} galaxies beside the {reserved[label]} reserved "
                 f"by protocol.evaluation, the sample has {available[label]}; lower one of the two or enlarge the sample"
             )
-        last = middle if held is None else middle - int(held * train[label] + 0.5)
-        parts["train"][label], parts["test"][label] = order[label][start:last], order[label][middle:end]
-        if held is not None:
-            parts["validation"][label] = order[label][last:middle]
-        for part in names:
-            if not parts[part][label].size:
-                raise GalmorphError(
-                    f"{key}.draw: in run {run} of the {phase} phase the {part} part has no {label} "
-                    f"galaxy; raise it (it is {condition.draw})"
-                    + ("" if held is None else f", or change protocol.validation_fraction (it is {held:g})")
-                )
-    # A condition that does not know both classes cannot be judged on the common sets.
+        held = 0 if fraction is None else int(fraction * train[label] + 0.5)
+        bounds = [train[label] - held, train[label]]
+        for part, members in zip(parts, np.split(order[label][reserved[label] : end], bounds), strict=True):
+            parts[part][label] = members
+    if fraction is None:
+        del parts["validation"]
+    for part, by_class in parts.items():
+        if empty := [label for label, members in by_class.items() if not members.size]:
+            raise GalmorphError(
+                f"{key}.draw: in run {run} of the {phase} phase the {part} part has no {empty[0]} "
+                f"galaxy; raise it (it is {condition.draw})"
+                + ("" if fraction is None else f", or change protocol.validation_fraction (it is {fraction:g})")
+            )
+    # A condition without both classes cannot be tested on the common sets.
     if set(EVALUATION_CLASSES) <= set(condition.classes):
         for part, counts in common.items():
             parts[part] = {label: order[label][:count] for label, count in counts.items()}
@@ -153,13 +145,12 @@ def split_condition(
     """
     labels = galaxies["class"].to_numpy(dtype=str)
     rows: dict[str, NDArray[np.int64]] = {label: np.flatnonzero(labels == label) for label in CLASS_NAMES}
-    pieces = []
-    for phase in PHASES:
-        for run in range(1, protocol.runs + 1):
-            parts = split_run(rows, key, condition, protocol, phase, run)
-            for part, by_class in parts.items():
-                members = np.concatenate(list(by_class.values()))
-                pieces.append(pd.DataFrame({"phase": phase, "run": run, "row": members, "part": part}))
+    pieces = [
+        pd.DataFrame({"phase": phase, "run": run, "row": np.concatenate(list(by_class.values())), "part": part})
+        for phase in PHASES
+        for run in range(1, protocol.runs + 1)
+        for part, by_class in split_run(rows, key, condition, protocol, phase, run).items()
+    ]
     table = pd.concat(pieces, ignore_index=True)
     table["objid"] = galaxies["objid"].to_numpy()[table["row"]]
     table["class"] = labels[table["row"]]

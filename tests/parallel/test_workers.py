@@ -1,9 +1,11 @@
-"""Jobs spread over workers: in a thread of this process where that will do, in processes where they may die."""
+"""Jobs spread over workers: in a thread of the test process, in real processes if they die."""
 
+import logging
 import re
 import tempfile
 
 import pytest
+from distributed import Client, LocalCluster
 
 from galmorph.errors import GalmorphError
 from galmorph.parallel import workers
@@ -12,17 +14,10 @@ from galmorph.parallel.workers import spread, tick
 from tests.support import jobs
 
 
-@pytest.fixture
-def two(monkeypatch, processes):
-    """Two worker processes."""
-    monkeypatch.setenv("GALMORPH_WORKERS", "2")
-
-
 def attempts_at(folder, number):
     return len(list(folder.glob(f"{number}.*")))
 
 
-@pytest.mark.usefixtures("two")
 def test_results_come_with_the_index_of_their_job():
     powers = [(2, power) for power in range(7)]
     assert dict(spread(pow, powers, label="powers", unit="power")) == {i: 2**i for i in range(7)}
@@ -33,36 +28,31 @@ def test_no_jobs_start_no_workers(monkeypatch):
     assert list(spread(pow, [], label="nothing", unit="job")) == []
 
 
-@pytest.mark.usefixtures("two")
-def test_the_job_of_a_worker_that_dies_is_done_by_another_and_its_temporary_files_are_removed(tmp_path, monkeypatch):
+@pytest.mark.fault
+@pytest.mark.usefixtures("processes")
+def test_the_job_of_a_worker_that_dies_is_done_by_another_at_most_three_times(tmp_path, monkeypatch):
     temporary, counts = tmp_path / "tmp", tmp_path / "counts"
     temporary.mkdir()
     counts.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("TMPDIR", str(temporary))
-    done = dict(spread(jobs.dies_at_first, [(counts, i) for i in range(4)], label="jobs", unit="job"))
-    assert done == {i: i for i in range(4)}
-    assert attempts_at(counts, 1) == 2
-    assert list(temporary.iterdir()) == []
-
-
-@pytest.mark.usefixtures("two")
-def test_a_job_that_kills_every_worker_fails_and_the_others_are_done(tmp_path):
+    monkeypatch.setenv("GALMORPH_WORKERS", "2")
     failures = []
-    work = [(tmp_path, i) for i in range(4)]
     done = spread(
-        jobs.second_always_dies,
-        work,
+        jobs.dies,
+        [(counts, i) for i in range(4)],
         label="jobs",
         unit="job",
         names=["a", "b", "c", "d"],
         on_failure=lambda *failure: failures.append(failure),
     )
-    assert dict(done) == {0: 0, 2: 2, 3: 3}
+    assert dict(done) == {0: 0, 1: 1, 3: 3}
+    assert attempts_at(counts, 1) == 2
+    assert attempts_at(counts, 2) == 3
     ((index, error),) = failures
-    assert index == 1
-    assert re.search(r"^jobs, b: the worker process that did it died 3 times.*GALMORPH_WORKER_MEMORY", str(error))
-    assert attempts_at(tmp_path, 1) == 3
+    assert index == 2
+    assert re.search(r"^jobs, c: the worker process that did it died 3 times.*GALMORPH_WORKER_MEMORY", str(error))
+    assert list(temporary.iterdir()) == []  # their temporary files are removed
 
 
 @pytest.mark.slow
@@ -132,22 +122,23 @@ def test_outside_a_worker_a_tick_does_nothing():
     tick(3)
 
 
-def test_the_workers_of_a_scheduler_do_the_work(monkeypatch, scheduler):
+def test_a_worker_with_two_threads_is_refused(monkeypatch):
+    # It would train two networks in one process.
+    address = "127.0.0.1:0"
+    with LocalCluster(
+        n_workers=1, threads_per_worker=2, processes=False, dashboard_address=address, silence_logs=logging.CRITICAL
+    ) as cluster:
+        monkeypatch.setattr(workers, "client", lambda count: Client(cluster))
+        with pytest.raises(GalmorphError, match=r"does 2 jobs at once.* start it anew with --nthreads 1"):
+            list(spread(pow, [(2, 3)], label="powers", unit="power"))
+
+
+@pytest.mark.fault
+def test_the_workers_of_a_scheduler_do_the_work_until_it_goes_away(monkeypatch, scheduler):
     monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
     pids = set(dict(spread(jobs.steps, [(2, 0.1)] * 8, label="runs", unit="epoch", steps=2)).values())
-    assert pids == {worker.pid for worker in scheduler.workers}  # they go on after the jobs
-    assert all(worker.poll() is None for worker in scheduler.workers)
-    # With two threads a worker would train two networks in one process.
-    scheduler.start_worker(2)
-    for worker in scheduler.workers[:2]:
-        worker.terminate()
-        worker.wait()
-    with pytest.raises(GalmorphError, match=r"does 2 jobs at once.* start it anew with --nthreads 1"):
-        list(spread(pow, [(2, 3)], label="powers", unit="power"))
-
-
-def test_a_scheduler_that_goes_away_is_reported(monkeypatch, scheduler):
-    monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
+    assert pids == {worker.pid for worker in scheduler.workers}
+    assert all(worker.poll() is None for worker in scheduler.workers)  # they go on after the jobs
     results = spread(jobs.steps, [(1,)] + [(100, 0.1)] * 3, label="runs", unit="epoch", steps=2)
     next(results)
     scheduler.process.kill()

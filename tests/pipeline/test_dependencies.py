@@ -76,3 +76,10 @@ def test_a_campaign_knows_its_code_by_what_its_stage_depends_on() -> None:
     for name in ("train", "confirm", "transfer", "remedy"):
         named = {d.removeprefix("src/galmorph/") for d in STAGES[name]["deps"] if d.startswith("src/galmorph/")}
         assert {part for part in named if not part.startswith("stages/")} == set(TRAINING_CODE)
+
+
+def test_a_setting_of_the_report_or_of_one_condition_reruns_nothing_else() -> None:
+    assert [name for name, stage in STAGES.items() if "report" in stage["params"]] == ["report"]
+    assert [name for name, stage in STAGES.items() if "conditions" in stage["params"]] == ["report"]
+    for name in ("splits", "train", "confirm"):
+        assert "conditions.${key}" in STAGES[name]["params"]

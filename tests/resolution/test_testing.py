@@ -12,11 +12,10 @@ import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_md5
-from galmorph.resolution.testing import Levels
 from galmorph.resolution.testing import tested_campaign as run_tests
 from galmorph.tracking.content import run_content
 from galmorph.training.campaign import run_campaign
-from galmorph.training.plan import Campaign, Origin, code_hash
+from galmorph.training.plan import Campaign, Levels, Origin, code_hash
 from galmorph.training.records import load_phase, load_record, record_name, save_record, weights_name
 from galmorph.training.run import run_one
 from tests.support.campaigns import made_campaign

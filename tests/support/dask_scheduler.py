@@ -48,10 +48,8 @@ class Scheduler:
         self.stack.callback(process.kill)
         return process
 
-    def start_worker(self, threads: int = 1) -> None:
-        self.workers.append(
-            self._start("worker", "--scheduler-file", str(self.file), "--no-nanny", "--nthreads", str(threads))
-        )
+    def start_worker(self) -> None:
+        self.workers.append(self._start("worker", "--scheduler-file", str(self.file), "--no-nanny", "--nthreads", "1"))
 
 
 @contextmanager

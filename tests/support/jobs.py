@@ -20,17 +20,11 @@ def attempts(folder: Path, number: int) -> int:
     return len(list(folder.glob(f"{number}.*")))
 
 
-def dies_at_first(folder: Path, number: int) -> int:
-    """The first attempt at job 1 kills its process, which leaves a temporary file."""
-    if attempts(folder, number) == 1 and number == 1:
+def dies(folder: Path, number: int) -> int:
+    """The first attempt at job 1 and each one at job 2 kill their process, which leaves a temporary file."""
+    attempt = attempts(folder, number)
+    if number == 2 or (number, attempt) == (1, 1):
         tempfile.NamedTemporaryFile(delete=False).close()
-        os.kill(os.getpid(), signal.SIGKILL)
-    return number
-
-
-def second_always_dies(folder: Path, number: int) -> int:
-    attempts(folder, number)
-    if number == 1:
         os.kill(os.getpid(), signal.SIGKILL)
     return number
 

@@ -24,12 +24,16 @@ def made(n, size, seed=3):
 
 
 @pytest.mark.parametrize(
-    "network", [{}, {"network": SMALL_NETWORK}, {"network": SMALL_NETWORK | {"padding": "same"}}], ids=str
+    ("network", "optimiser"),
+    [
+        ({}, "adam"),
+        ({"network": SMALL_NETWORK}, "sgd"),
+        ({"network": SMALL_NETWORK | {"padding": "same"}}, "adam"),
+    ],
+    ids=["the thesis's", "small", "padded"],
 )
-@pytest.mark.parametrize(("steps", "tolerance"), [(1, 1e-6), (5, 1e-5)])
-@pytest.mark.parametrize("optimiser", ["adam", "sgd"])
-def test_the_weights_are_those_of_plain_keras(network, steps, tolerance, optimiser):
-    size = 17 if network else 64
+def test_the_weights_after_five_steps_are_those_of_plain_keras(network, optimiser):
+    steps, size = 5, 17 if network else 64
     settings = settings_with(
         network | {"training.learning_rate": 1e-4, "training.optimiser": optimiser, "training.batch_size": 8}
     )
@@ -48,7 +52,7 @@ def test_the_weights_are_those_of_plain_keras(network, steps, tolerance, optimis
     ours, theirs = engine.model.get_weights(), plain.get_weights()
     assert all(np.abs(one - two).max() > 0 for one, two in zip(start, theirs, strict=True))
     for one, two in zip(ours, theirs, strict=True):
-        np.testing.assert_allclose(one, two, rtol=0, atol=tolerance)
+        np.testing.assert_allclose(one, two, rtol=0, atol=1e-5)
     assert float(loss) == pytest.approx(fitted["loss"][0], rel=1e-5)
     assert float(accuracy) == pytest.approx(fitted["accuracy"][0])
     np.testing.assert_allclose(engine.logits(seen), plain.predict(images, verbose=0), rtol=1e-3, atol=1e-4)
@@ -105,47 +109,22 @@ def faint():
     return [(part(96, rng), part(64, rng)) for rng in map(np.random.default_rng, range(RUNS))]
 
 
-EPOCHS = 4
-HARD = {"network": SMALL_NETWORK, "training.batch_size": 16, "training.learning_rate": 0.01}
-
-
-def start(run):
-    return np.random.default_rng([run, 1])
-
-
-@pytest.fixture(scope="module")
-def keras_accuracies(faint):
-    settings = settings_with(HARD)
-    plain = build_network(settings.network, 16, 2)
-    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    plain.compile(keras.optimizers.Adam(0.01), loss, metrics=["accuracy"])
-    plain.optimizer.build(plain.trainable_variables)
-    fresh = [np.array(variable) for variable in plain.optimizer.variables]
-    accuracies = []
-    for run, ((images, labels), (test, truth)) in enumerate(faint):
-        chance = start(run)
-        initialise(plain, chance)
-        for variable, value in zip(plain.optimizer.variables, fresh, strict=True):
-            variable.assign(value)
-        for _ in range(EPOCHS):
-            order = chance.permutation(len(labels))
-            plain.fit(images[order], labels[order], batch_size=16, epochs=1, shuffle=False, verbose=0)
-        accuracies.append((np.argmax(plain(test), axis=1) == truth).mean())
-    return np.array(accuracies)
-
-
-@pytest.mark.parametrize("precision", ["float32", "mixed_bfloat16"])
-def test_thirty_runs_are_as_accurate_as_those_of_plain_keras(faint, keras_accuracies, precision):
-    settings = settings_with(HARD | {"training.precision": precision})
-    engine = Engine(settings.network, settings.training, 16, 2)
-    accuracies = []
-    for run, ((images, labels), (test, truth)) in enumerate(faint):
-        chance = start(run)
-        engine.reset(chance)
-        seen, judged = images[:, : engine.side, : engine.side], test[:, : engine.side, : engine.side]
-        for _ in range(EPOCHS):
-            engine.train_epoch(seen, labels, chance.permutation(len(labels)).astype(np.int32))
-        accuracies.append((np.argmax(engine.logits(judged), axis=1) == truth).mean())
-    assert 0.6 < np.mean(accuracies) < 0.97  # learned, and not without effort
-    spread = np.sqrt((np.var(accuracies, ddof=1) + np.var(keras_accuracies, ddof=1)) / RUNS)
-    assert abs(np.mean(accuracies) - keras_accuracies.mean()) < 2 * spread
+def test_thirty_runs_in_mixed_bfloat16_are_as_accurate_as_in_float32(faint):
+    accuracies = {}
+    for precision in ("float32", "mixed_bfloat16"):
+        hard = {"network": SMALL_NETWORK, "training.batch_size": 16, "training.learning_rate": 0.01}
+        settings = settings_with(hard | {"training.precision": precision})
+        engine = Engine(settings.network, settings.training, 16, 2)
+        found = []
+        for run, ((images, labels), (test, truth)) in enumerate(faint):
+            rng = np.random.default_rng([run, 1])
+            engine.reset(rng)
+            seen, judged = images[:, : engine.side, : engine.side], test[:, : engine.side, : engine.side]
+            for _ in range(4):
+                engine.train_epoch(seen, labels, rng.permutation(len(labels)).astype(np.int32))
+            found.append((np.argmax(engine.logits(judged), axis=1) == truth).mean())
+        assert 0.6 < np.mean(found) < 0.97  # learned, and not without effort
+        accuracies[precision] = np.array(found)
+    one, two = accuracies.values()
+    spread = np.sqrt((np.var(one, ddof=1) + np.var(two, ddof=1)) / RUNS)
+    assert abs(one.mean() - two.mean()) < 2 * spread

@@ -1,7 +1,4 @@
-"""The worker processes: those of this machine, or those of a Dask scheduler.
-
-They are configured by environment variables, not by parameters: no result depends on them.
-"""
+"""Worker processes: of this machine, or of a Dask scheduler; configured by environment variables."""
 
 from __future__ import annotations
 
@@ -98,48 +95,40 @@ def client(count: int) -> Iterator[Any]:
     GalmorphError
         If the scheduler does not answer.
     """
-    # The errors of jobs are raised here; Dask's own log does not help.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
-    address = scheduler_address()
-    with ExitStack() as stack:
-        yield _remote(stack, address) if address else _local(stack, count)
-
-
-def _remote(stack: ExitStack, address: str) -> Any:
-    from distributed import Client
-
-    try:
-        connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
-    except (OSError, ValueError, TypeError, RuntimeError) as error:  # TypeError: tls:// without a certificate
-        raise GalmorphError(
-            f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or unset "
-            "the variable to use the processes of this machine"
-        ) from None
-    workers = len(connected.scheduler_info(n_workers=-1)["workers"])
-    log.info("%d workers at the scheduler %s%s", workers, address, "" if workers else ": waiting for the first")
-    return connected
-
-
-def _local(stack: ExitStack, count: int) -> Any:
     import dask
     from distributed import Client, LocalCluster
 
-    # For the temporary files of Dask, and of TensorFlow in a worker that is killed.
-    folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
-    stack.enter_context(dask.config.set(CONFIG | {"temporary-directory": folder}))
-    with _ignored_interrupts():
-        cluster = stack.enter_context(
-            LocalCluster(
-                n_workers=count,
-                threads_per_worker=1,
-                processes=True,
-                memory_limit=worker_memory(),
-                dashboard_address="127.0.0.1:0",  # any free port; None would warn if 8787 is taken
-                silence_logs=logging.CRITICAL,
-                env={"TMPDIR": folder},
+    # The errors of jobs are raised here; Dask's own log does not help.
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with ExitStack() as stack:
+        if address := scheduler_address():
+            try:
+                connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
+            except (OSError, ValueError, TypeError, RuntimeError) as error:  # TypeError: tls:// without a certificate
+                raise GalmorphError(
+                    f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or "
+                    "unset the variable to use the processes of this machine"
+                ) from None
+            workers = len(connected.scheduler_info(n_workers=-1)["workers"])
+            log.info("%d workers at the scheduler %s%s", workers, address, "" if workers else ": waiting for the first")
+            yield connected
+            return
+        # For the temporary files of Dask, and of TensorFlow in a worker that is killed.
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
+        stack.enter_context(dask.config.set(CONFIG | {"temporary-directory": folder}))
+        with _ignored_interrupts():
+            cluster = stack.enter_context(
+                LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=1,
+                    processes=True,
+                    memory_limit=worker_memory(),
+                    dashboard_address="127.0.0.1:0",  # any free port; None would warn if 8787 is taken
+                    silence_logs=logging.CRITICAL,
+                    env={"TMPDIR": folder},
+                )
             )
-        )
-    return stack.enter_context(Client(cluster))
+        yield stack.enter_context(Client(cluster))
 
 
 @contextmanager

@@ -132,7 +132,7 @@ def spread(
 
 
 def _do(function: Callable[..., Result], topic: str, index: int, job: tuple[Any, ...]) -> Result:
-    """Do a job in a worker, so that `tick` knows which it is."""
+    """Do a job in a worker, for which `tick` then reports."""
     from distributed import get_worker
 
     worker = get_worker()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,14 +9,10 @@ import numpy as np
 
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
-from galmorph.files.reading import file_md5
 from galmorph.parallel.workers import spread
-from galmorph.training.plan import Campaign, code_hash
+from galmorph.training.plan import Campaign, Levels, code_hash, levels_md5
 from galmorph.training.records import Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.training.run import parts_of
-
-# For each level, its images and its split: absolute paths, for the workers.
-Levels = Mapping[str, tuple[Path, Path]]
 
 
 def tested_campaign(campaign: Campaign, confirmed: Path, levels: Levels, destination: Path) -> None:
@@ -43,12 +38,8 @@ def tested_campaign(campaign: Campaign, confirmed: Path, levels: Levels, destina
         split.
     """
     destination.mkdir(parents=True, exist_ok=True)
-    md5 = {f"tested_{name}": file_md5(images) for name, (images, _) in levels.items()}
-    md5 |= {f"tested_{name}_split": file_md5(split) for name, (_, split) in levels.items()}
-    jobs = [
-        (campaign, code_hash(), confirmed, dict(levels), md5, run, destination)
-        for run in range(1, campaign.protocol.runs + 1)
-    ]
+    md5, runs = levels_md5(levels), range(1, campaign.protocol.runs + 1)
+    jobs = [(campaign, code_hash(), confirmed, dict(levels), md5, run, destination) for run in runs]
     for _ in spread(tested_run, jobs, label=f"{campaign.name}, tested", unit="run"):
         pass
 
@@ -57,7 +48,7 @@ def tested_run(
     campaign: Campaign,
     code: str,
     confirmed: Path,
-    levels: dict[str, tuple[Path, Path]],
+    levels: Levels,
     md5: dict[str, str],
     run: int,
     destination: Path,

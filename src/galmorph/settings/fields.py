@@ -1,4 +1,4 @@
-"""What the blocks of params.yaml are made of: names, shares, counts, and a block itself."""
+"""Types of the fields of params.yaml, and the base class of its blocks."""
 
 from __future__ import annotations
 

@@ -16,10 +16,9 @@ PARAMS = Path("params.yaml")
 RAW = Path("data/raw")
 CUTOUTS = Path("data/cutouts")
 IMAGES = CUTOUTS / "images.npy"
+WIDE = CUTOUTS / "wide.npy"
 GALAXIES = CUTOUTS / "galaxies.parquet"
 REJECTED = CUTOUTS / "rejected.csv"
-SPLITS = Path("data/splits")
-WIDE = CUTOUTS / "wide.npy"
 RESOLUTION = Path("data/resolution")
 RESOLUTION_SAMPLE = RESOLUTION / "sample.parquet"
 RESOLUTION_LEFT_OUT = RESOLUTION / "left_out.csv"
@@ -41,51 +40,50 @@ def load_params() -> Settings:
 
 
 def split_path(condition: str) -> Path:
-    """Return where the split of a condition lies."""
-    return SPLITS / f"{condition}.parquet"
+    """Return the path of a condition's split."""
+    return Path("data/splits") / f"{condition}.parquet"
 
 
 def records_folder(condition: str, phase: str) -> Path:
-    """Return where the records of one phase of a condition lie."""
+    """Return the folder of the records of one phase of a condition."""
     return MODELS / condition / phase
 
 
 def store_root() -> Path:
     """Return the checkout whose store is used.
 
-    In a temporary copy (`dvc exp run --temp` and `--queue`) DVC_ROOT names the checkout that it was made from, where
-    the store must lie to outlive the copy.
+    In a temporary copy (`dvc exp run --temp` and `--queue`) DVC_ROOT names the checkout, whose store outlives the copy.
     """
     return Path(os.environ.get("DVC_ROOT", "."))
 
 
 def level_folder(level: str) -> Path:
-    """Return where a level lies: its images.npy and, if it is another survey, its galaxies."""
+    """Return the folder of a level: its images.npy and, if it is another survey, its galaxies."""
     return RESOLUTION / "levels" / level
 
 
 def level_path(level: str) -> Path:
-    """Return where the stamps of a level lie."""
+    """Return the path of the stamps of a level."""
     return level_folder(level) / "images.npy"
 
 
 def level_galaxies(level: str) -> Path:
-    """Return where the galaxies of a level lie that is another survey."""
+    """Return the path of the galaxies of a level that is another survey."""
     return level_folder(level) / "galaxies.parquet"
 
 
 def level_split(level: str) -> Path:
-    """Return where the split of a level lies; it is that of the resolution sample but for another survey."""
+    """Return the path of the split of a level: that of the resolution sample, unless it is another survey."""
     return RESOLUTION / "splits" / f"{level}.parquet"
 
 
 def mixture_path(remedy: str) -> Path:
-    """Return where the stamps lie on which a remedy trains."""
+    """Return the path of the stamps on which a remedy trains."""
     return RESOLUTION / "mixtures" / f"{remedy}.npy"
 
 
 def transfer_folder(trained: str, phase: str) -> Path:
-    """Return where the records of what was trained at a level, or as a remedy, lie; phase may be "tested" too."""
+    """Return the folder of the records of a level or remedy; the phase may be "tested" too."""
     return MODELS / TRANSFER / trained / phase
 
 
@@ -93,8 +91,7 @@ def transfer_folder(trained: str, phase: str) -> Path:
 def fresh_folder(name: str) -> Iterator[Path]:
     """Create an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
 
-    A stage moves its complete outputs into place with `galmorph.files.atomic.move_into_place`. The path is absolute:
-    the workers of a cluster have another working directory on the same file system.
+    The path is absolute: the workers of a cluster have another working directory on the same file system.
     """
     folder = PARTIAL.resolve() / name
     shutil.rmtree(folder, ignore_errors=True)

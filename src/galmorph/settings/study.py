@@ -1,8 +1,7 @@
 """params.yaml as frozen, typed objects.
 
 The comments beside the keys in params.yaml say what each one means and why it has its value; this module says what
-is allowed. Nothing here depends on the machine: workers, schedulers and stores are named by environment variables,
-so that moving to another machine invalidates no cached result.
+is allowed. What depends on the machine is an environment variable: moving to another one invalidates no cached result.
 """
 
 from __future__ import annotations
@@ -99,12 +98,6 @@ class NetworkSettings(Block):
             raise ValueError(f"{len(self.filters)} filters, {len(self.kernels)} kernels: one of each per layer")
         return self
 
-    def smallest_side(self, size: int) -> int:
-        """Side in pixels of the last feature map, for stamps of `size` pixels; 0 or less where they are too small."""
-        for kernel in self.kernels:
-            size = (size if self.padding == "same" else size - kernel + 1) // 2
-        return size
-
 
 class TrainingSettings(Block):
     """How one network is trained."""
@@ -159,13 +152,16 @@ class Settings(Block):
                 raise ValueError(f"{name}.draw: {draw} leaves an empty part")
         if self.training.keep_weights > self.protocol.runs:
             raise ValueError("training.keep_weights: more than protocol.runs")
-        if self.network.smallest_side(self.cutouts.stamp_size) < 1:
+        side = self.cutouts.stamp_size  # of the last feature map, in the end
+        for kernel in self.network.kernels:
+            side = (side if self.network.padding == "same" else side - kernel + 1) // 2
+        if side < 1:
             raise ValueError(
                 f"network.kernels: nothing is left of a stamp of {self.cutouts.stamp_size} pixels (cutouts.stamp_size)"
             )
-        if self.survey.sample.rule == "in_frames" and self.survey.source != "local":
-            raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
         sample = self.survey.sample
+        if sample.rule == "in_frames" and self.survey.source != "local":
+            raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
         if self.survey.source == "simulated" and ((sample.rule, sample.galaxies) != ("first", None) or sample.limited):
             raise ValueError(
                 "survey.sample: the simulated survey is all sample; leave rule first, galaxies and limits null, and "

@@ -16,24 +16,26 @@ log = logging.getLogger("galmorph.acquire")
 
 
 def acquire(settings: Settings, folder: Path) -> dict[str, str]:
-    """Let the survey's source leave its files in an empty folder; return the addresses of those that it downloaded."""
-    # Each source brings its own heavy libraries.
-    if settings.survey.source == "simulated":
-        from galmorph.sources import simulated
+    """Fill an empty folder from the survey's source; return the addresses of the files that were downloaded."""
+    sample = settings.survey.sample
+    # Each source imports its own heavy libraries.
+    match settings.survey.source:
+        case "simulated":
+            from galmorph.sources import simulated
 
-        simulated.acquire(settings.simulated, folder)
-    elif settings.survey.source == "sdss":
-        from galmorph.sources import archive
+            simulated.acquire(settings.simulated, folder)
+        case "sdss":
+            from galmorph.sources import archive
 
-        return archive.acquire(settings.sdss, settings.survey.sample, folder, Mirror(ARCHIVE.resolve()))
-    elif settings.survey.source == "local":
-        from galmorph.sources import local
+            return archive.acquire(settings.sdss, sample, folder, Mirror(ARCHIVE.resolve()))
+        case "local":
+            from galmorph.sources import local
 
-        local.acquire(settings.local, settings.survey.sample, folder)
-    else:
-        from galmorph.sources import stamps
+            local.acquire(settings.local, sample, folder)
+        case "stamps":
+            from galmorph.sources import stamps
 
-        stamps.acquire(settings.stamps, settings.survey.sample, folder)
+            stamps.acquire(settings.stamps, sample, folder)
     return {}
 
 

@@ -61,26 +61,26 @@ def save_epoch(folder: Path, epoch: int) -> None:
 
 
 class LiveStore:
-    """The MLflow store during training: trouble with it is reported once, and training goes on.
+    """The MLflow store during training: a failure is reported once, and training goes on.
 
-    Nothing is lost: the records are the truth, and the report, or `galmorph sync`, adds their runs later.
+    Nothing is lost: the report, or `galmorph sync`, adds the runs later from their records.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.store: Store | None = None
-        self.trouble = False
+        self.failing = False
 
     def write(self, action: Callable[[Store], None]) -> None:
-        """Do something with the store, which is opened on first use."""
+        """Call `action` with the store, which is opened on first use."""
         try:
             self.store = self.store or open_store(self.settings)
             action(self.store)
-            self.trouble = False
+            self.failing = False
         except GalmorphError as error:
-            if not self.trouble:
+            if not self.failing:
                 log.warning("%s; training goes on, and galmorph sync adds these runs later", error)
-            self.trouble = True
+            self.failing = True
 
 
 def run_and_store(settings: Settings, campaign: Campaign, destination: Path, *, log_runs: bool = True) -> None:
@@ -90,22 +90,18 @@ def run_and_store(settings: Settings, campaign: Campaign, destination: Path, *, 
     """
     folder = PARTIAL.resolve() / campaign.fingerprint
     name, phase = campaign.name, campaign.phase
+    live = LiveStore(settings)
+
+    def finished(path: Path) -> None:
+        if log_runs:
+            record = load_record(path)
+            live.write(lambda store: store.add(record, path))
+
+    def failed(run: int, reason: str) -> None:
+        live.write(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason))
+
     with logged(LOGS / f"{name}.{phase}.log"):
-        live = LiveStore(settings)
-
-        def finished(path: Path) -> None:
-            if log_runs:
-                record = load_record(path)
-                live.write(lambda store: store.add(record, path))
-
-        run_campaign(
-            campaign,
-            folder,
-            finished,
-            lambda run, reason: live.write(
-                lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason)
-            ),
-        )
+        run_campaign(campaign, folder, finished, failed)
     if phase == "selected":
         epoch = write_epoch(folder, campaign.protocol.runs, name)
         part = "test" if campaign.protocol.validation_fraction is None else VALIDATION

@@ -1,6 +1,6 @@
 """Run a stage or a command: environment, log, signals, error messages and exit status.
 
-0: success. 1: an error that the user can correct, explained in a few lines. 2: a wrong command line (argparse).
+0: success. 1: an error that the user can correct, explained in a few lines. 2: an invalid command line (argparse).
 130: stopped by Ctrl-C; 143: by SIGTERM. A traceback is a bug.
 """
 
@@ -19,7 +19,7 @@ from galmorph.errors import GalmorphError, lack
 from galmorph.parallel import progress
 
 ENVIRONMENT = {
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default a server that is away holds up each run for four minutes
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default an unreachable server delays each run by four minutes
     "TF_CPP_MIN_LOG_LEVEL": "3",  # TensorFlow greets every process with several lines
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",  # two lines for each run on a server
@@ -72,20 +72,21 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    # The log file of a campaign gets every line, the terminal those of the chosen level.
+    # The log file of a campaign gets every line, the terminal those of `verbosity`.
     terminal = AboveBars(sys.stderr)
     terminal.setLevel(_LEVELS[verbosity])
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[terminal])
     logging.getLogger("galmorph").setLevel(logging.DEBUG)
     progress.hidden = verbosity == QUIET
     signal.signal(signal.SIGTERM, _terminate)
+    galmorph = painted("galmorph:", _RED, sys.stderr)
     try:
         function()
         sys.stdout.flush()
     except GalmorphError as error:
-        sys.exit(f"{painted('galmorph:', _RED, sys.stderr)} {error}")
+        sys.exit(f"{galmorph} {error}")
     except KeyboardInterrupt as signalled:
-        sys.stderr.write(f"{painted('galmorph:', _RED, sys.stderr)} {stopped}\n")
+        sys.stderr.write(f"{galmorph} {stopped}\n")
         sys.exit(TERMINATED_STATUS if isinstance(signalled, Terminated) else STOPPED_STATUS)
     except BrokenPipeError:
         # The reader of the output has closed it (`galmorph summary | head -1`). Discard what Python flushes at exit, as
@@ -95,4 +96,4 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     except OSError as error:
         if (lacking := lack(error)) is None:
             raise
-        sys.exit(f"{painted('galmorph:', _RED, sys.stderr)} {lacking}")
+        sys.exit(f"{galmorph} {lacking}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from galmorph.errors import GalmorphError
 from galmorph.settings.layout import (
@@ -26,8 +27,67 @@ from galmorph.training.records import ConditionRecords, load_phase, record_name,
 RESTORE = "restore models with dvc checkout, or run dvc repro"
 
 
-def _consistent(condition: ConditionRecords) -> ConditionRecords:
-    """Return the records of a condition after checking that they belong together.
+def declared_records(settings: Settings) -> list[ConditionRecords]:
+    """Read the records of every declared condition, in the order of params.yaml."""
+    return [
+        _read(
+            name,
+            {phase: records_folder(name, phase) for phase in PHASES},
+            settings.protocol.runs,
+            read_epoch(records_folder(name, "selected"), settings.training.epochs),
+            {"images": IMAGES, "split": split_path(name)},
+            _kept_weights(settings, name),
+        )
+        for name in settings.conditions
+    ]
+
+
+def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
+    """Read the records of the resolution study, by level or remedy; of the confirmed phase those with all tests.
+
+    All their networks are kept for testing: too many, at 23 MB each, to be copied into MLflow.
+    """
+    resolution = settings.resolution
+    found = {}
+    for name in (*resolution.levels, *resolution.remedies):
+        remedy = resolution.remedies.get(name)
+        phases, most = PHASES, settings.training.epochs
+        if remedy is not None and remedy.kind == "fine_tuned":
+            # The epochs of fine-tuning are a parameter: no runs select them.
+            phases, most = ("confirmed",), remedy.epochs
+        if name in resolution.oracle:
+            phases = (*phases, ORACLE)
+        data = {
+            "images": level_path(name) if remedy is None else mixture_path(name),
+            "split": level_split(name if remedy is None else remedy.levels[-1]),
+        }
+        found[name] = _read(
+            transfer_name(name),
+            {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases},
+            resolution.runs,
+            read_epoch(transfer_folder(name, "selected"), most),
+            data | {f"tested_{level}": level_path(level) for level in resolution.seen},
+        )
+    _check_tested_levels(found, settings)
+    return found
+
+
+def _kept_weights(settings: Settings, condition: str) -> dict[int, Path]:
+    """Return the paths of a condition's kept weights, by run, as far as they and the stamps are there."""
+    runs = range(1, min(settings.training.keep_weights, settings.protocol.runs) + 1)
+    paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
+    return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
+
+
+def _read(
+    name: str,
+    folders: Mapping[str, Path],
+    runs: int,
+    epoch: int,
+    data: Mapping[str, Path],
+    weights: Mapping[int, Path] = MappingProxyType({}),
+) -> ConditionRecords:
+    """Read the records of a condition from the folders of its phases, and check that they belong together.
 
     Raises
     ------
@@ -35,29 +95,27 @@ def _consistent(condition: ConditionRecords) -> ConditionRecords:
         If their number is not the declared one, if the phases differ in settings or data, or if the epoch in epoch.json
         is not the one that the records select and were confirmed at.
     """
-    firsts = {phase: runs[0] for phase, runs in condition.phases.items()}
-    reference, *_ = firsts.values()
-    for phase, record in firsts.items():
-        runs, made = len(condition.phases[phase]), record.parameters.get("protocol.runs")
-        if made != runs:
+    phases = {phase: load_phase(folder, runs, name, phase) for phase, folder in folders.items()}
+    reference = next(iter(phases.values()))[0]
+    for phase, (record, *_) in phases.items():
+        if (trained := record.parameters.get("protocol.runs")) != runs:
             raise GalmorphError(
-                f"{condition.name}, {phase}: trained with {made} runs, but params.yaml asks for {runs}; run dvc repro, "
-                "or restore the number in params.yaml"
+                f"{name}, {phase}: trained with {trained} runs, but params.yaml asks for {runs}; run dvc repro, or "
+                "restore the number in params.yaml"
             )
-        asked = reference.parameters | {"epochs_trained": record.epochs}
-        if record.parameters != asked or any(record.data.get(name, md5) != md5 for name, md5 in reference.data.items()):
-            raise GalmorphError(
-                f"{condition.name}: the {phase} and {reference.phase} runs differ in settings or data; {RESTORE}"
-            )
-    selected = condition.phases.get("selected")
-    best = selected_epoch([run.deciding_accuracy for run in selected]) if selected else condition.epoch
-    confirmed = {run.epochs for run in condition.phases["confirmed"]}
-    if {best} | confirmed != {condition.epoch}:
+        expected = reference.parameters | {"epochs_trained": record.epochs}
+        other_data = any(record.data.get(key, md5) != md5 for key, md5 in reference.data.items())
+        if record.parameters != expected or other_data:
+            raise GalmorphError(f"{name}: the {phase} and {reference.phase} runs differ in settings or data; {RESTORE}")
+    best = selected_epoch([run.deciding_accuracy for run in phases["selected"]]) if "selected" in phases else epoch
+    confirmed = {run.epochs for run in phases["confirmed"]}
+    if {best} | confirmed != {epoch}:
         raise GalmorphError(
-            f"{condition.name}: {EPOCH} says epoch {condition.epoch}, the selected records say {best}, and the "
-            f"confirmed ones have {', '.join(map(str, sorted(confirmed)))}; {RESTORE}"
+            f"{name}: {EPOCH} says epoch {epoch}, the selected records say {best}, and the confirmed ones have "
+            f"{', '.join(map(str, sorted(confirmed)))}; {RESTORE}"
         )
-    return condition
+    files = {phase: [folder / record_name(run) for run in range(1, runs + 1)] for phase, folder in folders.items()}
+    return ConditionRecords(name, epoch, phases, files, data, weights)
 
 
 def _check_tested_levels(transfers: Mapping[str, ConditionRecords], settings: Settings) -> None:
@@ -73,62 +131,3 @@ def _check_tested_levels(transfers: Mapping[str, ConditionRecords], settings: Se
                 f"{transfer_folder(name, 'tested')}: not tested at the stamps of every level, or at other stamps than "
                 f"the rest; {RESTORE}"
             )
-
-
-def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
-    """Read the records of the resolution study, by level or remedy; of the confirmed phase those with all tests.
-
-    All their networks are kept for testing: too many, at 23 MB each, to be copied into MLflow.
-    """
-    runs = range(1, settings.resolution.runs + 1)
-    found = {}
-    for name in (*settings.resolution.levels, *settings.resolution.remedies):
-        remedy = settings.resolution.remedies.get(name)
-        phases: tuple[str, ...] = PHASES
-        most = settings.training.epochs
-        if remedy is not None and remedy.kind == "fine_tuned":
-            # The epochs of fine-tuning are a parameter: no runs select them.
-            phases, most = ("confirmed",), remedy.epochs
-        if name in settings.resolution.oracle:
-            phases = (*phases, ORACLE)
-        folders = {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases}
-        trained = transfer_name(name)
-        records = ConditionRecords(
-            name=trained,
-            epoch=read_epoch(transfer_folder(name, "selected"), most),
-            phases={phase: load_phase(folder, len(runs), trained, phase) for phase, folder in folders.items()},
-            files={phase: [folder / record_name(run) for run in runs] for phase, folder in folders.items()},
-            data={
-                "images": level_path(name) if remedy is None else mixture_path(name),
-                "split": level_split(name if remedy is None else remedy.levels[-1]),
-            }
-            | {f"tested_{level}": level_path(level) for level in settings.resolution.seen},
-        )
-        found[name] = _consistent(records)
-    _check_tested_levels(found, settings)
-    return found
-
-
-def kept_weights(settings: Settings, condition: str) -> dict[int, Path]:
-    """Return the paths of a condition's kept weights, by run, as far as they and the stamps are there."""
-    runs = range(1, min(settings.training.keep_weights, settings.protocol.runs) + 1)
-    paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
-    return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
-
-
-def declared_records(settings: Settings) -> list[ConditionRecords]:
-    """Read the records of every declared condition, in the order of params.yaml."""
-    runs = range(1, settings.protocol.runs + 1)
-    return [
-        _consistent(
-            ConditionRecords(
-                name=name,
-                epoch=read_epoch(records_folder(name, "selected"), settings.training.epochs),
-                phases={phase: load_phase(records_folder(name, phase), len(runs), name, phase) for phase in PHASES},
-                files={phase: [records_folder(name, phase) / record_name(run) for run in runs] for phase in PHASES},
-                data={"images": IMAGES, "split": split_path(name)},
-                weights=kept_weights(settings, name),
-            )
-        )
-        for name in settings.conditions
-    ]

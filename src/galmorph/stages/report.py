@@ -13,7 +13,7 @@ from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.files.reading import file_md5
 from galmorph.report.build import build
-from galmorph.report.figures.network import LayerDrawing
+from galmorph.report.figures.network import Kind, LayerDrawing
 from galmorph.report.figures.stamps import Schematic, example_rows
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.results import load_resolution
@@ -67,11 +67,30 @@ def first_table2_row() -> dict[str, object] | None:
 
 def layer_drawings(settings: Settings) -> list[LayerDrawing]:
     """Describe the built network of the first condition, layer by layer, for its figure."""
-    from galmorph.training.network import describe
+    from galmorph.training.backend import keras
+    from galmorph.training.network import build_network
 
     first = next(iter(settings.conditions.values()))
-    layers = describe(settings.network, settings.cutouts.stamp_size, len(first.classes))
-    return [LayerDrawing(*layer) for layer in layers]
+    drawings = []
+    for layer in build_network(settings.network, settings.cutouts.stamp_size, len(first.classes)).layers:
+        kernel = " × ".join(map(str, getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))))
+        last = layer.name == "classes"
+        kind: Kind
+        match layer:
+            case keras.layers.InputLayer():
+                kind, detail = "input", "scaled pixels"
+            case keras.layers.Conv2D():
+                kind, detail = "convolution", f"{kernel}, {settings.network.padding}, ReLU"
+            case keras.layers.MaxPooling2D():
+                kind, detail = "pooling", f"max {kernel}"
+            case keras.layers.Flatten():
+                kind, detail = "flatten", ""
+            case keras.layers.Dropout():
+                kind, detail = "dropout", f"{layer.rate:g}"
+            case _:
+                kind, detail = ("output", "softmax") if last else ("dense", "ReLU")
+        drawings.append(LayerDrawing(layer.name, kind, tuple(layer.output.shape[1:]), detail))
+    return drawings
 
 
 def level_examples(settings: Settings) -> Examples:

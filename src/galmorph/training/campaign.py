@@ -1,4 +1,4 @@
-"""Many runs of one condition: spread over processes, each finished run kept at once, so that a stop loses little."""
+"""Train the runs of a campaign, spread over processes; each finished run is kept at once."""
 
 from __future__ import annotations
 
@@ -27,22 +27,25 @@ def finished_runs(folder: Path, fingerprint: str, runs: int) -> set[int]:
         path = folder / record_name(run)
         if not path.exists():
             continue
-        try:
-            record = load_record(path)
-            if (record.fingerprint, record.run) != (fingerprint, run):
-                reason = "from another campaign or run"
-            elif record.weights and file_sha256(folder / weights_name(run)) != record.weights:
-                reason = "without its weights"
-            else:
-                found.add(run)
-                continue
-        except FileNotFoundError:
-            reason = "without its weights"
-        except GalmorphError:
-            reason = "damaged"
-        log.warning("%s is %s: removed; the run is repeated", path, reason)
-        path.unlink()
+        if (reason := _fault(path, folder / weights_name(run), fingerprint, run)) is None:
+            found.add(run)
+        else:
+            log.warning("%s is %s: removed; the run is repeated", path, reason)
+            path.unlink()
     return found
+
+
+def _fault(path: Path, weights: Path, fingerprint: str, run: int) -> str | None:
+    """Return why a record cannot be used, or None if it can."""
+    try:
+        record = load_record(path)
+    except GalmorphError:
+        return "damaged"
+    if (record.fingerprint, record.run) != (fingerprint, run):
+        return "from another campaign or run"
+    if record.weights and not (weights.exists() and file_sha256(weights) == record.weights):
+        return "without its weights"
+    return None
 
 
 @contextmanager
@@ -63,25 +66,16 @@ def logged(path: Path) -> Iterator[None]:
         handler.close()
 
 
-def keep_going() -> bool:
-    """Return whether a campaign finishes its other runs when one fails (GALMORPH_KEEP_GOING)."""
-    return os.environ.get("GALMORPH_KEEP_GOING", "") not in ("", "0")
-
-
 def run_campaign(
     campaign: Campaign,
     folder: Path,
     on_finished: Callable[[Path], None],
     on_failed: Callable[[int, str], None] = lambda run, reason: None,
 ) -> None:
-    """Train every run that `folder` does not hold yet.
+    """Train every run whose record is not yet in `folder`, where a campaign that was stopped has left some.
 
     Parameters
     ----------
-    campaign
-        The runs.
-    folder
-        Receives one record for each run; may hold records of the same campaign, stopped earlier.
     on_finished
         Called in this process with the path of each new record.
     on_failed
@@ -97,28 +91,30 @@ def run_campaign(
     for leftover in folder.glob(f"{PARTIAL}*"):
         shutil.rmtree(leftover, ignore_errors=True)  # its process may still be writing it
     done = finished_runs(folder, campaign.fingerprint, runs)
+    missing = [run for run in range(1, runs + 1) if run not in done]
     label = f"{campaign.name}, {campaign.phase}"
     log.info("%s: %d runs of %d epochs, %d of them finished before", label, runs, campaign.epochs, len(done))
-    missing = [run for run in range(1, runs + 1) if run not in done]
     failures: list[str] = []
 
     def failed(index: int, error: GalmorphError) -> None:
         log.error("%s: run %d failed: %s", label, missing[index], error)
         on_failed(missing[index], str(error))
         failures.append(str(error))
-        if not keep_going():
+        if os.environ.get("GALMORPH_KEEP_GOING", "") in ("", "0"):
             raise error
 
-    jobs = [(campaign, code_hash(), run, folder) for run in missing]
-    names = [f"run {run}" for run in missing]
-    trained = spread(run_one, jobs, label=label, unit="epoch", steps=campaign.epochs, names=names, on_failure=failed)
-    for _, finished in trained:
-        log.debug(
-            "%s: run %d finished, test accuracy %.4f after epoch %d, %.0f s in process %s, peak memory %.2f GB",
-            *(label, finished.run, finished.accuracy, campaign.epochs, finished.seconds, finished.place),
-            finished.peak_memory / 1e9,
-        )
-        on_finished(folder / record_name(finished.run))
+    trained = spread(
+        run_one,
+        [(campaign, code_hash(), run, folder) for run in missing],
+        label=label,
+        unit="epoch",
+        steps=campaign.epochs,
+        names=[f"run {run}" for run in missing],
+        on_failure=failed,
+    )
+    for index, summary in trained:
+        log.debug("%s: run %d finished, %s", label, missing[index], summary)
+        on_finished(folder / record_name(missing[index]))
     if failures:
         raise GalmorphError(f"{label}: {len(failures)} of {runs} runs failed; the others are kept; {failures[0]}")
     log.debug("%s: all %d runs are finished", label, runs)

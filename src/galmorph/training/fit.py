@@ -1,4 +1,4 @@
-"""One run, from arrays to curves and predictions: no MLflow, no DVC, no files."""
+"""Train a network, from arrays to curves and predictions: no MLflow, no DVC, no files."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Start:
-    """A trained network to go on from: its weights, and the constant of its scaling, which stays."""
+    """A trained network to continue from: its weights, and the constant of its scaling, which stays."""
 
     weights: list[NDArray[np.float32]]
     softening: float
@@ -38,19 +38,17 @@ class Start:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a run leaves.
+    """The result of a run.
 
     Attributes
     ----------
     history
         For each name of HISTORY, (epochs,) float64: the training curves are running means over the epoch, as Keras's
         are; the test curves are evaluated after it.
-    predicted
-        (epochs, n_test) uint8, the class of each test galaxy after each epoch.
-    watched
-        For each watched set, (epochs, n) uint8, likewise.
+    predicted, watched
+        (epochs, n) uint8, the class of each galaxy of the test part, and of each watched set, after each epoch.
     probabilities
-        After the last epoch: for each evaluation set, (n, K) float32.
+        For each evaluation set, (n, K) float32, after the last epoch.
     weights
         After the last epoch, in the order of `keras.Model.get_weights`.
     softening
@@ -84,23 +82,19 @@ def train(
     Parameters
     ----------
     train, test
-        The two parts of the run.
-    evaluation
-        Further sets, classified after the last epoch.
+        The two parts of the run; the constant of the scaling comes from the training part.
+    evaluation, watched
+        Further sets, classified after the last epoch, and after every epoch.
     network, training
         Blocks of params.yaml.
-    n_classes
-        K.
     epochs
         Completed passes over the training part.
     rng
-        The run's generator: initial weights, then the order of each epoch.
+        Draws the initial weights, then the order of each epoch.
     start
-        Where to go on from, in place of initial weights; the optimiser begins afresh.
-    watched
-        Further sets, classified after every epoch; they take no part in anything else.
+        The network to continue from, instead of initial weights; the optimiser begins afresh.
     on_epoch
-        Called with the number of completed passes, after each.
+        Called after each epoch with its number, from 1.
 
     Raises
     ------
@@ -118,12 +112,12 @@ def train(
         numbers = np.asarray(values)
         if not (finite := np.isfinite(numbers)).all():
             raise GalmorphError(
-                f"{what} is {numbers[~finite].flat[0]} in epoch {epoch + 1}: lower training.learning_rate (it is "
+                f"{what} is {numbers[~finite].flat[0]} in epoch {epoch}: lower training.learning_rate (it is "
                 f"{training.learning_rate}) or change training.scaling"
             )
 
     def predict(prepared: Any, epoch: int) -> NDArray[np.float32]:
-        # The losses of a network may be finite, and its output for other galaxies not.
+        # The losses may be finite and the output for other galaxies not.
         logits = predictor.logits(prepared)
         check_finite("an output of the network", logits, epoch)
         return logits
@@ -131,29 +125,29 @@ def train(
     train_images, train_labels = predictor.prepare(train.images), tf.constant(train.labels, tf.int32)
     test_images, test_labels = predictor.prepare(test.images), tf.constant(test.labels, tf.int32)
     watched_images = {name: predictor.prepare(images) for name, images in watched.items()}
-    history = {name: np.empty(epochs) for name in HISTORY}
+    history = []
     predicted = np.empty((epochs, len(test.labels)), np.uint8)
     predicted_watched = {name: np.empty((epochs, len(images)), np.uint8) for name, images in watched.items()}
-    for epoch in range(epochs):
+    for index, epoch in enumerate(range(1, epochs + 1)):
         order = tf.constant(rng.permutation(len(train.labels)), tf.int32)
         loss, accuracy = engine.train_epoch(train_images, train_labels, order)
         check_finite("the training loss", loss, epoch)
         logits = predict(test_images, epoch)
-        predicted[epoch] = np.argmax(logits, axis=-1)
+        predicted[index] = np.argmax(logits, axis=-1)
         test_loss = tf.reduce_mean(engine.loss(test_labels, logits))
-        row = (loss, accuracy, test_loss, np.mean(predicted[epoch] == test.labels))
-        for name, value in zip(HISTORY, row, strict=True):
-            history[name][epoch] = float(value)
         check_finite("the test loss", test_loss, epoch)
+        history.append(
+            [float(value) for value in (loss, accuracy, test_loss, np.mean(predicted[index] == test.labels))]
+        )
         for name, images in watched_images.items():
-            predicted_watched[name][epoch] = np.argmax(predict(images, epoch), axis=-1)
-        on_epoch(epoch + 1)
+            predicted_watched[name][index] = np.argmax(predict(images, epoch), axis=-1)
+        on_epoch(epoch)
     probabilities = {
-        name: np.array(tf.nn.softmax(predict(predictor.prepare(images), epochs - 1)))
-        for name, images in evaluation.items()
+        name: np.array(tf.nn.softmax(predict(predictor.prepare(images), epochs))) for name, images in evaluation.items()
     }
     # Copies: NumPy sees TensorFlow's own memory, which the next run's fused updates write into.
     weights = [np.array(values) for values in engine.model.get_weights()]
     for values in weights:
-        check_finite("a weight", values, epochs - 1)
-    return Outcome(history, predicted, predicted_watched, probabilities, weights, predictor.softening)
+        check_finite("a weight", values, epochs)
+    curves = dict(zip(HISTORY, np.array(history).T.copy(), strict=True))
+    return Outcome(curves, predicted, predicted_watched, probabilities, weights, predictor.softening)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,11 +15,7 @@ from galmorph.files.reading import file_sha256
 from galmorph.settings.study import NetworkSettings
 from galmorph.training.backend import keras, tf
 
-HDF5_BYTES = 8192  # at most, that an array takes in the file beyond its numbers
-
-# Name, kind, output shape, and a word on it.
-Kind = Literal["input", "convolution", "pooling", "flatten", "dropout", "dense", "output"]
-Layer = tuple[str, Kind, tuple[int, ...], str]
+HDF5_BYTES = 8192  # more than an array takes in the file beyond its numbers
 
 
 def build_network(settings: NetworkSettings, size: int, n_classes: int, precision: str = "float32") -> keras.Model:
@@ -27,19 +23,14 @@ def build_network(settings: NetworkSettings, size: int, n_classes: int, precisio
 
     Parameters
     ----------
-    settings
-        The network block of params.yaml.
-    size
-        Side of a stamp in pixels.
-    n_classes
-        K.
     precision
         The Keras dtype policy: float32, or mixed_bfloat16, which multiplies in bfloat16 and keeps weights and logits
         in float32.
 
     Returns
     -------
-    A model from (n, size, size, 1) float32 to logits (n, K) float32. Its weights are keras's own until `initialise`.
+    A model from (n, size, size, 1) float32 to logits (n, n_classes) float32. Its weights are Keras's own until
+    `initialise`.
     """
     inputs = keras.Input((size, size, 1), name="stamp")
     x = inputs
@@ -69,31 +60,8 @@ def initialise(model: keras.Model, rng: np.random.Generator) -> None:
             layer.seed_generator.state.assign(rng.integers(2**31, size=2).astype(np.uint32))
 
 
-def describe(settings: NetworkSettings, size: int, n_classes: int) -> list[Layer]:
-    """Describe each layer of the built network, for a drawing of it."""
-    layers: list[Layer] = []
-    for layer in build_network(settings, size, n_classes).layers:
-        shape = tuple(layer.output.shape[1:])
-        kernel = " × ".join(map(str, getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))))
-        match layer:
-            case keras.layers.InputLayer():
-                layers.append((layer.name, "input", shape, "scaled pixels"))
-            case keras.layers.Conv2D():
-                layers.append((layer.name, "convolution", shape, f"{kernel}, {settings.padding}, ReLU"))
-            case keras.layers.MaxPooling2D():
-                layers.append((layer.name, "pooling", shape, f"max {kernel}"))
-            case keras.layers.Flatten():
-                layers.append((layer.name, "flatten", shape, ""))
-            case keras.layers.Dropout():
-                layers.append((layer.name, "dropout", shape, f"{layer.rate:g}"))
-            case keras.layers.Dense():
-                last = layer.name == "classes"
-                layers.append((layer.name, "output" if last else "dense", shape, "softmax" if last else "ReLU"))
-    return layers
-
-
 def loss_function(name: str, n_classes: int) -> Callable[[Any, Any], Any]:
-    """Return the loss of each galaxy from class numbers (n,) and logits (n, K)."""
+    """Return the function of class numbers (n,) and logits (n, K) that gives the loss (n,) of each galaxy."""
     if name == "cross_entropy":
         return lambda labels, logits: tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
     return lambda labels, logits: tf.reduce_mean(
@@ -117,12 +85,7 @@ def save_weights(
 def load_weights(
     path: Path, sha256: str, settings: NetworkSettings, size: int, n_classes: int
 ) -> list[NDArray[np.float32]]:
-    """Read what `save_weights` wrote.
-
-    Parameters
-    ----------
-    sha256
-        Of the file, as the record of the run has it.
+    """Read what `save_weights` wrote, with the sha256 that it returned.
 
     Raises
     ------

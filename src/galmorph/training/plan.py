@@ -1,4 +1,4 @@
-"""What a campaign is: the runs of one phase of one condition, with everything that decides what they leave."""
+"""A campaign: the runs of one phase of one condition, with everything that decides their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Any
 import pandas as pd
 
 from galmorph.files.reading import file_md5, source_hash
-from galmorph.settings.fields import Block
 from galmorph.settings.resolution import LevelSettings, RemedySettings, ResolutionSettings
 from galmorph.settings.study import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
 from galmorph.training.protocol import EVALUATION_CLASSES
@@ -21,8 +20,12 @@ from galmorph.training.protocol import EVALUATION_CLASSES
 # In this phase the runs of the selected phase are trained again, and tested at other levels after every epoch.
 ORACLE = "oracle"
 
-# What decides what a run computes and how it is written; the stages that train depend on the same in dvc.yaml.
+# Decides what a run computes and how it is written; the stages that train depend on the same in dvc.yaml.
 TRAINING_CODE = ("training", "files/datafiles.py")
+
+
+# For each level, its images and its split: absolute paths, for the workers.
+Levels = Mapping[str, tuple[Path, Path]]
 
 
 def code_hash() -> str:
@@ -32,16 +35,14 @@ def code_hash() -> str:
 
 @dataclass(frozen=True)
 class Origin:
-    """The trained networks from which a campaign starts, run by run, and the number of training galaxies.
+    """The trained networks from which a campaign continues, each run from that of its number.
 
     Attributes
     ----------
     folder
         A confirmed phase with the weights of all its runs.
-    name
-        The condition in its records.
-    fingerprint
-        The fingerprint of that phase.
+    name, fingerprint
+        The condition and the fingerprint in its records.
     galaxies
         Number of galaxies taken from each run's training part.
     """
@@ -62,7 +63,7 @@ class Campaign:
         The condition and its settings.
     phase
         "selected": every epoch is recorded, to select one. "confirmed": fresh runs up to the selected epoch. "oracle":
-        the runs of the selected phase once more, watched.
+        the runs of the selected phase once more, tested at other levels after every epoch.
     epochs
         Completed passes of each run.
     images, split
@@ -70,9 +71,9 @@ class Campaign:
     level
         A level or remedy of the resolution study; None for a condition.
     start
-        Trained networks to start from, instead of initial weights.
+        Trained networks to continue from, instead of initial weights.
     watched
-        For each level at which the runs of the phase "oracle" are tested after every epoch, its images and its split.
+        The levels of the phase "oracle".
     """
 
     name: str
@@ -86,7 +87,7 @@ class Campaign:
     protocol: ProtocolSettings
     level: LevelSettings | RemedySettings | None = None
     start: Origin | None = None
-    watched: Mapping[str, tuple[Path, Path]] = field(default_factory=dict)
+    watched: Levels = field(default_factory=dict)
 
     @property
     def drawn_as(self) -> str:
@@ -95,26 +96,17 @@ class Campaign:
 
     @functools.cached_property
     def data(self) -> dict[str, str]:
-        """md5 of the data files, and the fingerprint of the networks that are gone on from."""
-        files = {"images": file_md5(self.images), "split": file_md5(self.split)}
-        for name, (images, split) in self.watched.items():
-            files |= {f"tested_{name}": file_md5(images), f"tested_{name}_split": file_md5(split)}
+        """md5 of the data files, and the fingerprint of the networks to continue from."""
+        files = {"images": file_md5(self.images), "split": file_md5(self.split)} | levels_md5(self.watched)
         return files if self.start is None else files | {"start": self.start.fingerprint}
 
     @functools.cached_property
     def parameters(self) -> dict[str, Any]:
         """Settings by dotted name."""
-        blocks: dict[str, Block] = {
-            "condition": self.condition,
-            "network": self.network,
-            "training": self.training,
-            "protocol": self.protocol,
-        }
-        if self.level is not None:
-            blocks["level"] = self.level
-        tree = {name: block.model_dump(mode="json") for name, block in blocks.items()}
-        flat = pd.json_normalize(tree).iloc[0].to_dict()
-        # What a run did, beside what was asked for: a confirmed run stops earlier.
+        names = ("condition", "network", "training", "protocol", "level")
+        blocks = {name: block.model_dump(mode="json") for name in names if (block := getattr(self, name)) is not None}
+        flat = pd.json_normalize(blocks).iloc[0].to_dict()
+        # json.loads: numpy's numbers become Python's. A confirmed run stops before training.epochs.
         return json.loads(json.dumps(flat, default=lambda value: value.item())) | {"epochs_trained": self.epochs}
 
     @functools.cached_property
@@ -128,6 +120,15 @@ class Campaign:
             "code": code_hash(),
         }
         return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def levels_md5(levels: Levels) -> dict[str, str]:
+    """Return the md5 of the images and splits of levels, by the names that records have for them."""
+    return {
+        f"tested_{name}{kind}": file_md5(path)
+        for name, paths in levels.items()
+        for kind, path in zip(("", "_split"), paths, strict=True)
+    }
 
 
 def transfer_condition(settings: ResolutionSettings) -> ConditionSettings:

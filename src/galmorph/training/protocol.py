@@ -1,11 +1,10 @@
 """The protocol's seeds, and its rule for the selected epoch.
 
-Every random choice of the study is drawn from a generator that is named by the protocol's seed, the phase, the run
-and a purpose, and by nothing else: not by the condition's name, not by the order of work. Any run can be repeated
-alone. The galaxies of a run are chosen by one permutation of each class for all conditions, so that conditions share
-what they can; the network's initial weights and the order of its training galaxies have a generator that is named by
-the condition's draw as well, so that conditions which draw differently are independent in that, and one that is
-merely renamed gives the same bytes.
+Every random choice of the study is drawn from a generator that depends on the protocol's seed, the phase, the run and
+a purpose, and on nothing else, so that any run can be repeated alone. The galaxies of a run are drawn by one
+permutation of each class for all conditions, so that conditions share what they can. The purpose of a network's
+initial weights and of the order of its training galaxies includes the condition's draw, so that conditions which draw
+differently are independent, and one that is merely renamed gives the same bytes.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from numpy.typing import ArrayLike
 
 from galmorph.settings.fields import ClassName
 
-PHASES = ("selected", "confirmed")
+PHASES: tuple[str, ...] = ("selected", "confirmed")
 # The classes of the common evaluation sets, and of the resolution study.
 EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
 
@@ -55,16 +54,17 @@ def network_purpose(draw: Mapping[str, Any]) -> str:
 
 
 def selected_epoch(accuracy: ArrayLike) -> int:
-    """Return the epoch of the highest mean accuracy; the earliest, where several tie.
+    """Return the epoch of the highest mean accuracy, from 1; the earliest of several.
 
     Parameters
     ----------
     accuracy
-        (runs, epochs), of the test parts, or of the validation parts where there are some.
+        (runs, epochs), of the validation parts, or else of the test parts.
 
-    Returns
-    -------
-    Completed passes, from 1.
+    Examples
+    --------
+    >>> selected_epoch([[0.6, 0.9, 0.7], [0.6, 0.7, 0.9]])
+    2
     """
     mean = np.asarray(accuracy, dtype=np.float64).mean(axis=0)
     # Equal means may differ in their last bit, which must not decide between early and late.

@@ -28,7 +28,7 @@ VALIDATION = "validation"  # the set on which the epoch is chosen, in the select
 
 @dataclass(frozen=True)
 class Evaluation:
-    """A network's answers on one set of galaxies.
+    """A network's predictions for one set of galaxies.
 
     Attributes
     ----------
@@ -119,7 +119,7 @@ def weights_name(run: int) -> str:
 
 
 def save_record(path: Path, record: Record) -> None:
-    """Write a record, whole or not at all.
+    """Write a record atomically.
 
     Raises
     ------
@@ -131,14 +131,13 @@ def save_record(path: Path, record: Record) -> None:
     arrays |= {f"history/{name}": values for name, values in record.history.items()}
     arrays["predicted"] = record.predicted
     for name, evaluation in record.sets.items():
-        parts = {part: getattr(evaluation, part) for part in ("rows", "truth", "probabilities", "predicted")}
-        arrays |= {f"sets/{name}/{part}": values for part, values in parts.items() if values is not None}
-    arrays[CONTENTS] = np.array(digest(arrays))
+        arrays |= {f"sets/{name}/{part}": values for part, values in vars(evaluation).items() if values is not None}
+    arrays[CONTENTS] = np.array(_digest(arrays))
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
 
 
-def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return the sha256 of arrays with their names, types and shapes."""
     total = hashlib.sha256()
     for name in sorted(arrays):
@@ -155,31 +154,39 @@ def load_record(path: Path) -> Record:
     ------
     GalmorphError
         If it is missing, damaged or altered, has another format, or holds values that are not finite.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> path = Path(tempfile.mkdtemp()) / record_name(1)
+    >>> tested = Evaluation(np.array([7, 2]), np.array([0, 1], np.uint8), np.empty((0, 2), np.float32))
+    >>> save_record(path, Record("two_class", "selected", 1, ("spiral", "elliptical"), "", {}, {}, 6.2, {},
+    ...     np.array([[0, 0], [0, 1]], np.uint8), {"test": tested}))
+    >>> record = load_record(path)
+    >>> (record.predicted == record.sets["test"].truth).mean(axis=1)  # accuracy after each epoch
+    array([0.5, 1. ])
     """
     try:
         # From memory: numpy leaves a file that it finds damaged open.
         with np.load(io.BytesIO(file_bytes(path)), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-        if str(arrays.pop(CONTENTS)) != digest(arrays):
+        if str(arrays.pop(CONTENTS)) != _digest(arrays):
             raise ValueError("its contents are not those that were written")
         head = json.loads(str(arrays.pop("head")))
         if head.pop("format") != FORMAT:
             raise ValueError("another format")
         if odd := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
             raise ValueError(f"{odd[0]} has values that are no numbers")
-        sets: dict[str, dict[str, Any]] = {}
-        history = {}
-        predicted = arrays.pop("predicted")
-        for name, values in arrays.items():
-            kind, *rest = name.split("/")
-            if kind == "history":
-                history[rest[0]] = values
-            else:
-                sets.setdefault(rest[0], {})[rest[1]] = values
         head["classes"] = tuple(head["classes"])
-        return Record(
-            **head, history=history, predicted=predicted, sets={name: Evaluation(**part) for name, part in sets.items()}
-        )
+        head["predicted"] = arrays.pop("predicted")
+        # history/CURVE and sets/SET/PART
+        parts: dict[str, dict[str, Any]] = {"history": {}}
+        for name, values in arrays.items():
+            place, field_name = name.rsplit("/", 1)
+            parts.setdefault(place, {})[field_name] = values
+        history = parts.pop("history")
+        sets = {place.removeprefix("sets/"): Evaluation(**part) for place, part in parts.items()}
+        return Record(**head, history=history, sets=sets)
     except Exception as error:  # on damaged input zipfile, zlib, numpy and json raise a dozen types between them
         raise GalmorphError(
             f"{path}: not a whole record ({error}); remove it and run dvc repro, or restore it with dvc checkout"
@@ -192,7 +199,7 @@ def load_run(folder: Path, run: int, condition: str, phase: str) -> Record:
     Raises
     ------
     GalmorphError
-        As `load_record` does; or if it is of another run, phase or condition: a file under another's name.
+        If it cannot be read, or is the record of another run, phase or condition.
     """
     path = folder / record_name(run)
     record = load_record(path)
@@ -227,7 +234,7 @@ def load_phase(folder: Path, runs: int, condition: str, phase: str) -> list[Reco
 
 @dataclass(frozen=True)
 class KeptNetwork:
-    """A network whose weights are kept: the record of its run, where that and the weights lie, and the stamps."""
+    """A network whose weights are kept: the record of its run, and the paths of record, weights and stamps."""
 
     record: Record
     file: Path
@@ -236,7 +243,7 @@ class KeptNetwork:
 
     @property
     def name(self) -> str:
-        """What MLflow calls it, of the characters that it allows there."""
+        """Its name in MLflow, which allows no slash."""
         return f"{self.record.condition}-{self.record.run:02d}"
 
 
@@ -249,11 +256,11 @@ class ConditionRecords:
     name, epoch
         The condition and its selected epoch.
     phases, files
-        The records of each phase and where they lie, run 1 first.
+        The records of each phase and their paths, run 1 first.
     data
-        Where the files lie whose md5 the records hold, by the records' names for them.
+        The paths of the files whose md5 the records hold, by the records' names for them.
     weights
-        Those that are kept of the confirmed runs, by run.
+        The paths of the kept weights of the confirmed runs, by run.
     """
 
     name: str

@@ -7,70 +7,34 @@ import resource
 import socket
 import sys
 import time
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import REMEDY, open_stamps, read_table
 from galmorph.parallel.workers import tick
-from galmorph.training.plan import TRAINING_CODE, Campaign, code_hash
+from galmorph.training.plan import TRAINING_CODE, Campaign, Origin, code_hash
 from galmorph.training.protocol import generator, network_purpose
 from galmorph.training.records import VALIDATION, Evaluation, Record, load_run, record_name, save_record, weights_name
 
+if TYPE_CHECKING:
+    from galmorph.training.fit import Start
 
-@dataclass(frozen=True)
-class Finished:
-    """What a worker reports of a finished run.
-
-    Attributes
-    ----------
-    run
-        From 1.
-    accuracy
-        On the test part, after the last epoch.
-    seconds, place, peak_memory
-        Duration, host and process, and peak memory (bytes) of the process so far; for the log only.
-    """
-
-    run: int
-    accuracy: float
-    seconds: float
-    place: str
-    peak_memory: int
+Part = tuple[NDArray[Any], NDArray[Any]]  # rows int64, class numbers uint8
 
 
-def peak_memory() -> int:
-    """Return the peak memory of this process in bytes."""
-    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return held if sys.platform == "darwin" else held * 1024
+def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str, Part]:
+    """Return the rows (n,) and the class numbers (n,) of each part of a run, from a split of so many stamps.
 
-
-def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str, tuple[Any, Any]]:
-    """Return the parts of one run's split.
-
-    Parameters
-    ----------
-    split
-        A split, of the campaign itself or of a level that it is tested at.
-    stamps
-        How many there are of its galaxies.
-    campaign
-        Its classes, in their order, and the phase whose draws it has.
-    run
-        From 1.
-
-    Returns
-    -------
-    part -> rows (n,) int64, class numbers (n,) uint8.
+    The split is the campaign's own, or that of a level at which it is tested.
 
     Raises
     ------
     GalmorphError
-        If the split knows no such run, has a row without a stamp, twice or of another class, or tests on what
-        trains.
+        If the split lacks the run, has a row without a stamp, twice or of another class, or tests on training galaxies.
     """
     wanted = [("phase", "==", campaign.drawn_as), ("run", "==", run)]
     table = read_table(split, ["row", "class", "part"], wanted)
@@ -91,38 +55,20 @@ def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str
     }
 
 
-def subsample(sample: Any, count: int, campaign: Campaign, run: int) -> Any:
-    """Return `count` galaxies of a training part; a smaller subsample is part of every larger one."""
-    if count > len(sample.labels):
-        raise GalmorphError(
-            f"{campaign.name}: {count} training galaxies are asked for, but run {run} has {len(sample.labels)}; lower "
-            "galaxies of the remedy, or raise resolution.draw"
-        )
-    order = generator(campaign.protocol.seed, campaign.drawn_as, run, "few training galaxies").permutation(
-        len(sample.labels)
-    )
-    return replace(sample, images=sample.images[order[:count]], labels=sample.labels[order[:count]])
-
-
-def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
-    """Train one run and write its record, and its weights where they are kept, into `folder`.
+def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
+    """Train one run, write its record, and its weights if they are kept, into `folder`; return a line for the log.
 
     Parameters
     ----------
-    campaign
-        With its fingerprint and the hashes of its data, which the process that made it has computed.
     code
-        `code_hash` of that process.
+        `code_hash` of the process that made the campaign.
     run
         From 1.
-    folder
-        Where the record goes.
 
     Raises
     ------
     GalmorphError
-        If this process has other code than the one that made the campaign, if the loss stops being a number, or if
-        the record cannot be written.
+        If this process has other code, if a loss, weight or output is not finite, or if the record cannot be written.
     """
     started = time.monotonic()
     place = f"{socket.gethostname()} {os.getpid()}"
@@ -131,26 +77,18 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
             f"the worker {place} has other code than this project: {' or '.join(TRAINING_CODE)} differs; "
             "update it to the same commit and restart it"
         )
-    # In a worker process: only there is TensorFlow needed.
+    # Only worker processes need TensorFlow.
     from galmorph.training.engine import prepare_device
-    from galmorph.training.fit import Sample, Start, train
-    from galmorph.training.network import load_weights, save_weights
+    from galmorph.training.fit import Sample, train
+    from galmorph.training.network import save_weights
 
     prepare_device()
     images = open_stamps(campaign.images)
-    rng = generator(
-        campaign.protocol.seed, campaign.drawn_as, run, network_purpose(campaign.condition.model_dump(mode="json"))
-    )
-    n_classes = len(campaign.condition.classes)
+    size, n_classes = images.shape[-1], len(campaign.condition.classes)
     parts = parts_of(campaign.split, len(images), campaign, run)
+    training_part, validation = parts.pop("train"), parts.pop(VALIDATION, None)
     confirmed = campaign.phase == "confirmed"
-    validation = parts.pop(VALIDATION, None)
-    judged = {name: part for name, part in parts.items() if name == "test" or (confirmed and name != "train")}
-    samples = {
-        name: Sample(np.asarray(images[rows]), labels.astype(np.int32))
-        for name, (rows, labels) in parts.items()
-        if name in ("train", "test")
-    }
+    tested = parts if confirmed else {"test": parts["test"]}
     watched = {}
     for level, (path, split) in campaign.watched.items():
         seen = open_stamps(path)
@@ -159,26 +97,22 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         watched[VALIDATION] = (images, *validation)
     start = None
     if campaign.start is not None:
-        samples["train"] = subsample(samples["train"], campaign.start.galaxies, campaign, run)
-        before = load_run(campaign.start.folder, run, campaign.start.name, "confirmed")
-        if before.fingerprint != campaign.start.fingerprint:
-            raise GalmorphError(
-                f"{campaign.start.folder / record_name(run)}: of another campaign than run 1; restore the folder with "
-                "dvc checkout, or run dvc repro"
-            )
-        path = campaign.start.folder / weights_name(run)
-        weights = load_weights(path, before.weights, campaign.network, images.shape[-1], n_classes)
-        start = Start(weights, before.softening)
+        training_part = _subsample(training_part, campaign.start.galaxies, campaign, run)
+        start = _load_start(campaign.start, campaign, run, size)
+    train_sample, test_sample = (
+        Sample(np.asarray(images[rows]), labels.astype(np.int32)) for rows, labels in (training_part, tested["test"])
+    )
+    purpose = network_purpose(campaign.condition.model_dump(mode="json"))
     try:
         outcome = train(
-            samples["train"],
-            samples["test"],
-            {name: np.asarray(images[rows]) for name, (rows, _) in judged.items()} if confirmed else {},
+            train_sample,
+            test_sample,
+            {name: np.asarray(images[rows]) for name, (rows, _) in tested.items()} if confirmed else {},
             network=campaign.network,
             training=campaign.training,
             n_classes=n_classes,
             epochs=campaign.epochs,
-            rng=rng,
+            rng=generator(campaign.protocol.seed, campaign.drawn_as, run, purpose),
             start=start,
             watched={name: np.asarray(seen[rows]) for name, (seen, rows, _) in watched.items()},
             on_epoch=tick,
@@ -188,12 +122,11 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
     nothing = np.empty((0, n_classes), np.float32)
     sets = {
         name: Evaluation(rows, labels, outcome.probabilities.get(name, nothing), outcome.watched.get(name))
-        for name, (*_, rows, labels) in (judged | watched).items()
+        for name, (*_, rows, labels) in (tested | watched).items()
     }
     kept = ""
     if confirmed and run <= campaign.training.keep_weights:
-        path = folder / weights_name(run)
-        kept = save_weights(path, campaign.network, images.shape[-1], n_classes, outcome.weights)
+        kept = save_weights(folder / weights_name(run), campaign.network, size, n_classes, outcome.weights)
     record = Record(
         condition=campaign.name,
         phase=campaign.phase,
@@ -209,5 +142,42 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> Finished:
         weights=kept,
     )
     save_record(folder / record_name(run), record)
-    accuracy = float(outcome.history["test_accuracy"][-1])
-    return Finished(run, accuracy, time.monotonic() - started, place, peak_memory())
+    return (
+        f"test accuracy {outcome.history['test_accuracy'][-1]:.4f} after epoch {campaign.epochs}, "
+        f"{time.monotonic() - started:.0f} s in process {place}, peak memory {peak_memory() / 1e9:.2f} GB"
+    )
+
+
+def peak_memory() -> int:
+    """Return the peak memory of this process in bytes."""
+    held = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return held if sys.platform == "darwin" else held * 1024
+
+
+def _subsample(part: Part, count: int, campaign: Campaign, run: int) -> Part:
+    """Return `count` galaxies of a training part; a smaller subsample is part of every larger one."""
+    rows, labels = part
+    if count > len(rows):
+        raise GalmorphError(
+            f"{campaign.name}: {count} training galaxies are asked for, but run {run} has {len(rows)}; lower galaxies "
+            "of the remedy, or raise resolution.draw"
+        )
+    rng = generator(campaign.protocol.seed, campaign.drawn_as, run, "few training galaxies")
+    order = rng.permutation(len(rows))[:count]
+    return rows[order], labels[order]
+
+
+def _load_start(origin: Origin, campaign: Campaign, run: int, size: int) -> Start:
+    """Load the network from which a run starts: that of the run of the same number."""
+    from galmorph.training.fit import Start
+    from galmorph.training.network import load_weights
+
+    record = load_run(origin.folder, run, origin.name, "confirmed")
+    if record.fingerprint != origin.fingerprint:
+        raise GalmorphError(
+            f"{origin.folder / record_name(run)}: of another campaign than run 1; restore the folder with dvc "
+            "checkout, or run dvc repro"
+        )
+    n_classes = len(campaign.condition.classes)
+    weights = load_weights(origin.folder / weights_name(run), record.weights, campaign.network, size, n_classes)
+    return Start(weights, record.softening)

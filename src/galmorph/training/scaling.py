@@ -1,7 +1,6 @@
-"""From stamps in DN to what the network sees.
+"""Scale stamps in DN for the network.
 
-The constant comes from a run's training part alone, and is kept with its weights. Every use of a trained network,
-on test galaxies or on new ones, goes through here.
+The constant comes from a run's training part alone, and is kept with its weights.
 """
 
 from __future__ import annotations
@@ -66,7 +65,14 @@ def scaled(images: Images, method: str, s: float) -> Images:
     Raises
     ------
     GalmorphError
-        If a pixel is infinite or no number: taking the larger of two may hide that from everything later.
+        If a pixel is not finite: max-pooling may hide that from later checks.
+
+    Examples
+    --------
+    >>> stamp = np.array([[[0, 6], [60, 600]]], np.float32)
+    >>> scaled(stamp, "asinh", 6.0)[0, :, :, 0].round(2)
+    array([[0.  , 0.88],
+           [3.  , 5.3 ]], dtype=float32)
     """
     if not (finite := np.isfinite(images).all(axis=(1, 2))).all():
         raise GalmorphError(
