@@ -87,7 +87,7 @@ def _speed(folder: Path) -> list[tuple[str, float, float]]:
 def _part(whole: Path, folder: Path, count: int) -> Path:
     """Return a folder that holds the first frames of a survey and their galaxies."""
     frames = find_frames(whole)[:count]
-    places = {frame.place for frame in frames}
+    places = {frame.name.place for frame in frames}
     for path in [frame.path for frame in frames] + list(whole.rglob("tsField-*")):
         link = folder / path.relative_to(whole)
         link.parent.mkdir(parents=True, exist_ok=True)
@@ -108,7 +108,7 @@ def _plain(folder: Path) -> float:
     from astropy.wcs import WCS
 
     galaxies = read_table2(folder / TABLE2_NAME).iloc[:PLAIN]
-    paths = {frame.place: frame.path for frame in find_frames(folder)}
+    paths = {frame.name.place: frame.path for frame in find_frames(folder)}
     with _timed() as timed, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for objid, ra, dec in zip(galaxies["objid"].tolist(), galaxies["ra"], galaxies["dec"], strict=True):
@@ -162,7 +162,7 @@ def _many(folder: Path, count: int) -> None:
         wcs, _ = read_frame_wcs(frame.path)
         x, y = (rng.uniform(80, side - 80, each) for side in (FRAME_SHAPE[1], FRAME_SHAPE[0]))
         sky = wcs.pixel_to_world(x, y)
-        run, camcol, field = frame.place
+        run, camcol, field = frame.name.place
         ids = [ObjectId(1, frame.rerun or 0, run, camcol, 0, field, number + 1).encode() for number in range(each)]
         parts.append(pd.DataFrame({"objid": ids, "ra": sky.icrs.ra.deg, "dec": sky.icrs.dec.deg}))
     table = pd.concat(parts, ignore_index=True).iloc[:count].copy()

@@ -16,7 +16,7 @@ from photutils.detection import DAOStarFinder
 
 from galmorph.resolution.degrade import Telescope, degrade
 from galmorph.resolution.kernels import FWHM
-from galmorph.sdss.frames import read_frame, read_tsfield
+from galmorph.sdss.frames import read_frame, read_psf_width
 from galmorph.settings.resolution import LevelSettings
 from galmorph.stamps.pixels import clipped_median, cut
 
@@ -89,7 +89,7 @@ def neighbours(stamps: NDArray[np.float32]) -> float:
 def real_stars(frame_path: Path, tsfield_path: Path, target: float) -> tuple[NDArray[np.float64], float]:
     """Return the FWHM of a frame's stars, arcsec: (n, 2), as they are and degraded to a target; and that of tsField."""
     frame = read_frame(frame_path)
-    psf_width = read_tsfield(tsfield_path, frame.band).psf_width
+    psf_width = read_psf_width(tsfield_path, frame.name.band)
     measured = []
     for x, y in bright_stars(frame.image):
         wide = cut(frame.image, x, y, 128)

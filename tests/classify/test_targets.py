@@ -15,7 +15,7 @@ from galmorph.classify.targets import frame_targets, stamp_targets
 from galmorph.errors import GalmorphError
 from galmorph.sdss.frames import read_frame
 from galmorph.settings.study import CutoutSettings
-from galmorph.sources.resampling import make_stamp
+from galmorph.sources.pictures import make_stamp
 from galmorph.stamps.cutouts import frame_cutouts
 from galmorph.stamps.stampset import Reject, Stamp
 from tests.support.frames import add_galaxy, sky_image, sky_position, write_dr7

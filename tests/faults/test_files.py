@@ -3,11 +3,8 @@
 What must be kept: no wrong pixel, label or score is taken; the message names the file.
 """
 
-from __future__ import annotations
-
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,7 +12,7 @@ import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps, read_table
-from galmorph.sdss.frames import read_tsfield
+from galmorph.sdss.frames import read_psf_width
 from galmorph.sdss.galaxyzoo import read_table2
 from galmorph.settings.reading import load_settings
 from galmorph.sources.manifest import verify, write_manifest
@@ -30,19 +27,20 @@ from tests.support.frames import objid, table2_row, write_table2, write_tsfield
 from tests.support.parameters import ROOT, SMALL_NETWORK, settings_with
 from tests.support.records import made_record
 
+pytestmark = pytest.mark.fault
+
 Damage = Callable[[bytes], bytes]
 damaged = pytest.mark.parametrize("how", DAMAGES, ids=lambda how: how.__name__)
 
 
 @damaged
-@pytest.mark.fault
-def test_tsfield(tmp_path: Path, how: Damage) -> None:
+def test_tsfield(tmp_path, how):
     path = write_tsfield(tmp_path)
-    right = read_tsfield(path, "r")
+    right = read_psf_width(path, "r")
     write_manifest(tmp_path, {})
     damage(path, how)
     try:
-        found = read_tsfield(path, "r")
+        found = read_psf_width(path, "r")
     except GalmorphError as error:
         assert path.name in str(error)  # noqa: PT017
     else:
@@ -52,8 +50,7 @@ def test_tsfield(tmp_path: Path, how: Damage) -> None:
 
 
 @damaged
-@pytest.mark.fault
-def test_table2(tmp_path: Path, how: Damage) -> None:
+def test_table2(tmp_path, how):
     rows = [table2_row(objid(number), 150 + number / 100, 20.0) for number in range(1, 40)]
     path = write_table2(tmp_path / "table2.csv", rows)
     whole = read_table2(path)
@@ -70,8 +67,7 @@ def test_table2(tmp_path: Path, how: Damage) -> None:
 
 
 @damaged
-@pytest.mark.fault
-def test_stamps_and_galaxies(tmp_path: Path, how: Damage) -> None:
+def test_stamps_and_galaxies(tmp_path, how):
     rng = np.random.default_rng(1)
     np.save(tmp_path / "images.npy", rng.normal(0, 5, (5, 16, 16)).astype(np.float32))
     pd.DataFrame({"objid": range(500), "class": "spiral"}).to_parquet(tmp_path / "galaxies.parquet", index=False)
@@ -95,8 +91,7 @@ def test_stamps_and_galaxies(tmp_path: Path, how: Damage) -> None:
         ("phase", None, "no column phase"),
     ],
 )
-@pytest.mark.fault
-def test_a_split_of_other_galaxies(tmp_path: Path, column: str, value: int | str | None, said: str) -> None:
+def test_a_split_of_other_galaxies(tmp_path, column, value, said):
     campaign = made_campaign(tmp_path)
     split = pd.read_parquet(campaign.split)
     if value is None:
@@ -108,8 +103,7 @@ def test_a_split_of_other_galaxies(tmp_path: Path, column: str, value: int | str
         parts_of(campaign.split, 150, campaign, 2)
 
 
-@pytest.mark.fault
-def test_a_split_that_counts_a_galaxy_twice(tmp_path: Path) -> None:
+def test_a_split_that_counts_a_galaxy_twice(tmp_path):
     campaign = made_campaign(tmp_path)
     split = pd.read_parquet(campaign.split)
     pd.concat([split, split[split["part"] == "test"]]).to_parquet(campaign.split)
@@ -117,8 +111,7 @@ def test_a_split_that_counts_a_galaxy_twice(tmp_path: Path) -> None:
         parts_of(campaign.split, 150, campaign, 1)
 
 
-@pytest.mark.fault
-def test_a_split_whose_test_part_trains(tmp_path: Path) -> None:
+def test_a_split_whose_test_part_trains(tmp_path):
     campaign = made_campaign(tmp_path)
     split = pd.read_parquet(campaign.split)
     tested = split[(split["phase"] == "confirmed") & (split["run"] == 1) & (split["part"] == "test")]
@@ -128,8 +121,7 @@ def test_a_split_whose_test_part_trains(tmp_path: Path) -> None:
 
 
 @damaged
-@pytest.mark.fault
-def test_record(tmp_path: Path, how: Damage) -> None:
+def test_record(tmp_path, how):
     save_record(tmp_path / "run-001.npz", made_record())
     shutil.copy(tmp_path / "run-001.npz", tmp_path / "whole.npz")
     damage(tmp_path / "run-001.npz", how)
@@ -145,8 +137,7 @@ def test_record(tmp_path: Path, how: Damage) -> None:
 
 
 @pytest.mark.parametrize("how", [truncated, empty, page], ids=lambda how: how.__name__)
-@pytest.mark.fault
-def test_weights(tmp_path: Path, how: Damage) -> None:
+def test_weights(tmp_path, how):
     prepare_device()  # before anything else of TensorFlow's, or it can no longer be chosen
     network = settings_with({"network": SMALL_NETWORK}).network
     rng = np.random.default_rng(2)
@@ -161,8 +152,7 @@ def test_weights(tmp_path: Path, how: Damage) -> None:
 
 
 @pytest.mark.parametrize("how", [truncated, empty, page], ids=lambda how: how.__name__)
-@pytest.mark.fault
-def test_params(tmp_path: Path, how: Damage) -> None:
+def test_params(tmp_path, how):
     shutil.copy(ROOT / "params.yaml", tmp_path / "params.yaml")
     damage(tmp_path / "params.yaml", how)
     with pytest.raises(GalmorphError, match=r"params\.yaml"):
@@ -171,8 +161,7 @@ def test_params(tmp_path: Path, how: Damage) -> None:
 
 @pytest.mark.parametrize("ending", ["fits", "npy", "png", "jpg"])
 @damaged
-@pytest.mark.fault
-def test_stamp_of_somebody_else(tmp_path: Path, how: Damage, ending: str) -> None:
+def test_stamp_of_somebody_else(tmp_path, how, ending):
     from astropy.io import fits
     from PIL import Image
 

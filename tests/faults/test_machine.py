@@ -3,8 +3,6 @@
 A message with the remedy instead of a traceback; nothing half-written; the same bytes anywhere.
 """
 
-from __future__ import annotations
-
 import errno
 import gc
 import os
@@ -13,8 +11,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,10 +23,12 @@ from galmorph.training.records import save_record
 from tests.support.parameters import ROOT, SMALL_NETWORK, settings_with
 from tests.support.records import made_condition, made_record
 
+pytestmark = pytest.mark.fault
+
 ENVIRONMENT = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}", "NO_COLOR": "1"}
 
 
-def launched(body: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+def launched(body, folder, **environment):
     """Run some lines as a stage, in a process of its own."""
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     code = f"import errno, os\nfrom galmorph.stages.launch import launch\ndef stage():\n{lines}\nlaunch(stage)\n"
@@ -39,7 +37,6 @@ def launched(body: str, folder: Path, **environment: str) -> subprocess.Complete
     )
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(
     ("error", "message"),
     [
@@ -50,13 +47,12 @@ def launched(body: str, folder: Path, **environment: str) -> subprocess.Complete
     ],
     ids=["read-only", "permission", "numpy on a full disk"],
 )
-def test_system_errors_get_a_remedy(error: OSError, message: str) -> None:
+def test_system_errors_get_a_remedy(error, message):
     with pytest.raises(GalmorphError, match=message):
         raise lack(error) or error
 
 
-@pytest.mark.fault
-def test_too_few_file_handles(tmp_path: Path) -> None:
+def test_too_few_file_handles(tmp_path):
     done = launched(
         "import resource\n"
         "resource.setrlimit(resource.RLIMIT_NOFILE, (32, 32))\n"
@@ -68,13 +64,11 @@ def test_too_few_file_handles(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.fault
-def test_a_bug_keeps_its_traceback(tmp_path: Path) -> None:
+def test_a_bug_keeps_its_traceback(tmp_path):
     assert "Traceback" in launched("open('nothing')", tmp_path).stderr
 
 
-@pytest.mark.fault
-def test_a_file_size_limit_leaves_the_old_file(tmp_path: Path) -> None:
+def test_a_file_size_limit_leaves_the_old_file(tmp_path):
     # The system refuses to write in the middle of the file, as on a full disk.
     path = tmp_path / "run-001.npz"
     save_record(path, made_record())
@@ -94,7 +88,7 @@ def test_a_file_size_limit_leaves_the_old_file(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path):
     """A file system of one megabyte."""
     disk = tmp_path / "disk"
     disk.mkdir()
@@ -106,12 +100,11 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 
-def remount(disk: Path, options: str) -> None:
+def remount(disk, options):
     subprocess.run(["mount", "-o", f"remount,{options}", disk], check=True)
 
 
-@pytest.mark.fault
-def test_a_full_disk(small_disk: Path) -> None:
+def test_a_full_disk(small_disk):
     with (
         pytest.raises(GalmorphError, match=r"a\.npy: cannot be written .*make room"),
         atomic_file(small_disk / "a.npy") as partial,
@@ -120,8 +113,7 @@ def test_a_full_disk(small_disk: Path) -> None:
     assert not list(small_disk.iterdir())
 
 
-@pytest.mark.fault
-def test_a_read_only_disk(small_disk: Path) -> None:
+def test_a_read_only_disk(small_disk):
     path = small_disk / "run-001.npz"
     save_record(path, made_record())
     before = path.read_bytes()
@@ -131,8 +123,7 @@ def test_a_read_only_disk(small_disk: Path) -> None:
     assert path.read_bytes() == before
 
 
-@pytest.mark.fault
-def test_weights_on_a_full_disk(small_disk: Path) -> None:
+def test_weights_on_a_full_disk(small_disk):
     # HDF5 aborts the process on a full disk, unless the room is reserved beforehand.
     network = settings_with({"network": SMALL_NETWORK | {"dense": [40_000]}}).network
     shapes = [(3, 3, 1, 4), (4,), (3, 3, 4, 4), (4,), (16, 40_000), (40_000,), (40_000, 2), (2,)]
@@ -143,10 +134,7 @@ def test_weights_on_a_full_disk(small_disk: Path) -> None:
     assert not list(small_disk.iterdir())
 
 
-@pytest.mark.fault
-def test_a_store_on_a_full_disk(
-    small_disk: Path, tmp_path: Path, empty_database: bytes, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_store_on_a_full_disk(small_disk, tmp_path, empty_database, capfd):
     remount(small_disk, "size=100m")
     (small_disk / "mlflow.db").write_bytes(empty_database)
     store = Store(f"sqlite:///{small_disk / 'mlflow.db'}", "survey", tmp_path / "mlartifacts")
@@ -158,8 +146,7 @@ def test_a_store_on_a_full_disk(
     assert store.sync([made_condition(tmp_path / "models")]).added > 0
 
 
-@pytest.mark.fault
-def test_a_stage_names_the_folder_on_the_full_disk(tmp_path: Path) -> None:
+def test_a_stage_names_the_folder_on_the_full_disk(tmp_path):
     # pyarrow does not name the file.
     done = launched(
         "from galmorph.settings.layout import fresh_folder\n"
@@ -173,8 +160,7 @@ def test_a_stage_names_the_folder_on_the_full_disk(tmp_path: Path) -> None:
     assert not where.exists()
 
 
-@pytest.mark.fault
-def test_results_on_another_disk(small_disk: Path, tmp_path: Path) -> None:
+def test_results_on_another_disk(small_disk, tmp_path):
     source, target = tmp_path / "made", small_disk / "data"
     for text in ("first", "second"):
         source.mkdir()
@@ -191,8 +177,7 @@ def test_results_on_another_disk(small_disk: Path, tmp_path: Path) -> None:
     assert [path.name for path in small_disk.iterdir()] == ["data"]
 
 
-@pytest.mark.fault
-def test_results_behind_a_link(tmp_path: Path) -> None:
+def test_results_behind_a_link(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "data").symlink_to(tmp_path / "elsewhere")
     with atomic_folder(tmp_path / "data") as folder:
@@ -207,9 +192,8 @@ def test_results_behind_a_link(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "elsewhere", "split"]
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("place", ["file", "file/inside"])
-def test_a_file_in_place_of_a_folder(tmp_path: Path, place: str) -> None:
+def test_a_file_in_place_of_a_folder(tmp_path, place):
     (tmp_path / "file").touch()
     body = "from pathlib import Path\nfrom galmorph.files.atomic import atomic_folder\n"
     done = launched(f"{body}with atomic_folder(Path({place!r})):\n    pass", tmp_path)
@@ -219,9 +203,8 @@ def test_a_file_in_place_of_a_folder(tmp_path: Path, place: str) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["Ctrl-C", "SIGTERM"])
-def test_a_signal_ends_a_stage_and_its_unfinished_files(tmp_path: Path, number: signal.Signals, status: int) -> None:
+def test_a_signal_ends_a_stage_and_its_unfinished_files(tmp_path, number, status):
     code = (
         "import signal, time\nfrom pathlib import Path\nfrom galmorph.files.atomic import atomic_folder\n"
         "from galmorph.stages.launch import launch\n"
@@ -243,8 +226,7 @@ def test_a_signal_ends_a_stage_and_its_unfinished_files(tmp_path: Path, number: 
     assert [found.name for found in tmp_path.iterdir()] == ["ready"]
 
 
-@pytest.mark.fault
-def test_the_same_bytes_in_any_language_and_time_zone(tmp_path: Path) -> None:
+def test_the_same_bytes_in_any_language_and_time_zone(tmp_path):
     environments = {
         "default": {},
         "ascii": {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "America/St_Johns"},

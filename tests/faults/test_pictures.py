@@ -1,11 +1,8 @@
 """Stamps and frames with wrong pixels or coordinates, and new stamps with odd names or removed too early."""
 
-from __future__ import annotations
-
 import io
 import struct
 import zlib
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,17 +13,18 @@ from galmorph.classify.command import FILES, Asked, classify
 from galmorph.classify.sheet import chosen_lines
 from galmorph.errors import GalmorphError
 from galmorph.sdss.frames import read_compressed, read_frame, read_frame_wcs
-from galmorph.sources.pictures import UnusableStampError, read_picture
-from galmorph.sources.resampling import make_stamp
+from galmorph.sources.pictures import UnusableStampError, make_stamp, read_picture
 from galmorph.stamps.stampset import Stamp
 from tests.support.frames import write_dr7
 from tests.support.parameters import settings_with
 
+pytestmark = pytest.mark.fault
 
-def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
+
+def png(width, height, depth, colour, rows):
     """A PNG, bit by bit: Pillow writes no 16 bits of colour, and nothing whose size is a lie."""
 
-    def chunk(kind: bytes, content: bytes) -> bytes:
+    def chunk(kind, content):
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
     header = struct.pack(">IIBBBBB", width, height, depth, colour, 0, 0, 0)
@@ -34,19 +32,17 @@ def png(width: int, height: int, depth: int, colour: int, rows: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + parts
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(("colour", "channels"), [(2, 3), (4, 2), (6, 4)])
-def test_colours_of_16_bits(tmp_path: Path, colour: int, channels: int) -> None:
+def test_colours_of_16_bits(tmp_path, colour, channels):
     path = tmp_path / "a.png"
     path.write_bytes(png(4, 4, 16, colour, (b"\0" + b"\x01\x02" * 4 * channels) * 4))
     with pytest.raises(UnusableStampError, match="16 bits a colour, of which 8 would be read"):
         read_picture(path, "green")
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("field", ["centre", "whole"])
 @pytest.mark.parametrize("size", [16, 24])
-def test_pixels_that_overflow_without_their_sky(field: str, size: int) -> None:
+def test_pixels_that_overflow_without_their_sky(field, size):
     chosen = settings_with({"stamps.field": field})
     cutouts = chosen.cutouts.model_copy(update={"stamp_size": 16, "wide_size": 18})
     picture = np.full((size, size), 3.0e38, np.float32)
@@ -71,9 +67,8 @@ FALSE: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("cards", FALSE.values(), ids=FALSE)
-def test_a_frame_whose_coordinates_are_false(tmp_path: Path, cards: dict[str, Any]) -> None:
+def test_a_frame_whose_coordinates_are_false(tmp_path, cards):
     path = write_dr7(tmp_path)
     assert read_frame(path).wcs.has_celestial
     with fits.open(io.BytesIO(read_compressed(path)), do_not_scale_image_data=True) as hdus:
@@ -89,7 +84,7 @@ def test_a_frame_whose_coordinates_are_false(tmp_path: Path, cards: dict[str, An
 
 
 @pytest.fixture
-def new_stamps(tmp_path: Path) -> Path:
+def new_stamps(tmp_path):
     """Stamps whose names mean something to what draws them."""
     folder = tmp_path / "new $x_{1}$ stamps"
     folder.mkdir()
@@ -99,23 +94,19 @@ def new_stamps(tmp_path: Path) -> Path:
     return folder
 
 
-def asked(stamps: Path, output: Path) -> Asked:
+def asked(stamps, output):
     values = dict.fromkeys(Asked.__dataclass_fields__) | {"condition": "three_class", "sky_subtracted": True}
     return Asked(**values | {"stamps": stamps, "output": output})  # type: ignore[arg-type]
 
 
-@pytest.mark.fault
-def test_names_that_are_formulae_to_what_draws_them(study: Path, new_stamps: Path, tmp_path: Path) -> None:
+def test_names_that_are_formulae_to_what_draws_them(study, new_stamps, tmp_path):
     text = classify(asked(new_stamps, tmp_path / "answers"), study)
     assert "classified  4: " in text
     assert {path.name for path in (tmp_path / "answers").iterdir()} == set(FILES)
 
 
-@pytest.mark.fault
-def test_a_stamp_that_goes_away_before_it_is_drawn(
-    study: Path, new_stamps: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def gone(*arguments: Any) -> Any:
+def test_a_stamp_that_goes_away_before_it_is_drawn(study, new_stamps, tmp_path, monkeypatch):
+    def gone(*arguments):
         (new_stamps / "plain.npy").unlink()
         return chosen_lines(*arguments)
 

@@ -3,8 +3,6 @@
 In the end `dvc repro` leaves the same bytes as in an undisturbed study.
 """
 
-from __future__ import annotations
-
 import glob
 import os
 import re
@@ -14,8 +12,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import pytest
 
@@ -38,7 +34,7 @@ STRIKES = [
 ]
 
 
-def strike(project: Project, ready: Callable[[], bool], seconds: float, number: signal.Signals, *stages: str) -> bool:
+def strike(project, ready, seconds, number, *stages):
     """Start `dvc repro`, and send a signal to its process group some seconds after `ready` is true.
 
     Returns whether it was still running.
@@ -71,11 +67,11 @@ def strike(project: Project, ready: Callable[[], bool], seconds: float, number: 
     return alive
 
 
-def test_killed_in_every_stage(undisturbed: Project, tmp_path: Path) -> None:
+def test_killed_in_every_stage(undisturbed, tmp_path):
     project = Project(tmp_path / "galmorph struck")
     log = project.folder / "repro.log"
 
-    def reached(stage: str) -> Callable[[], bool]:
+    def reached(stage):
         return lambda: f"Running stage '{stage}'" in log.read_text()
 
     struck = [stage for stage, seconds, number in STRIKES if strike(project, reached(stage), seconds, number)]
@@ -88,14 +84,14 @@ def test_killed_in_every_stage(undisturbed: Project, tmp_path: Path) -> None:
     assert summary == undisturbed.galmorph("summary")
 
 
-def test_killed_at_run_17_of_30(tmp_path: Path) -> None:
+def test_killed_at_run_17_of_30(tmp_path):
     whole, struck = (Project(tmp_path / name) for name in ("whole", "struck"))
     for project in (whole, struck):
         project.write_params({"protocol.runs": 30})
     stage = "train@balanced"
     whole.run("dvc", "repro", stage)
 
-    def finished() -> bool:
+    def finished():
         # pathlib fails if a folder disappears during the search.
         return len(glob.glob("*/run-*.npz", root_dir=struck.folder / ".galmorph/partial")) >= 17
 
@@ -108,7 +104,7 @@ def test_killed_at_run_17_of_30(tmp_path: Path) -> None:
     assert not list((struck.folder / ".galmorph/partial").iterdir())
 
 
-def test_two_repros_in_one_checkout(undisturbed: Project, tmp_path: Path) -> None:
+def test_two_repros_in_one_checkout(undisturbed, tmp_path):
     project = Project(tmp_path / "galmorph twice")
     both = [
         subprocess.Popen(
@@ -128,7 +124,7 @@ def test_two_repros_in_one_checkout(undisturbed: Project, tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "name", ["data/cutouts/images.npy", "data/cutouts/galaxies.parquet", "data/splits/balanced.parquet"]
 )
-def test_an_altered_file_and_its_cached_copy(undisturbed: Project, name: str) -> None:
+def test_an_altered_file_and_its_cached_copy(undisturbed, name):
     before = undisturbed.hashes()
     path = undisturbed.folder / name
     right = path.read_bytes()
@@ -142,7 +138,7 @@ def test_an_altered_file_and_its_cached_copy(undisturbed: Project, name: str) ->
     assert undisturbed.hashes() == before
 
 
-def test_an_altered_record(undisturbed: Project) -> None:
+def test_an_altered_record(undisturbed):
     before = undisturbed.hashes()
     path = undisturbed.folder / "models/balanced/confirmed/run-002.npz"
     right = path.read_bytes()
@@ -154,7 +150,7 @@ def test_an_altered_record(undisturbed: Project) -> None:
 
 
 @pytest.mark.parametrize("how", [page, truncated, flipped, empty], ids=lambda how: how.__name__)
-def test_a_damaged_lock_file(undisturbed: Project, how: Callable[[bytes], bytes]) -> None:
+def test_a_damaged_lock_file(undisturbed, how):
     path = undisturbed.folder / "dvc.lock"
     right = path.read_bytes()
     damage(path, how)
@@ -189,7 +185,7 @@ FILLED: tuple[tuple[str, tuple[str, ...], int, tuple[str, ...]], ...] = (
 
 
 @pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path):
     """A file system in memory; to remount it changes its size."""
     folder = tmp_path / "disk"
     folder.mkdir()
@@ -200,15 +196,15 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", folder], check=True)
 
 
-def test_a_full_disk_in_each_stage(undisturbed: Project, disk: Path) -> None:
+def test_a_full_disk_in_each_stage(undisturbed, disk):
     project = Project(disk / "project")
 
-    def with_room(room: int, *command: str) -> subprocess.CompletedProcess[str]:
+    def with_room(room, *command):
         size = shutil.disk_usage(disk).used + room
         subprocess.run(["mount", "-o", f"remount,size={size}", disk], check=True)
         return subprocess.run(command, cwd=project.folder, env=environment(), capture_output=True, text=True)
 
-    def refused(done: subprocess.CompletedProcess[str]) -> None:
+    def refused(done):
         assert done.returncode != 0
         assert "No space left on device" in done.stderr or "the disk is full" in done.stderr, done.stderr
         assert "Traceback" not in done.stderr
@@ -224,7 +220,7 @@ def test_a_full_disk_in_each_stage(undisturbed: Project, disk: Path) -> None:
     assert not list((project.folder / ".galmorph/partial").iterdir())
 
 
-def test_two_studies_in_one_store_with_its_ui_open(undisturbed: Project, tmp_path: Path) -> None:
+def test_two_studies_in_one_store_with_its_ui_open(undisturbed, tmp_path):
     uri = f"sqlite:///{tmp_path / 'shared.db'}"
     projects = [Project(tmp_path / name) for name in ("first", "second")]
     Store(uri, "first", tmp_path / "mlartifacts")
@@ -261,7 +257,7 @@ def test_two_studies_in_one_store_with_its_ui_open(undisturbed: Project, tmp_pat
         }
 
 
-def test_ten_studies_leave_nothing_behind(tmp_path: Path) -> None:
+def test_ten_studies_leave_nothing_behind(tmp_path):
     project = Project(tmp_path / "soak")
     first, *others = (study(project.folder, environment(), tmp_path / "tmp") for _ in range(10))
     assert first.runs > 2 * 2 * len(CONDITIONS)  # two runs of two phases of each condition, and their parents

@@ -3,8 +3,6 @@
 No run is counted in place of another, and no network answers for another.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 import shutil
@@ -17,7 +15,6 @@ from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_sha256
 from galmorph.scores.evaluation import scores
-from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch, save_epoch
 from galmorph.stages.records import declared_records, declared_transfers
 from galmorph.tracking.content import run_content
@@ -30,12 +27,14 @@ from tests.support.campaigns import made_campaign
 from tests.support.parameters import settings_with
 from tests.support.records import made_record
 
+pytestmark = pytest.mark.fault
+
 CONFIRMED = Path("models/three_class/confirmed")
 RUNS = 3
 
 
 @pytest.fixture
-def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def recorded(tmp_path, monkeypatch):
     """Records of two conditions where the report looks for them."""
     monkeypatch.chdir(tmp_path)
     chosen = settings_with({"protocol.runs": RUNS})
@@ -54,7 +53,6 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return chosen.model_copy(update={"conditions": conditions, "comparisons": {}})
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(
     ("source", "found"),
     [
@@ -64,7 +62,7 @@ def recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     ],
     ids=["another run", "another phase", "another condition"],
 )
-def test_a_record_under_the_name_of_another(recorded: Settings, source: str, found: str) -> None:
+def test_a_record_under_the_name_of_another(recorded, source, found):
     assert [len(each.phases["confirmed"]) for each in declared_records(recorded)] == [RUNS, RUNS]
     shutil.copy(Path("models") / source, "models/two_class/confirmed/run-002.npz")
     with pytest.raises(
@@ -74,9 +72,8 @@ def test_a_record_under_the_name_of_another(recorded: Settings, source: str, fou
         declared_records(recorded)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("part", ["history", "probabilities"])
-def test_a_record_with_infinite_or_missing_numbers(tmp_path: Path, part: str) -> None:
+def test_a_record_with_infinite_or_missing_numbers(tmp_path, part):
     record = made_record(phase="confirmed")
     if part == "history":
         record.history["test_loss"][-1] = np.nan
@@ -87,16 +84,14 @@ def test_a_record_with_infinite_or_missing_numbers(tmp_path: Path, part: str) ->
         load_record(tmp_path / "r.npz")
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("text", ["0", "2.9", "true", '"3"', "null", "999"])
-def test_an_invalid_epoch(tmp_path: Path, text: str) -> None:
+def test_an_invalid_epoch(tmp_path, text):
     (tmp_path / "epoch.json").write_text(f'{{"epoch": {text}}}\n')
     with pytest.raises(GalmorphError, match=r"epoch\.json: cannot read the selected epoch"):
         read_epoch(tmp_path, 300)
 
 
-@pytest.mark.fault
-def test_an_epoch_other_than_the_selected_one(recorded: Settings) -> None:
+def test_an_epoch_other_than_the_selected_one(recorded):
     path = Path("models/two_class/selected/epoch.json")
     right = json.loads(path.read_text())["epoch"]
     path.write_text(json.dumps({"epoch": right + 1}))
@@ -106,9 +101,8 @@ def test_an_epoch_other_than_the_selected_one(recorded: Settings) -> None:
         declared_records(recorded)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("runs", [2, 4])
-def test_fewer_or_more_runs_than_were_trained(recorded: Settings, runs: int) -> None:
+def test_fewer_or_more_runs_than_were_trained(recorded, runs):
     for phase in PHASES:
         folder = Path("models/two_class") / phase
         save_record(folder / record_name(4), dataclasses.replace(load_record(folder / record_name(3)), run=4))
@@ -117,11 +111,10 @@ def test_fewer_or_more_runs_than_were_trained(recorded: Settings, runs: int) -> 
         declared_records(chosen)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(
     "changed", [{"parameters": {"training.learning_rate": 0.05}}, {"data": {"images": "f" * 32}}], ids=list
 )
-def test_phases_with_different_settings_or_data(recorded: Settings, changed: dict[str, dict[str, object]]) -> None:
+def test_phases_with_different_settings_or_data(recorded, changed):
     for run in range(1, RUNS + 1):
         path = Path("models/two_class/confirmed") / record_name(run)
         record = load_record(path)
@@ -132,7 +125,7 @@ def test_phases_with_different_settings_or_data(recorded: Settings, changed: dic
 
 
 @pytest.fixture
-def transferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+def transferred(tmp_path, monkeypatch):
     """Records of networks of two levels, tested at both."""
     monkeypatch.chdir(tmp_path)
     chosen = settings_with({"resolution.runs": RUNS, "resolution.oracle": [], "resolution.remedies": {}})
@@ -156,10 +149,9 @@ def transferred(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
     return chosen
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("source", ["confirmed", "tested_before"])
 @pytest.mark.parametrize("runs", [(2,), (1, 2, 3)], ids=["one run", "all runs"])
-def test_a_network_tested_on_other_stamps(transferred: Settings, source: str, runs: tuple[int, ...]) -> None:
+def test_a_network_tested_on_other_stamps(transferred, source, runs):
     assert list(declared_transfers(transferred)) == list(transferred.resolution.levels)
     last = Path("models/transfer") / list(transferred.resolution.levels)[-1]
     for run in runs:
@@ -169,9 +161,8 @@ def test_a_network_tested_on_other_stamps(transferred: Settings, source: str, ru
         declared_transfers(transferred)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("how", ["swapped", "altered", "lost", "of a run that kept none"])
-def test_weights_of_another_record(own_study: Path, how: str) -> None:
+def test_weights_of_another_record(own_study, how):
     one, two, three = (own_study / CONFIRMED / weights_name(run) for run in (1, 2, 3))
     assert len(load_ensemble("three_class", own_study).members) == 2
     if how == "swapped":
@@ -192,8 +183,7 @@ def test_weights_of_another_record(own_study: Path, how: str) -> None:
         load_ensemble("three_class", own_study)
 
 
-@pytest.mark.fault
-def test_a_model_in_mlflow_with_exchanged_weights(study: Path, tmp_path: Path) -> None:
+def test_a_model_in_mlflow_with_exchanged_weights(study, tmp_path):
     record = load_record(study / CONFIRMED / record_name(1))
     assert record.weights == file_sha256(study / CONFIRMED / weights_name(1))
     StampClassifier(record, study / CONFIRMED / weights_name(1), 16)
@@ -201,8 +191,7 @@ def test_a_model_in_mlflow_with_exchanged_weights(study: Path, tmp_path: Path) -
         StampClassifier(record, study / CONFIRMED / weights_name(2), 16)
 
 
-@pytest.mark.fault
-def test_stamps_with_infinite_pixels_stop_the_run(tmp_path: Path) -> None:
+def test_stamps_with_infinite_pixels_stop_the_run(tmp_path):
     made = made_campaign(tmp_path)
     images = np.load(made.images)
     images[:, 3, 3] = np.inf
@@ -213,8 +202,7 @@ def test_stamps_with_infinite_pixels_stop_the_run(tmp_path: Path) -> None:
     assert not list((tmp_path / "records").iterdir())
 
 
-@pytest.mark.fault
-def test_an_undefined_score_is_not_logged() -> None:
+def test_an_undefined_score_is_not_logged():
     record = made_record(phase="confirmed")
     one_class = dataclasses.replace(record.sets["test"], truth=np.zeros_like(record.sets["test"].truth))
     record = dataclasses.replace(record, sets=record.sets | {"test": one_class})

@@ -4,17 +4,13 @@ What must be kept: refused with the remedy, or rebuilt to show exactly the recor
 Runs deleted, edited, doubled or left RUNNING, and stores locked or lost: tests/tracking/test_store.py.
 """
 
-from __future__ import annotations
-
 import re
 import sqlite3
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
 from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from mlflow.store.entities.paged_list import PagedList
@@ -22,18 +18,19 @@ from mlflow.store.entities.paged_list import PagedList
 from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
 from galmorph.tracking.store import Store
-from galmorph.training.records import ConditionRecords
 from tests.support.damage import empty, page, truncated
 from tests.support.parameters import ROOT
 from tests.support.records import made_condition
 
+pytestmark = pytest.mark.fault
 
-def open_store(place: Path) -> Store:
+
+def open_store(place):
     return Store(f"sqlite:///{place / 'mlflow.db'}", "survey", place / "mlartifacts")
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[ConditionRecords]]:
+def shown(tmp_path_factory):
     """A store that shows one condition."""
     place = tmp_path_factory.mktemp("store")
     declared = [made_condition(place / "models")]
@@ -41,11 +38,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Conditio
     return place, declared
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("how", [truncated, page, empty], ids=lambda how: how.__name__)
-def test_a_damaged_store_is_refused_with_the_remedy_which_helps(
-    shown: tuple[Path, list[ConditionRecords]], tmp_path: Path, how: Callable[[bytes], bytes]
-) -> None:
+def test_a_damaged_store_is_refused_with_the_remedy_which_helps(shown, tmp_path, how):
     place, declared = shown
     (tmp_path / "mlflow.db").write_bytes(how((place / "mlflow.db").read_bytes()))
     done = synced(tmp_path)
@@ -58,10 +52,7 @@ def test_a_damaged_store_is_refused_with_the_remedy_which_helps(
     assert (done.returncode, done.stdout.strip()) == (0, f"{len(declared[0].phases['confirmed'])} confirmed runs")
 
 
-@pytest.mark.fault
-def test_a_store_of_an_older_mlflow_is_refused_with_the_remedy(
-    shown: tuple[Path, list[ConditionRecords]], tmp_path: Path
-) -> None:
+def test_a_store_of_an_older_mlflow_is_refused_with_the_remedy(shown, tmp_path):
     (tmp_path / "mlflow.db").write_bytes((shown[0] / "mlflow.db").read_bytes())
     with closing(sqlite3.connect(tmp_path / "mlflow.db")) as database, database:
         database.execute("UPDATE alembic_version SET version_num = '451aebb31d03'")
@@ -87,7 +78,7 @@ except GalmorphError as error:
 """
 
 
-def command(place: Path, name: str = "one") -> list[str]:
+def command(place, name="one"):
     """A process of its own, because MLflow keeps what it has opened once."""
     code = SYNC.format(
         root=str(ROOT),
@@ -98,12 +89,11 @@ def command(place: Path, name: str = "one") -> list[str]:
     return [sys.executable, "-c", code, name]
 
 
-def synced(place: Path) -> subprocess.CompletedProcess[str]:
+def synced(place):
     return subprocess.run(command(place), capture_output=True, text=True, cwd=place)
 
 
-@pytest.mark.fault
-def test_two_at_once_on_one_store_leave_it_right(tmp_path: Path) -> None:
+def test_two_at_once_on_one_store_leave_it_right(tmp_path):
     place = tmp_path
     declared = [made_condition(place / "models")]
     open_store(place)  # made before, as by the first of the two
@@ -132,8 +122,7 @@ Store(sys.argv[1], "survey", Path("mlartifacts"))
 """
 
 
-@pytest.mark.fault
-def test_two_at_once_make_one_new_store(tmp_path: Path) -> None:
+def test_two_at_once_make_one_new_store(tmp_path):
     both = [
         subprocess.Popen(
             [sys.executable, "-c", OPEN, f"sqlite:///{tmp_path / 'mlflow.db'}"],
@@ -157,15 +146,13 @@ def test_two_at_once_make_one_new_store(tmp_path: Path) -> None:
     assert open_store(tmp_path).runs("run") == []
 
 
-@pytest.mark.fault
-def test_a_store_whose_driver_is_not_installed(tmp_path: Path) -> None:
+def test_a_store_whose_driver_is_not_installed(tmp_path):
     with pytest.raises(GalmorphError, match=r"psycopg://\*\*\*@.* needs the Python module psycopg: install it"):
         Store("postgresql+psycopg://me:sesame@127.0.0.1:9/runs", "survey", tmp_path)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("address", ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1", "sqlite:///"])
-def test_an_address_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+def test_an_address_that_is_none(tmp_path, monkeypatch, address):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     monkeypatch.chdir(tmp_path)
     try:
@@ -180,10 +167,10 @@ def test_an_address_that_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 class Nonsense(BaseHTTPRequestHandler):
     """A server whose answers are JSON, and make no sense."""
 
-    def log_message(self, *arguments: object) -> None:
+    def log_message(self, *arguments):
         pass
 
-    def do_GET(self) -> None:
+    def do_GET(self):
         body = b'{"experiment": {"experiment_id": {"a": 1}, "name": 7}, "runs": 5}'
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
@@ -191,12 +178,11 @@ class Nonsense(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def do_POST(self) -> None:
+    def do_POST(self):
         self.do_GET()
 
 
-@pytest.mark.fault
-def test_a_server_that_is_no_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_no_mlflow(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     server = ThreadingHTTPServer(("127.0.0.1", 0), Nonsense)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
@@ -210,11 +196,8 @@ def test_a_server_that_is_no_mlflow(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         server.server_close()
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("pages", ["empty", "the same"])
-def test_a_store_that_never_ends_its_list_of_runs(
-    shown: tuple[Path, list[ConditionRecords]], monkeypatch: pytest.MonkeyPatch, pages: str
-) -> None:
+def test_a_store_that_never_ends_its_list_of_runs(shown, monkeypatch, pages):
     store = open_store(shown[0])
     found = store.runs("run")
     monkeypatch.setattr(
@@ -224,8 +207,7 @@ def test_a_store_that_never_ends_its_list_of_runs(
         store.runs("run")
 
 
-@pytest.mark.fault
-def test_a_password_in_the_address_is_never_repeated(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_password_in_the_address_is_never_repeated(monkeypatch, tmp_path):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
     with pytest.raises(GalmorphError) as error:
         Store("http://me:sesame@127.0.0.1:9/", "survey", tmp_path)

@@ -1,14 +1,11 @@
 """Tables and parameters with mistakes or damage: each is refused with the file and the line, column or key."""
 
-from __future__ import annotations
-
 import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 
 from galmorph.classify.targets import stamp_targets
@@ -25,15 +22,16 @@ from galmorph.sources.stamps import read_labels
 from galmorph.training.records import load_record
 from tests.support.parameters import changed, committed, settings_with
 
+pytestmark = pytest.mark.fault
+
 LABELS = "stamp,class,redshift\na.png,spiral,0.1\nb.png,elliptical,0.2\n"
 
 
-def labels(path: Path, text: str) -> pd.DataFrame:
+def labels(path, text):
     path.write_text(text)
     return read_labels(path)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -55,20 +53,18 @@ def labels(path: Path, text: str) -> pd.DataFrame:
         "a cell of two lines",
     ],
 )
-def test_rows_that_are_not_as_wide_as_their_header(tmp_path: Path, text: str, message: str) -> None:
+def test_rows_that_are_not_as_wide_as_their_header(tmp_path, text, message):
     assert labels(tmp_path / "labels.csv", LABELS)["class"].tolist() == ["spiral", "elliptical"]
     with pytest.raises(GalmorphError, match=rf"labels\.csv: .*{message}"):
         labels(tmp_path / "labels.csv", text)
 
 
-@pytest.mark.fault
-def test_blank_lines_are_no_rows(tmp_path: Path) -> None:
+def test_blank_lines_are_no_rows(tmp_path):
     found = labels(tmp_path / "labels.csv", "\n\n" + LABELS.replace("\na.png", "\n\na.png"))
     assert found["stamp"].tolist() == ["a.png", "b.png"]
 
 
-@pytest.mark.fault
-def test_columns_that_repeat_once_their_names_are_understood(tmp_path: Path) -> None:
+def test_columns_that_repeat_once_their_names_are_understood(tmp_path):
     path = tmp_path / "redshifts.csv"
     path.write_text("objid,objid_dr7,redshift\n1,2,0.1\n")
     with pytest.raises(GalmorphError, match="two columns objid"):
@@ -80,9 +76,8 @@ def test_columns_that_repeat_once_their_names_are_understood(tmp_path: Path) -> 
         stamp_targets(tmp_path, path, chosen.stamps, chosen.cutouts)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("packed", [False, True])
-def test_a_table_without_line_breaks(tmp_path: Path, packed: bool) -> None:
+def test_a_table_without_line_breaks(tmp_path, packed):
     path = tmp_path / ("t.csv.gz" if packed else "t.csv")
     for before, message in (("n\n", "a row of more than 131,072 bytes"), ("", "a header of more than")):
         text = (before + "1" * (3 * texttable.BLOCK)).encode()
@@ -91,7 +86,6 @@ def test_a_table_without_line_breaks(tmp_path: Path, packed: bool) -> None:
             texttable.read_text_table(path)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -123,7 +117,7 @@ def test_a_table_without_line_breaks(tmp_path: Path, packed: bool) -> None:
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_parameters_that_would_fail_later(change: dict[str, Any], message: str) -> None:
+def test_parameters_that_would_fail_later(change, message):
     with pytest.raises(GalmorphError, match=message):
         parse_settings(changed(committed(), change))
 
@@ -150,9 +144,8 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
 }
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize("which", FILES)
-def test_what_show_summary_and_classify_read(own_study: Path, which: str) -> None:
+def test_what_show_summary_and_classify_read(own_study, which):
     name, read = FILES[which]
     path = own_study / name
     for content in (b"\x00\xff{[", b"objid,fra\n12", b"<html>\n,<p>\n"):
@@ -161,26 +154,23 @@ def test_what_show_summary_and_classify_read(own_study: Path, which: str) -> Non
             read(own_study)
 
 
-@pytest.mark.fault
 @pytest.mark.parametrize(
     "text", ["stages: {cutouts: 3}", "stages: {cutouts: {params: 3}}", "stages: {cutouts: {outs: [3]}}", "stages: [1]"]
 )
-def test_a_lock_file_of_another_shape(own_study: Path, text: str) -> None:
+def test_a_lock_file_of_another_shape(own_study, text):
     (own_study / "dvc.lock").write_text(text + "\n")
     with pytest.raises(GalmorphError, match=r"dvc\.lock: not a lock file"):
         FILES["dvc.lock"][1](own_study)
 
 
-@pytest.mark.fault
-def test_fewer_stamps_than_galaxies(own_study: Path) -> None:
+def test_fewer_stamps_than_galaxies(own_study):
     path = own_study / "data/cutouts/images.npy"
     np.save(path, np.load(path)[:3])
     with pytest.raises(GalmorphError, match=r"images\.npy: 3 stamps, galaxies\.parquet has 150 galaxies"):
         gather(100, own_study)
 
 
-@pytest.mark.fault
-def test_a_summary_that_lacks_something(tmp_path: Path) -> None:
+def test_a_summary_that_lacks_something(tmp_path):
     path = tmp_path / "summary.csv"
     head = "condition,metric,phase,epoch,runs,mean,std\n"
     path.write_text(head + "two_class,accuracy,selected,3,3,0.9,0.1\n")

@@ -1,9 +1,5 @@
 """Whatever happened to a file of the pipeline: what is read is right, or the file is named with the remedy."""
 
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,7 +13,7 @@ STAMPS = np.arange(3 * 8 * 8, dtype=np.float32).reshape(3, 8, 8)
 TABLE = pd.DataFrame({"objid": [587722981736906801, 2], "class": ["spiral", "elliptical"]})
 
 
-def test_what_was_written_is_read(tmp_path: Path) -> None:
+def test_what_was_written_is_read(tmp_path):
     np.save(tmp_path / "images.npy", STAMPS)
     np.testing.assert_array_equal(open_stamps(tmp_path / "images.npy"), STAMPS)
     TABLE.to_parquet(tmp_path / "table.parquet", index=False)
@@ -35,13 +31,13 @@ def test_what_was_written_is_read(tmp_path: Path) -> None:
         (np.array([{"a": 1}], dtype=object), "not a whole array"),
     ],
 )
-def test_other_arrays_are_refused(tmp_path: Path, made: np.ndarray, words: str) -> None:
+def test_other_arrays_are_refused(tmp_path, made, words):
     np.save(tmp_path / "images.npy", made, allow_pickle=True)
     with pytest.raises(GalmorphError, match=rf"images\.npy: {words}.*dvc checkout restores it"):
         open_stamps(tmp_path / "images.npy")
 
 
-def test_what_is_missing_is_named(tmp_path: Path) -> None:
+def test_what_is_missing_is_named(tmp_path):
     with pytest.raises(GalmorphError, match=r"images\.npy: no such file; dvc checkout"):
         open_stamps(tmp_path / "images.npy")
     with pytest.raises(GalmorphError, match=r"table\.parquet: no such file; dvc checkout"):
@@ -54,7 +50,7 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
 
 @settings(max_examples=60)
 @given(content=st.one_of(st.binary(max_size=300), st.just(b"<html><body>Login</body></html>")))
-def test_anything_at_all_is_refused(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_anything_at_all_is_refused(tmp_path_factory, content):
     path = tmp_path_factory.mktemp("files") / "file"
     path.write_bytes(content)
     for read in (open_stamps, read_table):
@@ -64,9 +60,7 @@ def test_anything_at_all_is_refused(tmp_path_factory: pytest.TempPathFactory, co
 
 @settings(max_examples=100)
 @given(st.data())
-def test_a_damaged_file_is_refused_or_of_the_right_kind(
-    tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
-) -> None:
+def test_a_damaged_file_is_refused_or_of_the_right_kind(tmp_path_factory, data):
     folder = tmp_path_factory.mktemp("files")
     np.save(folder / "images.npy", STAMPS)
     TABLE.to_parquet(folder / "table.parquet", index=False)

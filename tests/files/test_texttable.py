@@ -1,10 +1,7 @@
-from __future__ import annotations
-
 import gzip
 import io
 import threading
 from collections.abc import Generator
-from pathlib import Path
 from typing import cast
 
 import pandas as pd
@@ -14,26 +11,26 @@ from hypothesis import strategies as st
 
 from galmorph.errors import GalmorphError
 from galmorph.files import texttable
-from galmorph.files.texttable import copy_rows, read_blocks, read_text_table, refuse_repeats, whole_numbers
+from galmorph.files.texttable import copy_rows, read_blocks, read_text_table, whole_numbers
 
 
 @pytest.fixture(autouse=True)
-def _small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def _small_blocks(monkeypatch):
     monkeypatch.setattr(texttable, "BLOCK", 10)
 
 
-def numbered(path: Path, count: int) -> Path:
+def numbered(path, count):
     path.write_text("n,text\n" + "".join(f"{number},x{number}\n" for number in range(count)))
     return path
 
 
-def test_blocks_know_their_rows(tmp_path: Path) -> None:
+def test_blocks_know_their_rows(tmp_path):
     blocks = list(read_blocks(numbered(tmp_path / "t.csv", 5)))
     assert [block.index.tolist() for block in blocks] == [[0, 1], [2, 3], [4]]
     assert read_text_table(tmp_path / "t.csv")["text"].tolist() == ["x0", "x1", "x2", "x3", "x4"]
 
 
-def test_a_wrong_cell_in_a_later_block_is_named_by_its_line(tmp_path: Path) -> None:
+def test_a_wrong_cell_in_a_later_block_is_named_by_its_line(tmp_path):
     path = numbered(tmp_path / "t.csv", 5)
     path.write_text(path.read_text().replace("3,x3", "t,x3"))
     first, second, _ = read_blocks(path)
@@ -42,18 +39,8 @@ def test_a_wrong_cell_in_a_later_block_is_named_by_its_line(tmp_path: Path) -> N
         whole_numbers(second, "n", path)
 
 
-def test_a_repetition_across_blocks(tmp_path: Path) -> None:
-    path = numbered(tmp_path / "t.csv", 5)
-    path.write_text(path.read_text().replace("4,x4", "1,x4"))
-    values = whole_numbers(read_text_table(path), "n", path)
-    with pytest.raises(GalmorphError, match="line 6: n '1' is in the table twice"):
-        refuse_repeats(values, "n", path)
-
-
 @given(count=st.integers(1, 9), data=st.data(), packed=st.booleans(), ending=st.sampled_from(["\n", "\r\n"]))
-def test_copied_rows_are_the_lines_themselves(
-    tmp_path_factory: pytest.TempPathFactory, count: int, data: st.DataObject, packed: bool, ending: str
-) -> None:
+def test_copied_rows_are_the_lines_themselves(tmp_path_factory, count, data, packed, ending):
     folder = tmp_path_factory.mktemp("rows")
     rows = data.draw(st.sets(st.integers(0, count - 1)))
     lines = ["n,text", *(f"{number:03d}, x {number}" for number in range(count))]
@@ -65,7 +52,7 @@ def test_copied_rows_are_the_lines_themselves(
     assert (folder / "copy.csv").read_bytes() == ("\n".join(expected) + "\n").encode()
 
 
-def test_a_line_break_within_a_cell(tmp_path: Path) -> None:
+def test_a_line_break_within_a_cell(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text('n,text\n1,"two\nlines"\n')
     with pytest.raises(GalmorphError, match="line 2: text holds a line break, or begins with a quote"):
@@ -75,7 +62,7 @@ def test_a_line_break_within_a_cell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("number", [2, 301])
-def test_a_row_far_into_the_file_is_named_by_its_line(tmp_path: Path, number: int) -> None:
+def test_a_row_far_into_the_file_is_named_by_its_line(tmp_path, number):
     lines = ["a,b", *(f"{row},x" for row in range(400))]
     lines[number - 1] += ",y"
     (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
@@ -84,12 +71,12 @@ def test_a_row_far_into_the_file_is_named_by_its_line(tmp_path: Path, number: in
 
 
 @pytest.mark.fault
-def test_a_table_that_is_left_in_the_middle_is_not_read_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_table_that_is_left_in_the_middle_is_not_read_on(tmp_path, monkeypatch):
     """A thread that reads ahead of whoever has left, and closed the file, takes the process down with it."""
     readers = set()
 
     class Watched(io.BytesIO):
-        def read(self, size: int | None = -1) -> bytes:
+        def read(self, size=-1):
             readers.add(threading.get_ident())
             return super().read(size)
 

@@ -19,7 +19,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from galmorph.sdss.frames import read_frame
-from galmorph.sdss.names import ObjectId, frame_path
+from galmorph.sdss.names import FrameName, ObjectId
 from galmorph.settings.survey import SimulatedSettings
 from galmorph.sources import simulated
 from tests.support.archive_server import serving
@@ -126,10 +126,11 @@ def test_broken_responses_and_kills_change_nothing(tmp_path: Path) -> None:
 
 def _asked(store: Path) -> set[str]:
     objids = pd.read_csv(store / "GalaxyZoo1_DR_table2.csv")["OBJID"].tolist()
-    fields = {(name.run, name.rerun, name.camcol, name.field) for name in map(ObjectId.decode, objids)}
-    named = {frame_path(*field, "r") for field in fields}
+    names = [ObjectId.decode(objid) for objid in objids]
+    named = {FrameName("dr7", *name.place, "r").path(name.rerun) for name in names}
+    fields = {(name.run, name.camcol, name.rerun, name.field) for name in names}
     return named | {
         str(path.relative_to(store))
         for path in store.rglob("tsField-*")
-        if any(f"{run:06d}-{camcol}-{rerun}-{field:04d}" in path.name for run, rerun, camcol, field in fields)
+        if any(f"{run:06d}-{camcol}-{rerun}-{field:04d}" in path.name for run, camcol, rerun, field in fields)
     }

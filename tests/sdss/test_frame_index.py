@@ -1,7 +1,3 @@
-from __future__ import annotations
-
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 import pytest
@@ -11,17 +7,17 @@ from galmorph.sdss.frame_index import assign_frames, find_frames, find_tsfields
 from tests.support.frames import RA, objid, sky_position, write_dr7, write_dr8, write_tsfield
 
 
-def galaxies(*rows: tuple[int, float, float]) -> pd.DataFrame:
+def galaxies(*rows):
     return pd.DataFrame(rows, columns=["objid", "ra", "dec"])
 
 
-def test_frames_of_a_folder(tmp_path: Path) -> None:
+def test_frames_of_a_folder(tmp_path):
     write_dr7(tmp_path)
     write_dr7(tmp_path, field=84, flat=True)
     write_dr8(tmp_path, np.zeros((50, 50)))
     (tmp_path / "fpC-notes.fit.txt").write_text("no frame")
     frames = find_frames(tmp_path)
-    assert sorted((frame.name.release, frame.place, frame.rerun) for frame in frames) == [
+    assert sorted((frame.name.release, frame.name.place, frame.rerun) for frame in frames) == [
         ("dr7", (1729, 3, 83), 40),
         ("dr7", (1729, 3, 84), None),
         ("dr8", (94, 1, 131), None),
@@ -31,7 +27,7 @@ def test_frames_of_a_folder(tmp_path: Path) -> None:
         find_frames(tmp_path / "elsewhere")
 
 
-def test_tsfields_of_a_folder_and_of_two_reruns(tmp_path: Path) -> None:
+def test_tsfields_of_a_folder_and_of_two_reruns(tmp_path):
     write_tsfield(tmp_path, rerun=44)
     write_tsfield(tmp_path, rerun=41)
     write_tsfield(tmp_path, field=84)
@@ -42,7 +38,7 @@ def test_tsfields_of_a_folder_and_of_two_reruns(tmp_path: Path) -> None:
     }
 
 
-def test_the_frame_that_the_id_names_wins_over_the_position(tmp_path: Path) -> None:
+def test_the_frame_that_the_id_names_wins_over_the_position(tmp_path):
     write_dr7(tmp_path, field=83)
     write_dr7(tmp_path, field=84)
     frames = find_frames(tmp_path)
@@ -52,7 +48,7 @@ def test_the_frame_that_the_id_names_wins_over_the_position(tmp_path: Path) -> N
     assert assignment.by_objid.tolist() == [True, True]
 
 
-def test_rerun_and_release_preferences(tmp_path: Path) -> None:
+def test_rerun_and_release_preferences(tmp_path):
     write_dr7(tmp_path, rerun=40)
     write_dr7(tmp_path, rerun=44)
     write_dr8(tmp_path, np.zeros((50, 50)), run=1729, camcol=3, field=83, band="r")
@@ -62,7 +58,7 @@ def test_rerun_and_release_preferences(tmp_path: Path) -> None:
     assert [frames[index].rerun for index in assign_frames(galaxies(*rows), frames).frame] == [40, 44, 44]
 
 
-def test_by_position_the_frame_with_most_room(tmp_path: Path) -> None:
+def test_by_position_the_frame_with_most_room(tmp_path):
     write_dr7(tmp_path, field=83)
     # A degree of declination is 9,091 pixels: 100 pixels further north, where x of the same galaxy is 100 less.
     write_dr7(tmp_path, field=84, cards={"CRVAL2": 20.0 + 100 * 0.396 / 3600})
@@ -82,7 +78,7 @@ def test_by_position_the_frame_with_most_room(tmp_path: Path) -> None:
     assert not assignment.by_objid.any()
 
 
-def test_unreadable_frames_are_reported(tmp_path: Path) -> None:
+def test_unreadable_frames_are_reported(tmp_path):
     path = write_dr7(tmp_path, field=83)
     path.write_bytes(b"<html>")
     write_dr7(tmp_path, field=84)

@@ -1,8 +1,5 @@
-from __future__ import annotations
-
 import gzip
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,23 +7,23 @@ from astropy.io import fits
 from astropy.wcs import FITSFixedWarning
 
 from galmorph.errors import GalmorphError
-from galmorph.sdss.frames import read_frame, read_frame_wcs, read_tsfield
+from galmorph.sdss.frames import read_frame, read_frame_wcs, read_psf_width
+from galmorph.sdss.names import FrameName
+from tests.support.damage import empty, flipped, truncated, without_its_end
 from tests.support.frames import SKY, dr7_bytes, header_cards, sky_image, write_dr7, write_dr8, write_tsfield
 
 
-def test_dr7_frame_in_dn_without_soft_bias(tmp_path: Path) -> None:
+def test_dr7_frame_in_dn_without_soft_bias(tmp_path):
     image = sky_image()
     image[10, 20] = -4.0
     frame = read_frame(write_dr7(tmp_path, image=image))
     assert frame.image.dtype == np.float32
     assert frame.image[10, 20] == -4.0
     np.testing.assert_array_equal(frame.image, np.round(image).astype(np.float32))
-    assert (frame.run, frame.camcol, frame.field, frame.band, frame.release) == (1729, 3, 83, "r", "dr7")
-    assert frame.name == "fpC-001729-r3-0083.fit.gz"
-    assert not frame.sky_subtracted
+    assert frame.name == FrameName("dr7", 1729, 3, 83, "r")
 
 
-def test_a_dr7_frame_that_is_scaled(tmp_path: Path) -> None:
+def test_a_dr7_frame_that_is_scaled(tmp_path):
     path = write_dr7(tmp_path)
     content = gzip.decompress(path.read_bytes())
     card = b"BSCALE  =                    1"
@@ -38,7 +35,7 @@ def test_a_dr7_frame_that_is_scaled(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("swapped", [False, True])
-def test_positions_in_both_orders_of_the_axes(tmp_path: Path, swapped: bool) -> None:
+def test_positions_in_both_orders_of_the_axes(tmp_path, swapped):
     path = write_dr7(tmp_path, swapped=swapped)
     wcs, shape = read_frame_wcs(path)
     assert shape == (1489, 2048)
@@ -48,28 +45,27 @@ def test_positions_in_both_orders_of_the_axes(tmp_path: Path, swapped: bool) -> 
     assert (north.dec.deg - 20.0) * 3600 == pytest.approx(39.6, abs=0.01)
 
 
-def test_dr8_frame_comes_back_to_counts(tmp_path: Path) -> None:
+def test_dr8_frame_comes_back_to_counts(tmp_path):
     counts = sky_image(shape=(120, 200)) - SKY
     frame = read_frame(write_dr8(tmp_path, counts))
     np.testing.assert_allclose(frame.image, counts, rtol=1e-6, atol=1e-6)
     assert frame.image.dtype == np.float32
-    assert frame.sky_subtracted
-    assert frame.release == "dr8"
+    assert frame.name.release == "dr8"
 
 
-def test_dr8_field_is_that_of_its_table(tmp_path: Path) -> None:
+def test_dr8_field_is_that_of_its_table(tmp_path):
     path = write_dr8(tmp_path, np.zeros((100, 100)), table_field=132)
     with pytest.raises(GalmorphError, match=r"field 132.*rename it or fetch it again"):
         read_frame(path)
 
 
-def test_dr8_calibration_must_be_positive(tmp_path: Path) -> None:
+def test_dr8_calibration_must_be_positive(tmp_path):
     path = write_dr8(tmp_path, np.zeros((100, 100)), calibration=np.zeros(100, np.float32))
     with pytest.raises(GalmorphError, match="not positive; leave this frame out"):
         read_frame(path)
 
 
-def test_dr8_calibration_of_another_width(tmp_path: Path) -> None:
+def test_dr8_calibration_of_another_width(tmp_path):
     path = write_dr8(tmp_path, np.zeros((100, 1)), calibration=np.ones(100, np.float32))
     assert read_frame(path).image.shape == (100, 100)
     wrong = write_dr8(tmp_path, np.zeros((100, 100)), calibration=np.ones(1, np.float32), field=5)
@@ -77,56 +73,38 @@ def test_dr8_calibration_of_another_width(tmp_path: Path) -> None:
         read_frame(wrong)
 
 
-def _flip_a_bit(content: bytes) -> bytes:
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 4]) + content[middle + 1 :]
-
-
-def _without_coordinates(content: bytes) -> bytes:
-    cards = {key: value for key, value in header_cards(1729, 3, 83, "r").items() if not key.startswith("CTYPE")}
-    return gzip.compress(dr7_bytes(sky_image(), cards), compresslevel=1)
-
-
-def _another_shape(content: bytes) -> bytes:
-    return gzip.compress(dr7_bytes(np.zeros((100, 100)), header_cards(1729, 3, 83, "r")))
-
-
-def _no_soft_bias(content: bytes) -> bytes:
-    cards = {key: value for key, value in header_cards(1729, 3, 83, "r").items() if key != "SOFTBIAS"}
-    return gzip.compress(dr7_bytes(sky_image(), cards), compresslevel=1)
-
-
-def _singular(content: bytes) -> bytes:
-    cards = header_cards(1729, 3, 83, "r") | {"CD1_2": 0.0}
-    return gzip.compress(dr7_bytes(sky_image(), cards), compresslevel=1)
+def _packed(image=None, **cards):
+    """A frame of other pixels or cards; None removes a card."""
+    header = {key: value for key, value in (header_cards(1729, 3, 83, "r") | cards).items() if value is not None}
+    return gzip.compress(dr7_bytes(sky_image() if image is None else image, header), compresslevel=1)
 
 
 FAULTS: dict[str, tuple[Callable[[bytes], bytes], str]] = {
-    "bit flipped": (_flip_a_bit, "damaged or cut short"),
-    "checksum cut off": (lambda content: content[:-8], "damaged or cut short"),
-    "half of it": (lambda content: content[: len(content) // 2], "damaged or cut short"),
+    "bit flipped": (flipped, "damaged or cut short"),
+    "checksum cut off": (without_its_end, "damaged or cut short"),
+    "half of it": (truncated, "damaged or cut short"),
     "web page": (lambda content: b"\n<!DOCTYPE html><html>404</html>", "a web page"),
     "packed web page": (lambda content: gzip.compress(b"<html>404</html>"), "not a readable frame"),
-    "empty": (lambda content: b"", "empty"),
+    "empty": (empty, "empty"),
     "packed nothing": (lambda content: gzip.compress(b""), "not a readable frame"),
     "cut short before packing": (
         lambda content: gzip.compress(gzip.decompress(content)[:2_000_000], compresslevel=1),
         "not a readable frame",
     ),
-    "no coordinates": (_without_coordinates, "no right ascension and declination"),
-    "singular coordinates": (_singular, "make no sense"),
-    "another shape": (_another_shape, r"\(100, 100\) pixels instead of \(1489, 2048\)"),
-    "no soft bias": (_no_soft_bias, "SOFTBIAS"),
+    "no coordinates": (lambda content: _packed(CTYPE1=None, CTYPE2=None), "no right ascension and declination"),
+    "singular coordinates": (lambda content: _packed(CD1_2=0.0), "make no sense"),
+    "another shape": (lambda content: _packed(np.zeros((100, 100))), r"\(100, 100\) pixels instead of \(1489, 2048\)"),
+    "no soft bias": (lambda content: _packed(SOFTBIAS=None), "SOFTBIAS"),
 }
 
 
 @pytest.fixture(scope="module")
-def sound_frame(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+def sound_frame(tmp_path_factory):
     return write_dr7(tmp_path_factory.mktemp("frame")).read_bytes()
 
 
 @pytest.mark.parametrize("fault", FAULTS)
-def test_every_fault_names_the_file_and_the_remedy(tmp_path: Path, sound_frame: bytes, fault: str) -> None:
+def test_every_fault_names_the_file_and_the_remedy(tmp_path, sound_frame, fault):
     spoil, message = FAULTS[fault]
     path = tmp_path / "fpC-001729-r3-0083.fit.gz"
     path.write_bytes(spoil(sound_frame))
@@ -137,19 +115,19 @@ def test_every_fault_names_the_file_and_the_remedy(tmp_path: Path, sound_frame: 
 
 
 @pytest.mark.parametrize("fault", ["web page", "packed web page", "empty", "packed nothing", "no coordinates"])
-def test_a_header_that_cannot_be_searched(tmp_path: Path, sound_frame: bytes, fault: str) -> None:
+def test_a_header_that_cannot_be_searched(tmp_path, sound_frame, fault):
     path = tmp_path / "fpC-001729-r3-0083.fit.gz"
     path.write_bytes(FAULTS[fault][0](sound_frame))
     with pytest.raises(GalmorphError, match="fetch the file again"):
         read_frame_wcs(path)
 
 
-def test_missing_file(tmp_path: Path) -> None:
+def test_missing_file(tmp_path):
     with pytest.raises(GalmorphError, match=r"cannot be read.*put the file in place"):
         read_frame(tmp_path / "fpC-001729-r3-0083.fit.gz")
 
 
-def test_a_file_that_is_not_named_as_a_frame(tmp_path: Path) -> None:
+def test_a_file_that_is_not_named_as_a_frame(tmp_path):
     with pytest.raises(GalmorphError, match="not named as a frame"):
         read_frame(tmp_path / "galaxy.fits")
 
@@ -163,7 +141,7 @@ def test_a_file_that_is_not_named_as_a_frame(tmp_path: Path) -> None:
         "fpC-001729-i3-0083.fit.gz",
     ],
 )
-def test_wrong_frame_under_the_right_name(tmp_path: Path, sound_frame: bytes, name: str) -> None:
+def test_wrong_frame_under_the_right_name(tmp_path, sound_frame, name):
     path = tmp_path / name
     path.write_bytes(sound_frame)
     with pytest.raises(GalmorphError, match="run 1729, camcol 3, band r, field 83, not of the file's name") as caught:
@@ -171,37 +149,34 @@ def test_wrong_frame_under_the_right_name(tmp_path: Path, sound_frame: bytes, na
     assert name in str(caught.value)
 
 
-def test_an_unknown_complaint_about_the_header_is_let_through(tmp_path: Path) -> None:
+def test_an_unknown_complaint_about_the_header_is_let_through(tmp_path):
     path = write_dr7(tmp_path, cards={"CUNIT1": "DEG"})
     with pytest.warns(FITSFixedWarning, match="unitfix"):
         read_frame(path)
 
 
-def test_tsfield_in_each_band(tmp_path: Path) -> None:
+def test_psf_width_in_each_band(tmp_path):
     path = write_tsfield(tmp_path)
-    assert read_tsfield(path, "r").psf_width == pytest.approx(1.3)
-    assert read_tsfield(path, "u").psf_width == pytest.approx(1.5)
-    calibration = read_tsfield(path, "z")
-    assert (calibration.psf_width, calibration.gain, calibration.dark_variance) == pytest.approx((1.25, 4.7, 1.3))
+    assert [read_psf_width(path, band) for band in "urz"] == pytest.approx([1.5, 1.3, 1.25])
 
 
-def test_wrong_tsfields(tmp_path: Path) -> None:
+def test_wrong_tsfields(tmp_path):
     path = write_tsfield(tmp_path)
     renamed = path.with_name("tsField-001729-3-40-0084.fit")
     renamed.write_bytes(path.read_bytes())
     with pytest.raises(GalmorphError, match="not what its name says; rename it or fetch it again"):
-        read_tsfield(renamed, "r")
+        read_psf_width(renamed, "r")
     with pytest.raises(GalmorphError, match=r"psf_width -9999\.0 arcsec in r; remove this file"):
-        read_tsfield(write_tsfield(tmp_path, field=85, psf_width=[-9999.0] * 5), "r")
+        read_psf_width(write_tsfield(tmp_path, field=85, psf_width=[-9999.0] * 5), "r")
     path.write_bytes(path.read_bytes()[:3000])
     with pytest.raises(GalmorphError, match="not a readable tsField"):
-        read_tsfield(path, "r")
+        read_psf_width(path, "r")
     with pytest.raises(GalmorphError, match="not named as a calibration"):
-        read_tsfield(tmp_path / "field.fit", "r")
+        read_psf_width(tmp_path / "field.fit", "r")
 
 
 @pytest.mark.real
-def test_all_real_frames_verify(real_data: Path) -> None:
+def test_all_real_frames_verify(real_data):
     paths = sorted((real_data / "frames_dr7_r").glob("*.gz"))
     assert len(paths) == 10
     swapped = 0
@@ -214,10 +189,10 @@ def test_all_real_frames_verify(real_data: Path) -> None:
 
 
 @pytest.mark.real
-def test_real_dr12_frames(real_data: Path) -> None:
+def test_real_dr12_frames(real_data):
     g, r = (read_frame(path) for path in sorted((real_data / "frames_dr8plus").glob("*.bz2")))
-    assert (g.band, g.image.shape) == ("g", (1489, 2048))
-    assert (r.band, r.image.shape) == ("r", (100, 100))
+    assert (g.name.band, g.image.shape) == ("g", (1489, 2048))
+    assert (r.name.band, r.image.shape) == ("r", (100, 100))
     # Above the sky and in counts: about nothing, with the noise of a few DN that a corrected frame has.
     for frame in (g, r):
         assert abs(np.median(frame.image)) < 1
@@ -226,10 +201,8 @@ def test_real_dr12_frames(real_data: Path) -> None:
 
 
 @pytest.mark.real
-def test_real_point_spread_functions(real_data: Path) -> None:
-    widths = {
-        path.name: read_tsfield(path, "r").psf_width for path in (real_data / "calibration").glob("tsField-*.fit")
-    }
+def test_real_point_spread_functions(real_data):
+    widths = {path.name: read_psf_width(path, "r") for path in (real_data / "calibration").glob("tsField-*.fit")}
     assert widths == pytest.approx(
         {
             "tsField-004192-4-40-0300.fit": 1.1817,
@@ -241,7 +214,7 @@ def test_real_point_spread_functions(real_data: Path) -> None:
 
 
 @pytest.mark.real
-def test_astropy_alone_does_not_notice_a_flipped_bit(real_data: Path, tmp_path: Path) -> None:
+def test_astropy_alone_does_not_notice_a_flipped_bit(real_data, tmp_path):
     path = tmp_path / "fpC-001729-r3-0083.fit.gz"
     content = bytearray((real_data / "frames_dr7_r" / path.name).read_bytes())
     original = fits.getdata(real_data / "frames_dr7_r" / path.name)

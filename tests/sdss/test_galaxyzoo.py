@@ -1,7 +1,4 @@
-from __future__ import annotations
-
 import gzip
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -20,7 +17,7 @@ FIRST = (
 )
 
 
-def test_table2_types_and_values(tmp_path: Path) -> None:
+def test_table2_types_and_values(tmp_path):
     table = read_table2(write_table2(tmp_path / "t.csv", FIRST))
     assert {name: str(kind) for name, kind in table.dtypes.items()} == {
         "objid": "int64",
@@ -41,7 +38,7 @@ def test_table2_types_and_values(tmp_path: Path) -> None:
     assert table["p_cs_debiased"].tolist() == [0.186, 0.797, 0.428]
 
 
-def test_ids_keep_every_digit(tmp_path: Path) -> None:
+def test_ids_keep_every_digit(tmp_path):
     # As float64 these two are one number.
     rows = [FIRST[0], FIRST[0].replace("587727178986356823", "587727178986356824")]
     assert read_table2(write_table2(tmp_path / "t.csv", rows))["objid"].tolist() == [
@@ -50,7 +47,7 @@ def test_ids_keep_every_digit(tmp_path: Path) -> None:
     ]
 
 
-def test_gzipped_table_and_a_damaged_one(tmp_path: Path) -> None:
+def test_gzipped_table_and_a_damaged_one(tmp_path):
     text = "\n".join([TABLE2_HEADER, *FIRST]).encode()
     path = tmp_path / "t.csv.gz"
     path.write_bytes(gzip.compress(text))
@@ -61,14 +58,14 @@ def test_gzipped_table_and_a_damaged_one(tmp_path: Path) -> None:
 
 
 @given(ra=st.floats(0, 359.999), dec=st.floats(-89.999, 89.999))
-def test_coordinates_round_trip(tmp_path_factory: pytest.TempPathFactory, ra: float, dec: float) -> None:
+def test_coordinates_round_trip(tmp_path_factory, ra, dec):
     path = write_table2(tmp_path_factory.getbasetemp() / "roundtrip.csv", [table2_row(1, ra, dec)])
     table = read_table2(path)
     assert abs(table["ra"][0] - ra) * 3600 < 0.001
     assert abs(table["dec"][0] - dec) * 3600 < 0.001
 
 
-def test_a_small_negative_declination_keeps_its_sign(tmp_path: Path) -> None:
+def test_a_small_negative_declination_keeps_its_sign(tmp_path):
     row = FIRST[0].replace("-10:22:25.7", "-00:00:30.0")
     assert read_table2(write_table2(tmp_path / "t.csv", [row]))["dec"][0] == pytest.approx(-30 / 3600)
 
@@ -93,7 +90,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize("fault", WRONG)
-def test_a_wrong_row_is_named(tmp_path: Path, fault: str) -> None:
+def test_a_wrong_row_is_named(tmp_path, fault):
     row, message = WRONG[fault]
     path = write_table2(tmp_path / "t.csv", [FIRST[0], row, FIRST[2]])
     with pytest.raises(GalmorphError, match=message) as caught:
@@ -102,7 +99,7 @@ def test_a_wrong_row_is_named(tmp_path: Path, fault: str) -> None:
     assert "correct the table" in str(caught.value)
 
 
-def test_wrong_files(tmp_path: Path) -> None:
+def test_wrong_files(tmp_path):
     path = tmp_path / "t.csv"
     with pytest.raises(GalmorphError, match=r"no such file; put the table there or correct its name in params\.yaml"):
         read_table2(path)
@@ -121,7 +118,7 @@ def test_wrong_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.real
-def test_the_real_rows(real_data: Path) -> None:
+def test_the_real_rows(real_data):
     table = read_table2(real_data / "galaxyzoo1" / "GalaxyZoo1_DR_table2_first6185.csv")
     assert table["class"].value_counts().to_dict() == {"spiral": 1662, "elliptical": 651, "uncertain": 3872}
     positions = pd.read_csv(real_data / "galaxyzoo1" / "labels_95929.csv.gz").set_index("objid_dr7")
@@ -132,7 +129,7 @@ def test_the_real_rows(real_data: Path) -> None:
 
 
 @pytest.mark.real
-def test_a_table_as_long_as_the_whole(real_data: Path, tmp_path: Path) -> None:
+def test_a_table_as_long_as_the_whole(real_data, tmp_path):
     header, *rows = (real_data / "galaxyzoo1" / "GalaxyZoo1_DR_table2_first6185.csv").read_text().splitlines()
     first = 587727178986356823
     body = [f"{first + 6185 * copy + index}{row[18:]}" for copy in range(108) for index, row in enumerate(rows)]

@@ -1,21 +1,17 @@
-from __future__ import annotations
-
 import gzip
 import socket
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.sdss.names import ObjectId, frame_path
+from galmorph.sdss.names import FrameName, ObjectId
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import SdssSettings
 from galmorph.sources import archive as sdss
 from galmorph.sources.fetch import Mirror
 from galmorph.stamps.cutouts import cut_survey
-from tests.support.archive_server import Archive
 from tests.support.frames import (
     RA,
     TABLE2_HEADER,
@@ -36,7 +32,7 @@ CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=1
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def store(tmp_path_factory):
     """Three frames with their calibration, a frame without, and tables."""
     folder = tmp_path_factory.mktemp("archive")
     image = sky_image()
@@ -56,7 +52,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def settings(server: Archive, **changes: object) -> SdssSettings:
+def settings(server, **changes):
     values = {
         "release": "dr7",
         "archive": server.url,
@@ -68,17 +64,17 @@ def settings(server: Archive, **changes: object) -> SdssSettings:
     return SdssSettings.model_validate(values | changes)
 
 
-def acquire(server: Archive, tmp_path: Path, size: int | None = None, **changes: object) -> dict[str, str]:
+def acquire(server, tmp_path, size=None, **changes):
     raw = tmp_path / "raw"
     raw.mkdir(parents=True)
     return sdss.acquire(settings(server, **changes), sample("first", size), raw, Mirror(tmp_path / "mirror"))
 
 
-def files(folder: Path) -> list[str]:
+def files(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-def test_a_sample_and_its_frames(archive: Archive, store: Path, tmp_path: Path) -> None:
+def test_a_sample_and_its_frames(archive, store, tmp_path):
     archive.reset(store)
     urls = acquire(archive, tmp_path, 2)
     frames = [f"imaging/1729/40/corr/3/fpC-001729-r3-{field:04d}.fit.gz" for field in (83, 84)]
@@ -95,7 +91,7 @@ def test_a_sample_and_its_frames(archive: Archive, store: Path, tmp_path: Path) 
     assert pd.read_csv(raw / "redshifts.csv")["redshift"].tolist() == [0.05]
 
 
-def test_a_larger_sample_asks_for_what_is_new(archive: Archive, store: Path, tmp_path: Path) -> None:
+def test_a_larger_sample_asks_for_what_is_new(archive, store, tmp_path):
     archive.reset(store)
     acquire(archive, tmp_path / "first", 2)
     (tmp_path / "second").mkdir()
@@ -108,7 +104,7 @@ def test_a_larger_sample_asks_for_what_is_new(archive: Archive, store: Path, tmp
     ]
 
 
-def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(archive: Archive, store: Path, tmp_path: Path) -> None:
+def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(archive, store, tmp_path):
     archive.reset(store, lambda path, number: "404" if path.endswith("r3-0085.fit.gz") else None)
     acquire(archive, tmp_path)
     assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (4, 1)
@@ -125,7 +121,7 @@ def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(archive: Archiv
     np.testing.assert_allclose(galaxies["redshift"], [np.nan, 0.05, np.nan, 0.1])
 
 
-def test_too_many_missing_stop_and_keep_what_has_come(archive: Archive, store: Path, tmp_path: Path) -> None:
+def test_too_many_missing_stop_and_keep_what_has_come(archive, store, tmp_path):
     message = r"3 of 5 galaxies without a frame, more than .* 0\.3 allows.*404"
     archive.reset(store, lambda path, number: "404" if "fpC" in path and "0083" not in path else None)
     with pytest.raises(GalmorphError, match=message):
@@ -134,7 +130,7 @@ def test_too_many_missing_stop_and_keep_what_has_come(archive: Archive, store: P
     assert "whole/imaging/1729/40/corr/3/fpC-001729-r3-0083.fit.gz" in files(tmp_path / "mirror")
 
 
-def test_plan_downloads_tables_only(archive: Archive, store: Path, tmp_path: Path) -> None:
+def test_plan_downloads_tables_only(archive, store, tmp_path):
     mirror = Mirror(tmp_path / "mirror")
     archive.reset(store)
     chosen = settings(archive)
@@ -149,7 +145,7 @@ def test_plan_downloads_tables_only(archive: Archive, store: Path, tmp_path: Pat
     assert "to download       4 files, about 0.00 GB" in text
 
 
-def test_dr17_gives_the_same_stamps_but_for_its_sky(archive: Archive, tmp_path: Path) -> None:
+def test_dr17_gives_the_same_stamps_but_for_its_sky(archive, tmp_path):
     image = sky_image()
     add_galaxy(image, 400, 600)
     write_dr7(tmp_path / "dr7", field=83, image=image)
@@ -171,7 +167,7 @@ def test_dr17_gives_the_same_stamps_but_for_its_sky(archive: Archive, tmp_path: 
     assert np.std(stamps[0] - stamps[1]) < 0.5
 
 
-def test_an_archive_that_is_gone(archive: Archive, store: Path, tmp_path: Path) -> None:
+def test_an_archive_that_is_gone(archive, store, tmp_path):
     archive.reset(store)
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -183,7 +179,7 @@ def test_an_archive_that_is_gone(archive: Archive, store: Path, tmp_path: Path) 
             acquire(archive, tmp_path, catalogue=f"{gone}/other.csv")
 
 
-def test_too_small_a_disk(archive: Archive, store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_small_a_disk(archive, store, tmp_path, monkeypatch):
     monkeypatch.setattr(sdss, "_free", lambda mirror: 1_000_000)
     archive.reset(store)
     with pytest.raises(GalmorphError, match=r"GB to download, 0\.0 GB are free"):
@@ -198,7 +194,7 @@ def test_too_small_a_disk(archive: Archive, store: Path, tmp_path: Path, monkeyp
         (ObjectId(1, 40, 1729, 1, 0, 83, 7).encode() - (1 << 29), "camcol 0: the camera has columns 1 to 6"),
     ],
 )
-def test_an_id_that_names_no_dr7_frame(archive: Archive, store: Path, tmp_path: Path, number: int, why: str) -> None:
+def test_an_id_that_names_no_dr7_frame(archive, store, tmp_path, number, why):
     table = write_table2(tmp_path / "t.csv", [table2_row(objid(1), 1, 1), table2_row(number, 2, 2)])
     archive.reset(store)
     with pytest.raises(GalmorphError, match=f"line 3: OBJID '{number}' names no frame: .*{why}"):
@@ -213,7 +209,7 @@ def test_an_id_that_names_no_dr7_frame(archive: Archive, store: Path, tmp_path: 
         (b"<html>moved</html>", "damaged or cut short"),
     ],
 )
-def test_a_wrong_table(archive: Archive, store: Path, tmp_path: Path, content: bytes, message: str) -> None:
+def test_a_wrong_table(archive, store, tmp_path, content, message):
     (archive.folder / "t.csv.gz").write_bytes(content)
     with pytest.raises(GalmorphError, match=message):
         acquire(archive, tmp_path, catalogue=f"{archive.url}/t.csv.gz")
@@ -221,14 +217,14 @@ def test_a_wrong_table(archive: Archive, store: Path, tmp_path: Path, content: b
 
 
 @pytest.mark.real
-def test_the_real_frames_from_a_server(archive: Archive, real_data: Path, tmp_path: Path) -> None:
+def test_the_real_frames_from_a_server(archive, real_data, tmp_path):
     known = pd.read_csv(real_data / "galaxies_in_frames.csv", dtype={"objid_dr7": "Int64"})
     known = known[known["frame"].str.startswith("fpC")].reset_index(drop=True)
     store = archive.folder
     own = known[known["objid_frame_is_this"]]
     for number, frame in zip(own["objid_dr7"].tolist(), own["frame"], strict=True):
-        names = ObjectId.decode(number)
-        path = store / frame_path(names.run, names.rerun, names.camcol, names.field, "r")
+        name = ObjectId.decode(number)
+        path = store / FrameName("dr7", *name.place, "r").path(name.rerun)
         path.parent.mkdir(parents=True, exist_ok=True)
         if not path.exists():
             path.symlink_to(real_data / "frames_dr7_r" / frame)

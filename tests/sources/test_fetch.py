@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import datetime
 import errno
 import os
@@ -20,7 +18,6 @@ from urllib3 import HTTPResponse
 
 from galmorph.errors import GalmorphError
 from galmorph.sources.fetch import ATTEMPTS, Download, Mirror, StoppedError, make_retry, require_answer
-from tests.support.archive_server import Archive
 
 CONTENT = bytes(range(256)) * 400
 REMEDY = "use the other one"
@@ -28,7 +25,7 @@ WHOLE = {"whole/a/one.bin": CONTENT, "whole/two.bin": CONTENT[::-1]}
 
 
 @pytest.fixture
-def store(archive: Archive) -> Archive:
+def store(archive):
     """A server of two files."""
     (archive.folder / "a").mkdir()
     (archive.folder / "a" / "one.bin").write_bytes(CONTENT)
@@ -37,34 +34,34 @@ def store(archive: Archive) -> Archive:
 
 
 @pytest.fixture
-def mirror(tmp_path: Path) -> Mirror:
+def mirror(tmp_path):
     return Mirror(tmp_path / "mirror")
 
 
-def verify(path: Path) -> None:
+def verify(path):
     if path.read_bytes() != {"one.bin": CONTENT, "two.bin": CONTENT[::-1]}[path.name]:
         raise GalmorphError(f"{path}: damaged or cut short; fetch the file again")
 
 
-def downloads(url: str, *paths: str) -> list[Download]:
+def downloads(url, *paths):
     return [Download(f"{url}/{path}", path, verify, 90_000) for path in paths or ("a/one.bin", "two.bin")]
 
 
-def files(folder: Path) -> dict[str, bytes]:
+def files(folder):
     return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def be_impatient(monkeypatch: pytest.MonkeyPatch, with_silence: bool = True) -> None:
+def be_impatient(monkeypatch, with_silence=True):
     monkeypatch.setattr("galmorph.sources.fetch.timeout", lambda: 0.2 if with_silence else 10)
 
 
-def closed_port() -> str:
+def closed_port():
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{closed.getsockname()[1]}"
 
 
-def test_files_are_downloaded_once(store: Archive, mirror: Mirror, tmp_path: Path) -> None:
+def test_files_are_downloaded_once(store, mirror, tmp_path):
     for _ in range(2):
         assert mirror.fetch(downloads(store.url), "files", REMEDY) == {}
         assert files(tmp_path / "mirror") == WHOLE
@@ -72,9 +69,7 @@ def test_files_are_downloaded_once(store: Archive, mirror: Mirror, tmp_path: Pat
 
 
 @pytest.mark.parametrize("fault", ["truncated", "flipped", "html", "500", "503", "429", "429 Retry-After: 0", "slow"])
-def test_temporary_faults_are_retried(
-    store: Archive, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
-) -> None:
+def test_temporary_faults_are_retried(store, mirror, tmp_path, monkeypatch, fault):
     be_impatient(monkeypatch, fault == "slow")
     store.fault = lambda path, number: fault if number <= 2 else None
     assert mirror.fetch(downloads(store.url), "files", REMEDY) == {}
@@ -97,14 +92,8 @@ def test_temporary_faults_are_retried(
     ],
 )
 def test_a_file_that_cannot_be_downloaded_is_listed_with_the_reason(
-    store: Archive,
-    mirror: Mirror,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    fault: str,
-    reason: str,
-    requests: int,
-) -> None:
+    store, mirror, tmp_path, monkeypatch, fault, reason, requests
+):
     be_impatient(monkeypatch, fault == "slow")
     store.fault = lambda path, number: None if path == "/a/one.bin" else fault
     assert mirror.fetch(downloads(store.url), "files", REMEDY) == {"two.bin": reason}
@@ -112,10 +101,10 @@ def test_a_file_that_cannot_be_downloaded_is_listed_with_the_reason(
     assert store.requests["/two.bin"] == requests
 
 
-def test_one_file_is_checked_at_a_time(archive: Archive, mirror: Mirror) -> None:
+def test_one_file_is_checked_at_a_time(archive, mirror):
     checking = threading.Lock()
 
-    def check(path: Path) -> None:
+    def check(path):
         if not checking.acquire(blocking=False):
             raise GalmorphError(f"{path}: not alone")
         time.sleep(0.005)
@@ -128,7 +117,7 @@ def test_one_file_is_checked_at_a_time(archive: Archive, mirror: Mirror) -> None
     assert max(archive.requests.values()) == 1
 
 
-def test_a_file_damaged_on_the_disk_is_downloaded_again(store: Archive, mirror: Mirror, tmp_path: Path) -> None:
+def test_a_file_damaged_on_the_disk_is_downloaded_again(store, mirror, tmp_path):
     mirror.fetch(downloads(store.url), "files", REMEDY)
     (mirror.whole / "two.bin").write_bytes(b"damaged")
     assert mirror.fetch(downloads(store.url), "files", REMEDY) == {}
@@ -136,12 +125,10 @@ def test_a_file_damaged_on_the_disk_is_downloaded_again(store: Archive, mirror: 
     assert store.requests == {"/a/one.bin": 1, "/two.bin": 2}
 
 
-def test_a_stopped_download_continues_at_the_next_file(
-    store: Archive, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stopped_download_continues_at_the_next_file(store, mirror, tmp_path, monkeypatch):
     monkeypatch.setenv("GALMORPH_CONNECTIONS", "1")
 
-    def stop(path: Path) -> None:
+    def stop(path):
         assert files(tmp_path / "mirror").keys() >= {"whole/a/one.bin"}
         assert not (mirror.whole / "two.bin").exists()
         raise KeyboardInterrupt
@@ -154,14 +141,14 @@ def test_a_stopped_download_continues_at_the_next_file(
     assert store.requests == {"/a/one.bin": 1, "/two.bin": 2}
 
 
-def test_a_pause_ends_when_the_download_is_stopped() -> None:
+def test_a_pause_ends_when_the_download_is_stopped():
     stop = threading.Event()
     stop.set()
     with pytest.raises(StoppedError):
         make_retry(stop).sleep(HTTPResponse(headers={"Retry-After": "300"}, status=503))
 
 
-def test_no_more_connections_than_allowed(archive: Archive, mirror: Mirror, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_more_connections_than_allowed(archive, mirror, monkeypatch):
     monkeypatch.setenv("GALMORPH_CONNECTIONS", "2")
     for number in range(20):
         (archive.folder / str(number)).write_bytes(b"x" * 100_000)
@@ -170,7 +157,7 @@ def test_no_more_connections_than_allowed(archive: Archive, mirror: Mirror, monk
     assert archive.most_at_once == 2
 
 
-def test_a_server_that_is_not_there(mirror: Mirror, archive: Archive) -> None:
+def test_a_server_that_is_not_there(mirror, archive):
     url = closed_port()
     message = r"127\.0\.0\.1:\d+ does not answer \(NewConnectionError\): use the other one; finished files are kept"
     with pytest.raises(GalmorphError, match=message):
@@ -179,7 +166,7 @@ def test_a_server_that_is_not_there(mirror: Mirror, archive: Archive) -> None:
         mirror.fetch(downloads(url), "files", REMEDY)
 
 
-def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_says_nothing(monkeypatch):
     be_impatient(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as mute:
         url = f"http://127.0.0.1:{mute.getsockname()[1]}"
@@ -188,7 +175,7 @@ def test_a_server_that_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.fault
-def test_an_invalid_certificate(mirror: Mirror, archive: Archive, tmp_path: Path) -> None:
+def test_an_invalid_certificate(mirror, archive, tmp_path):
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(self_signed(tmp_path))
     server = ThreadingHTTPServer(("127.0.0.1", 0), BaseHTTPRequestHandler)
@@ -201,7 +188,7 @@ def test_an_invalid_certificate(mirror: Mirror, archive: Archive, tmp_path: Path
     server.server_close()
 
 
-def self_signed(folder: Path) -> Path:
+def self_signed(folder):
     """Write a certificate and its key, which nobody vouches for."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "127.0.0.1")])
@@ -213,8 +200,8 @@ def self_signed(folder: Path) -> Path:
     return path
 
 
-def test_a_full_disk(store: Archive, mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def write(self: Path, content: bytes) -> None:
+def test_a_full_disk(store, mirror, tmp_path, monkeypatch):
+    def write(self, content):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(Path, "write_bytes", write)
@@ -225,15 +212,13 @@ def test_a_full_disk(store: Archive, mirror: Mirror, tmp_path: Path, monkeypatch
 
 @pytest.mark.parametrize("variable", ["GALMORPH_CONNECTIONS", "GALMORPH_TIMEOUT"])
 @pytest.mark.parametrize("text", ["none", "0", "1e3", "9" * 5000])
-def test_environment_variables_must_be_whole_numbers(
-    mirror: Mirror, monkeypatch: pytest.MonkeyPatch, variable: str, text: str
-) -> None:
+def test_environment_variables_must_be_whole_numbers(mirror, monkeypatch, variable, text):
     monkeypatch.setenv(variable, text)
     with pytest.raises(GalmorphError, match=rf"{variable}: a whole number from 1 to \d+, not '"):
         mirror.fetch(downloads("http://127.0.0.1:9"), "files", REMEDY)
 
 
-def test_links_share_their_bytes(mirror: Mirror, tmp_path: Path) -> None:
+def test_links_share_their_bytes(mirror, tmp_path):
     mirror.whole.mkdir(parents=True)
     (mirror.whole / "two.bin").write_bytes(CONTENT)
     mirror.link("two.bin", tmp_path / "raw" / "two.bin")

@@ -1,18 +1,14 @@
-from __future__ import annotations
-
 import os
-from pathlib import Path
 
 import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.sources.fetch import Mirror
 from galmorph.sources.manifest import read_manifest, repair, verify, write_manifest
-from tests.support.archive_server import Archive
 
 
 @pytest.fixture
-def raw(tmp_path: Path, archive: Archive) -> Path:
+def raw(tmp_path, archive):
     """A folder of two files that the server has, and one that was made here."""
     folder = tmp_path / "raw"
     for place in (folder, archive.folder):
@@ -24,7 +20,7 @@ def raw(tmp_path: Path, archive: Archive) -> Path:
     return folder
 
 
-def test_the_manifest_lists_every_file(raw: Path, archive: Archive) -> None:
+def test_the_manifest_lists_every_file(raw, archive):
     assert write_manifest(raw, {"two.fit": f"{archive.url}/two.fit"}) == 3
     lines = (raw / "manifest.csv").read_text().splitlines()
     assert lines[0] == "path,size,sha256,url"
@@ -36,7 +32,7 @@ def test_the_manifest_lists_every_file(raw: Path, archive: Archive) -> None:
     assert verify(raw) == (3, {})
 
 
-def test_every_difference_is_found(raw: Path) -> None:
+def test_every_difference_is_found(raw):
     (raw / "a" / "one.fit").write_bytes(b"1" * 999 + b"2")
     (raw / "two.fit").unlink()
     (raw / "table.csv").write_text("made, here\n")
@@ -60,21 +56,22 @@ def test_every_difference_is_found(raw: Path) -> None:
         ("a/one.fit", "../one.fit", r"line 2: path '\.\./one\.fit' is not a path below"),
         (",1000,", ",many,", r"line 2 \(path a/one\.fit\): size 'many' is not a whole number"),
         (",1000,", "", "line 2: Expected 4 columns, got"),
+        ("two.fit", "table.csv", "line 4: path 'table.csv' is in the table twice"),
     ],
 )
-def test_a_damaged_manifest_is_refused(raw: Path, old: str, new: str, message: str) -> None:
+def test_a_damaged_manifest_is_refused(raw, old, new, message):
     path = raw / "manifest.csv"
     path.write_text(path.read_text().replace(old, new, 1))
     with pytest.raises(GalmorphError, match=message):
         verify(raw)
 
 
-def test_a_missing_manifest_is_named(tmp_path: Path) -> None:
+def test_a_missing_manifest_is_named(tmp_path):
     with pytest.raises(GalmorphError, match=r"manifest\.csv: no such file; run dvc repro acquire"):
         verify(tmp_path)
 
 
-def test_repair_downloads_what_differs_and_nothing_else(raw: Path, archive: Archive, tmp_path: Path) -> None:
+def test_repair_downloads_what_differs_and_nothing_else(raw, archive, tmp_path):
     mirror = Mirror(tmp_path / "mirror")
     kept = (raw / "a" / "one.fit").stat().st_ino
     # data/raw, the mirror and DVC's cache may be links to one file, all of them damaged.
@@ -95,7 +92,7 @@ def test_repair_downloads_what_differs_and_nothing_else(raw: Path, archive: Arch
     assert archive.requests == {"/two.fit": 1}
 
 
-def test_repair_refuses_another_file_from_the_server(raw: Path, archive: Archive, tmp_path: Path) -> None:
+def test_repair_refuses_another_file_from_the_server(raw, archive, tmp_path):
     (raw / "two.fit").unlink()
     (archive.folder / "two.fit").write_bytes(b"4" * 1000)
     repaired, wrong = repair(raw, Mirror(tmp_path / "mirror"))

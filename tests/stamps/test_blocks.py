@@ -1,8 +1,4 @@
-from __future__ import annotations
-
 import functools
-from collections.abc import Iterator
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -11,13 +7,13 @@ import pytest
 from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.study import CutoutSettings
 from galmorph.stamps.blocks import make_blocks
-from galmorph.stamps.stampset import Reject, Stamp
+from galmorph.stamps.stampset import Stamp
 
 SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
 COUNT = 10
 
 
-def work(requests: pd.DataFrame, journal: Path, level: float) -> Iterator[Stamp | Reject]:
+def work(requests, journal, level):
     """Make stamps whose pixels hold their row plus `level`; append the rows to a journal."""
     for row in requests["row"].tolist():
         with journal.open("a") as file:
@@ -27,26 +23,24 @@ def work(requests: pd.DataFrame, journal: Path, level: float) -> Iterator[Stamp 
 
 
 @pytest.fixture
-def catalogue() -> pd.DataFrame:
+def catalogue():
     table = pd.DataFrame({"objid": np.arange(COUNT), "ra": 1.0, "dec": 2.0, "class": "spiral"})
     table["nvote"] = np.full(COUNT, 40, dtype=np.int32)
     return table.assign(**{vote.lower(): 0.5 for vote in VOTES}, redshift=0.1)
 
 
-def test_finished_blocks_are_reused_and_those_of_other_settings_are_not(
-    tmp_path: Path, catalogue: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_finished_blocks_are_reused_and_those_of_other_settings_are_not(tmp_path, catalogue, monkeypatch):
     requests = [pd.DataFrame({"row": rows}) for rows in np.array_split(np.arange(COUNT), [3, 6, 9])]
     journal, partial = tmp_path / "journal", tmp_path / "partial"
 
-    def make(level: float) -> tuple[int, int]:
+    def make(level):
         part = functools.partial(work, journal=journal, level=level)
         return make_blocks(requests, part, [catalogue], tmp_path / "set", SETTINGS, partial, "stamps")
 
-    def interrupted(level: float) -> None:
+    def interrupted(level):
         """Make all blocks, and stop before they are joined."""
 
-        def stop(*arguments: object) -> None:
+        def stop(*arguments):
             raise KeyboardInterrupt
 
         with monkeypatch.context() as patched:

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 
 import numpy as np
@@ -14,7 +12,7 @@ RAMP = np.arange(300 * 400, dtype=np.float32).reshape(300, 400)
 
 
 @given(x=st.floats(32, 367.49), y=st.floats(32, 267.49))
-def test_cut_is_a_slice_around_the_nearest_pixel(x: float, y: float) -> None:
+def test_cut_is_a_slice_around_the_nearest_pixel(x, y):
     stamp = cut(RAMP, x, y, 64)
     assert stamp is not None
     column, row = math.floor(x + 0.5), math.floor(y + 0.5)
@@ -24,7 +22,7 @@ def test_cut_is_a_slice_around_the_nearest_pixel(x: float, y: float) -> None:
 
 
 @given(x=st.integers(-500, 900), y=st.integers(-500, 800), size=st.sampled_from([16, 64, 128]))
-def test_a_square_over_an_edge_is_not_cut(x: int, y: int, size: int) -> None:
+def test_a_square_over_an_edge_is_not_cut(x, y, size):
     stamp = cut(RAMP, x, y, size)
     inside = size // 2 <= x <= 400 - size // 2 and size // 2 <= y <= 300 - size // 2
     assert (stamp is not None) == inside
@@ -32,13 +30,13 @@ def test_a_square_over_an_edge_is_not_cut(x: int, y: int, size: int) -> None:
 
 
 @pytest.mark.parametrize(("x", "fits"), [(31.49, False), (31.5, True), (368.49, True), (368.5, False)])
-def test_halves_round_up(x: float, fits: bool) -> None:
+def test_halves_round_up(x, fits):
     assert (cut(RAMP, x, 100, 64) is not None) == fits
 
 
 @settings(max_examples=15)
 @given(sky=st.floats(0, 500), noise=st.floats(1, 20), peak=st.floats(0, 50_000), seed=st.integers(0, 1000))
-def test_a_bright_galaxy_does_not_bias_the_local_sky(sky: float, noise: float, peak: float, seed: int) -> None:
+def test_a_bright_galaxy_does_not_bias_the_local_sky(sky, noise, peak, seed):
     image = np.random.default_rng(seed).normal(sky, noise, (240, 240))
     add_galaxy(image, 120.3, 119.8, peak=peak, sigma=8)
     measured = local_sky(image.astype(np.float32), 120.3, 119.8, 80, 160)
@@ -48,7 +46,7 @@ def test_a_bright_galaxy_does_not_bias_the_local_sky(sky: float, noise: float, p
     assert measured[1] == pytest.approx(noise, rel=0.06)
 
 
-def test_local_sky_excludes_the_middle_and_clips_neighbours() -> None:
+def test_local_sky_excludes_the_middle_and_clips_neighbours():
     image = sky_image(shape=(240, 240))
     reference = local_sky(image.astype(np.float32), 120, 120, 80, 160)
     image[80:160, 80:160] = 1e6
@@ -61,14 +59,14 @@ def test_local_sky_excludes_the_middle_and_clips_neighbours() -> None:
     assert measured == pytest.approx(reference, abs=0.1)
 
 
-def test_local_sky_is_measured_between_the_squares_only() -> None:
+def test_local_sky_is_measured_between_the_squares_only():
     image = np.full((240, 240), 9.0, np.float32)
     image[40:200, 40:200] = 5.0
     image[80:160, 80:160] = 1.0
     assert local_sky(image, 120, 120, 80, 160) == (5.0, 0.0)
 
 
-def test_local_sky_needs_enough_pixels() -> None:
+def test_local_sky_needs_enough_pixels():
     image = sky_image(shape=(240, 240)).astype(np.float32)
     assert local_sky(image, 32, 32, 80, 160) is not None
     image[:100, :180] = np.nan
@@ -77,24 +75,24 @@ def test_local_sky_needs_enough_pixels() -> None:
 
 
 @given(st.integers(2, 40), st.floats(1.0, 4.0))
-def test_flux_is_conserved_where_the_new_pixels_cover_the_old(count: int, ratio: float) -> None:
+def test_flux_is_conserved_where_the_new_pixels_cover_the_old(count, ratio):
     new = int(np.ceil(count / ratio)) + 1
     matrix = shares(centred_edges(count, 1.0), centred_edges(new, ratio))
     np.testing.assert_allclose(matrix.sum(axis=0), 1.0, atol=1e-9)
     assert (matrix >= 0).all()
 
 
-def test_the_same_pixels_are_left_as_they_are() -> None:
+def test_the_same_pixels_are_left_as_they_are():
     np.testing.assert_array_equal(shares(centred_edges(8, 1.0), centred_edges(8, 1.0)), np.eye(8))
 
 
-def test_pairs_of_pixels_are_added() -> None:
+def test_pairs_of_pixels_are_added():
     matrix = shares(centred_edges(4, 1.0), centred_edges(2, 2.0))
     np.testing.assert_array_equal(matrix, [[1, 1, 0, 0], [0, 0, 1, 1]])
     np.testing.assert_array_equal(noise_autocovariance(matrix), [2, 0])
 
 
-def test_noise_of_shared_pixels_is_correlated_as_it_is_when_simulated() -> None:
+def test_noise_of_shared_pixels_is_correlated_as_it_is_when_simulated():
     matrix = shares(centred_edges(90, 1.0), centred_edges(60, 1.5))
     noise = matrix @ np.random.default_rng(3).standard_normal((90, 40_000))
     covariance = noise_autocovariance(matrix)

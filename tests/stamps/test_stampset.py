@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import math
 import tempfile
 from pathlib import Path
@@ -18,7 +16,7 @@ Results = list[Stamp | Reject]
 SETTINGS = CutoutSettings(stamp_size=16, wide_size=32, sky_inner=16, sky_outer=32, max_rejected_fraction=0.5)
 
 
-def catalogue(count: int) -> pd.DataFrame:
+def catalogue(count):
     table = pd.DataFrame({"objid": np.arange(count, dtype=np.int64) + 100, "ra": 1.0, "dec": 2.0, "class": "spiral"})
     table["nvote"] = np.full(count, 40, dtype=np.int32)
     for vote in VOTES:
@@ -26,13 +24,13 @@ def catalogue(count: int) -> pd.DataFrame:
     return table.assign(redshift=math.nan, unwanted=1)
 
 
-def stamp(row: int, *, wide: bool = True) -> Stamp:
+def stamp(row, *, wide=True):
     image = np.full((16, 16), row, np.float32)
     large = np.full((32, 32), row, np.float32) if wide else None
     return Stamp(row, image, large, f"frame{row}", row + 0.5, 2.0, 1.3, 0.396, 100.0, 5.0)
 
 
-def write(folder: Path, table: pd.DataFrame, results: Results, settings: CutoutSettings = SETTINGS) -> tuple[int, int]:
+def write(folder, table, results, settings=SETTINGS):
     """Write results in blocks of two."""
     with tempfile.TemporaryDirectory() as place:
         blocks = [Path(place) / str(start) for start in range(0, len(results), 2)]
@@ -41,11 +39,11 @@ def write(folder: Path, table: pd.DataFrame, results: Results, settings: CutoutS
         return write_stamp_set(folder, [table[:2], table[2:]], blocks, settings)
 
 
-def contents(folder: Path) -> dict[str, bytes]:
+def contents(folder):
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
+def test_rows_images_and_wide_stamps_belong_together(tmp_path):
     results: Results = [
         stamp(3),
         Reject(1, "f1", "too near the edge"),
@@ -76,20 +74,20 @@ def test_rows_images_and_wide_stamps_belong_together(tmp_path: Path) -> None:
     assert rejected == ["objid,frame,reason", "101,f1,too near the edge", "102,,b: c"]
 
 
-def test_the_order_of_results_does_not_matter(tmp_path: Path) -> None:
+def test_the_order_of_results_does_not_matter(tmp_path):
     results: Results = [stamp(0), Reject(1, "f", "r"), stamp(2, wide=False), stamp(3), Reject(4, "g", "s")]
     write(tmp_path / "a", catalogue(5), results)
     write(tmp_path / "b", catalogue(5), results[::-1])
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
 
 
-def test_no_wide_stamp_and_no_reject(tmp_path: Path) -> None:
+def test_no_wide_stamp_and_no_reject(tmp_path):
     write(tmp_path / "set", catalogue(1), [stamp(0, wide=False)])
     assert np.load(tmp_path / "set" / "wide.npy").shape == (0, 32, 32)
     assert (tmp_path / "set" / "rejected.csv").read_text() == "objid,frame,reason\n"
 
 
-def test_too_many_rejected_galaxies_leave_the_old_set(tmp_path: Path) -> None:
+def test_too_many_rejected_galaxies_leave_the_old_set(tmp_path):
     write(tmp_path / "set", catalogue(1), [stamp(0)])
     before = contents(tmp_path / "set")
     rejects = [Reject(1, "f1", "off the frame"), Reject(2, "f2", "unreadable: x"), Reject(3, "f3", "unreadable: y")]
@@ -104,12 +102,12 @@ def test_too_many_rejected_galaxies_leave_the_old_set(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["set"]
 
 
-def test_the_limit_itself_is_allowed(tmp_path: Path) -> None:
+def test_the_limit_itself_is_allowed(tmp_path):
     results: Results = [stamp(0), Reject(1, "f", "r")]
     assert write(tmp_path / "set", catalogue(2), results) == (1, 1)
 
 
-def test_nothing_accepted_is_refused_at_any_limit(tmp_path: Path) -> None:
+def test_nothing_accepted_is_refused_at_any_limit(tmp_path):
     settings = SETTINGS.model_copy(update={"max_rejected_fraction": 0.999})
     with pytest.raises(GalmorphError, match="1 of 1 galaxies rejected"):
         write(tmp_path / "set", catalogue(1), [Reject(0, "f", "r")], settings)
@@ -118,6 +116,6 @@ def test_nothing_accepted_is_refused_at_any_limit(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "results", [[stamp(0)], [stamp(0), stamp(1), Reject(1, "f", "r")], [stamp(0), stamp(1), stamp(2)]]
 )
-def test_a_galaxy_without_a_result_or_with_two_is_a_bug(tmp_path: Path, results: Results) -> None:
+def test_a_galaxy_without_a_result_or_with_two_is_a_bug(tmp_path, results):
     with pytest.raises(RuntimeError, match="neither cut out nor rejected, or twice"):
         write(tmp_path / "set", catalogue(2), results)

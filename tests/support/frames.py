@@ -17,7 +17,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.sdss.frames import FRAME_SHAPE
-from galmorph.sdss.names import ObjectId, dr8_frame_path, frame_path, tsfield_path
+from galmorph.sdss.names import FrameName, ObjectId, tsfield_path
 
 SKY = 150.0
 NOISE = 5.5
@@ -106,8 +106,8 @@ def write_dr7(
     flat: bool = False,
     cards: Mapping[str, Any] | None = None,
 ) -> Path:
-    relative = frame_path(run, rerun, camcol, field, band)
-    path = folder / (Path(relative).name if flat else relative)
+    name = FrameName("dr7", run, camcol, field, band)
+    path = folder / (name.file if flat else name.path(rerun))
     path.parent.mkdir(parents=True, exist_ok=True)
     header = header_cards(run, camcol, field, band, swapped=swapped) | dict(cards or {})
     content = dr7_bytes(sky_image() if image is None else image, header)
@@ -126,7 +126,7 @@ def write_dr8(
     calibration: NDArray[np.float32] | None = None,
     table_field: int | None = None,
 ) -> Path:
-    path = folder / dr8_frame_path(run, camcol, field, band)
+    path = folder / FrameName("dr8", run, camcol, field, band).path()
     path.parent.mkdir(parents=True, exist_ok=True)
     if calibration is None:
         calibration = np.linspace(0.003, 0.005, counts.shape[1]).astype(np.float32)

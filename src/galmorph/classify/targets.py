@@ -14,7 +14,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import is_text
 from galmorph.files.texttable import (
     read_text_table,
     real_numbers,
@@ -84,7 +83,7 @@ def stamp_targets(
     if labels is None:
         if not present:
             raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")
-        if odd := [name for name in present if not is_text(name)]:
+        if odd := [name for name in present if name.encode(errors="replace") != name.encode(errors="surrogateescape")]:
             raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:

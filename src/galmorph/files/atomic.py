@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,6 +15,7 @@ from pathlib import Path
 from galmorph.errors import GalmorphError
 
 PARTIAL = ".partial."  # how the names of temporary folders begin
+LEFTOVER_SECONDS = 7 * 86_400  # after which a temporary folder is taken for that of a killed process
 
 
 @contextmanager
@@ -61,11 +63,15 @@ def atomic_folder(destination: Path) -> Iterator[Path]:
     it is removed. If two processes write the same folder, the later one wins.
     """
     destination = _resolve(destination)
-    with _temporary_folder(destination.parent) as folder:
-        partial = Path(folder, destination.name)
-        partial.mkdir()
-        yield partial
-        _replace(partial, destination)
+    try:
+        with _temporary_folder(destination.parent) as folder:
+            partial = Path(folder, destination.name)
+            partial.mkdir()
+            yield partial
+            _replace(partial, destination)
+    except OSError as error:
+        error.filename = error.filename or str(destination)  # pyarrow and numpy do not name it
+        raise
 
 
 def move_into_place(source: Path, destination: Path) -> None:
@@ -88,6 +94,11 @@ def move_into_place(source: Path, destination: Path) -> None:
 
 
 def _temporary_folder(parent: Path) -> tempfile.TemporaryDirectory[str]:
+    """Make a temporary folder, and remove those that killed processes left beside it a week ago."""
+    for leftover in parent.glob(f"{PARTIAL}????????"):  # not those of `_replace`, which hold old content
+        with suppress(FileNotFoundError):
+            if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
+                shutil.rmtree(leftover, ignore_errors=True)
     return tempfile.TemporaryDirectory(prefix=PARTIAL, dir=parent, ignore_cleanup_errors=True)
 
 

@@ -9,16 +9,6 @@ from pathlib import Path
 from galmorph.errors import GalmorphError
 
 PACKAGE = Path(__file__).parents[1]
-MAX_BYTES = 2**28  # of a file that is read into memory; a frame has up to 13 million
-
-
-def is_text(name: str) -> bool:
-    """Return whether a file's name is UTF-8: the system takes any bytes."""
-    try:
-        name.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def regular_file(path: Path) -> Path:
@@ -32,19 +22,6 @@ def regular_file(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise OSError("not a regular file")
     return path
-
-
-def file_bytes(path: Path) -> bytes:
-    """Return the content of a file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read, is not a regular file, or is larger than `MAX_BYTES`.
-    """
-    if regular_file(path).stat().st_size > MAX_BYTES:
-        raise OSError(f"more than {MAX_BYTES:,} bytes")
-    return path.read_bytes()
 
 
 def file_sha256(path: Path) -> str:

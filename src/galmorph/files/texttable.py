@@ -31,13 +31,13 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     Raises
     ------
     GalmorphError
-        If the file is missing, damaged or not a CSV, has two columns of one name, a row with more or fewer cells than
-        columns, a line break in a cell, or no rows (unless `may_be_empty`).
+        If the file is missing, damaged or not a CSV, has a row with more or fewer cells than columns, a line break in
+        a cell, or no rows (unless `may_be_empty`).
     """
     rows = 0
     try:
         with _open(path) as stream:
-            columns = _columns(stream, path)
+            columns = _columns(stream)
             for batch in _batches(stream, columns):
                 block = batch.to_pandas()
                 block.index = pd.RangeIndex(rows, rows + len(block))
@@ -54,9 +54,9 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
         raise GalmorphError(f"{path}: a header and no rows; put the table in its place")
 
 
-def read_text_table(path: Path) -> pd.DataFrame:
+def read_text_table(path: Path, *, may_be_empty: bool = False) -> pd.DataFrame:
     """Read a whole CSV or gzipped CSV as text; see `read_blocks`."""
-    return pd.concat(list(read_blocks(path)))
+    return pd.concat(list(read_blocks(path, may_be_empty=may_be_empty)))
 
 
 def require_columns(table: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
@@ -129,14 +129,6 @@ def real_numbers(
     return values
 
 
-def refuse_repeats(values: NDArray[np.int64], column: str, path: Path) -> None:
-    """Raise GalmorphError if a number stands in a column twice."""
-    repeated = np.flatnonzero(pd.Series(values).duplicated())
-    if repeated.size:
-        table = pd.DataFrame({column: values[repeated].astype(str)}, index=repeated)
-        refuse_rows(np.ones(repeated.size, dtype=bool), table, column, "is in the table twice", path)
-
-
 def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path) -> None:
     """Copy the header and some rows of a table, character by character.
 
@@ -175,18 +167,16 @@ def _open(path: Path) -> IO[bytes]:
     return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
 
 
-def _columns(stream: IO[bytes], path: Path) -> list[str]:
+def _columns(stream: IO[bytes]) -> list[str]:
     """Read the header."""
     line = "\n"
     while line and not line.strip():
         line = stream.readline(BLOCK + 1).decode("utf-8-sig")
     if len(line) > BLOCK:
         raise csv.Error(f"a header of more than {BLOCK:,} bytes")
-    (columns,) = csv.reader([line], strict=True) if line.strip() else ([],)
-    if not columns:
-        raise GalmorphError(f"{path}: empty; put the table in its place")
-    if repeated := [name for name in columns if name and columns.count(name) > 1]:
-        raise GalmorphError(f"{path}: two columns {repeated[0]}; rename or remove one of them")
+    if not line.strip():
+        raise csv.Error("it is empty")
+    (columns,) = csv.reader([line], strict=True)
     return columns
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,9 +15,13 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import read_blocks, require_columns
+from galmorph.files.texttable import read_text_table, require_columns
 from galmorph.sdss.frames import read_frame_wcs
-from galmorph.sdss.names import FrameName, ObjectId, parse_tsfield_name
+from galmorph.sdss.names import FrameName, ObjectId, Place, parse_tsfield_name
+
+TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
+REDSHIFTS_NAME = "redshifts.csv"
+MISSING_NAME = "missing.csv"
 
 
 @dataclass(frozen=True)
@@ -25,10 +30,6 @@ class FrameFile:
 
     Attributes
     ----------
-    path
-        Its path.
-    name
-        Its parsed file name.
     rerun
         For DR7 the rerun in its path, ``.../{run}/{rerun}/corr/{camcol}/file``; None in a flat folder.
     """
@@ -37,16 +38,6 @@ class FrameFile:
     name: FrameName
     rerun: int | None
 
-    @property
-    def place(self) -> tuple[int, int, int]:
-        """Run, camcol and field."""
-        return (self.name.run, self.name.camcol, self.name.field)
-
-
-TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
-REDSHIFTS_NAME = "redshifts.csv"
-MISSING_NAME = "missing.csv"
-
 
 def write_missing(failures: Mapping[str, str], folder: Path) -> None:
     """Write missing.csv: the files that could not be downloaded, and why."""
@@ -54,18 +45,15 @@ def write_missing(failures: Mapping[str, str], folder: Path) -> None:
     table.to_csv(folder / MISSING_NAME, index=False, lineterminator="\n")
 
 
-def read_missing(folder: Path) -> dict[tuple[int, int, int], str]:
+def read_missing(folder: Path) -> dict[Place, str]:
     """Read from missing.csv, if there is one, why frames are missing, by run, camcol and field."""
     path = folder / MISSING_NAME
     if not path.exists():
         return {}
-    missing = {}
-    for table in read_blocks(path, may_be_empty=True):
-        require_columns(table, ("path", "reason"), path)
-        for file, reason in zip(table["path"], table["reason"], strict=True):
-            if (name := FrameName.parse(Path(file).name)) is not None:
-                missing[name.run, name.camcol, name.field] = reason
-    return missing
+    table = read_text_table(path, may_be_empty=True)
+    require_columns(table, ("path", "reason"), path)
+    names = (FrameName.parse(Path(file).name) for file in table["path"])
+    return {name.place: reason for name, reason in zip(names, table["reason"], strict=True) if name is not None}
 
 
 @dataclass(frozen=True)
@@ -101,25 +89,14 @@ def find_frames(folder: Path, band: str | None = None) -> list[FrameFile]:
     for path in sorted(folder.rglob("f*-*.fit*")):
         name = FrameName.parse(path.name)
         if name is not None and band in (None, name.band):
-            frames.append(FrameFile(path, name, _rerun(path, name)))
+            rerun = re.search(rf"/{name.run}/(\d+)/corr/{name.camcol}/[^/]+$", path.as_posix())
+            frames.append(FrameFile(path, name, int(rerun[1]) if rerun else None))
     return frames
 
 
-def _rerun(path: Path, name: FrameName) -> int | None:
-    parts = path.parts[-5:-1]
-    if (
-        len(parts) == 4
-        and parts[0] == str(name.run)
-        and parts[1].isdecimal()
-        and parts[2:] == ("corr", str(name.camcol))
-    ):
-        return int(parts[1])
-    return None
-
-
-def find_tsfields(folder: Path) -> dict[tuple[int, int, int], Path]:
+def find_tsfields(folder: Path) -> dict[Place, Path]:
     """Find the tsField files below a folder, by run, camcol and field; of several reruns the last."""
-    found: dict[tuple[int, int, int], tuple[int, Path]] = {}
+    found: dict[Place, tuple[int, Path]] = {}
     for path in sorted(folder.rglob("tsField-*.fit")):
         if (name := parse_tsfield_name(path.name)) is not None:
             run, rerun, camcol, field = name
@@ -141,24 +118,19 @@ def assign_frames(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> Assign
         As `find_frames` returns them. A DR7 frame is preferred to a DR8+ frame of the same field; of several reruns,
         the one that the object id names, otherwise the last.
     """
-    candidates: dict[tuple[int, int, int], list[int]] = defaultdict(list)
+    candidates: dict[Place, list[int]] = defaultdict(list)
     for index, frame in enumerate(frames):
-        candidates[frame.place].append(index)
+        candidates[frame.name.place].append(index)
     assigned = np.full(len(galaxies), -1, dtype=np.int64)
     for row, objid in enumerate(galaxies["objid"].tolist()):
-        try:
-            names = ObjectId.decode(objid)
-        except GalmorphError:
-            continue
-        found = candidates.get((names.run, names.camcol, names.field))
-        if found:
-            assigned[row] = max(found, key=lambda index: _preference(frames[index], names.rerun))
+        names = ObjectId.parse(objid)
+        if names is not None and names.place in candidates:
+            assigned[row] = max(candidates[names.place], key=lambda index: _preference(frames[index], names.rerun))
     by_objid = assigned >= 0
     left = np.flatnonzero(~by_objid)
     unreadable: list[int] = []
     if left.size:
-        found_by_position, unreadable = _by_position(galaxies.iloc[left], frames)
-        assigned[left] = found_by_position
+        assigned[left], unreadable = _by_position(galaxies.iloc[left], frames)
     return Assignment(assigned, by_objid, tuple(unreadable))
 
 
@@ -170,7 +142,7 @@ def _by_position(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> tuple[N
     sky = SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg")
     directions = sky.cartesian.xyz.value
     best = np.full(len(galaxies), -1, dtype=np.int64)
-    room = np.full(len(galaxies), 0.0)
+    room = np.zeros(len(galaxies))
     unreadable = []
     for index, frame in enumerate(frames):
         try:
@@ -179,13 +151,12 @@ def _by_position(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> tuple[N
             unreadable.append(index)
             continue
         near = np.flatnonzero(_near(directions, wcs, nx, ny))
-        if near.size == 0:
-            continue
-        x, y = wcs.world_to_pixel(sky[near])
-        distance = np.min([x + 0.5, y + 0.5, nx - 0.5 - x, ny - 0.5 - y], axis=0)
-        better = near[distance > room[near]]
-        room[better] = distance[distance > room[near]]
-        best[better] = index
+        if near.size:
+            x, y = wcs.world_to_pixel(sky[near])
+            distance = np.min([x + 0.5, y + 0.5, nx - 0.5 - x, ny - 0.5 - y], axis=0)
+            better = distance > room[near]
+            room[near[better]] = distance[better]
+            best[near[better]] = index
     return best, unreadable
 
 

@@ -8,8 +8,6 @@ import io
 import math
 import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +20,8 @@ from isal import igzip, igzip_lib
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import file_bytes, regular_file
-from galmorph.sdss.names import BANDS, PIXEL_SCALE, FrameName, Release, parse_tsfield_name
+from galmorph.files.reading import regular_file
+from galmorph.sdss.names import BANDS, PIXEL_SCALE, FrameName, parse_tsfield_name
 
 FRAME_SHAPE = (1489, 2048)
 
@@ -51,45 +49,13 @@ class Frame:
         (ny, nx) float32, DN, (y, x), without the soft bias.
     wcs
         Celestial coordinates of the 0-based pixels.
-    sky_subtracted
-        False for DR7, True for DR8+.
     name
-        The file name.
+        Release, run, camcol, field and band.
     """
 
     image: NDArray[np.float32]
     wcs: WCS
-    run: int
-    camcol: int
-    field: int
-    band: str
-    release: Release
-    sky_subtracted: bool
-    name: str
-
-
-@dataclass(frozen=True)
-class FieldCalibration:
-    """The calibration of one band of one field, from a tsField file.
-
-    Attributes
-    ----------
-    psf_width
-        Effective width of the point spread function, arcsec (FWHM).
-    gain
-        Electrons per DN.
-    dark_variance
-        Variance of the dark current and the read noise, DN^2.
-    aa, kk, airmass
-        Zero point, extinction per airmass (mag), and airmass.
-    """
-
-    psf_width: float
-    gain: float
-    dark_variance: float
-    aa: float
-    kk: float
-    airmass: float
+    name: FrameName
 
 
 def read_frame(path: Path) -> Frame:
@@ -120,8 +86,8 @@ def read_frame(path: Path) -> Frame:
     >>> path = Path(tempfile.mkdtemp()) / "frame-r-000094-1-0131.fits.bz2"
     >>> fits.HDUList([image, calibration]).writeto(path)
     >>> frame = read_frame(path)
-    >>> frame.run, frame.camcol, frame.field, frame.band, frame.image.shape, float(frame.image[0, 0])
-    (94, 1, 131, 'r', (50, 80), 128.0)
+    >>> frame.name.field, frame.image.shape, float(frame.image[0, 0])
+    (131, (50, 80), 128.0)
     """
     name = _parse_name(path)
     content = read_compressed(path)
@@ -139,17 +105,7 @@ def read_frame(path: Path) -> Frame:
                 image = _dr7_image(hdus, path) if name.release == "dr7" else _dr8_image(hdus, path)
     except (*_FITS_ERRORS, Warning) as error:
         raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
-    return Frame(
-        image=image,
-        wcs=_celestial(header, path),
-        run=name.run,
-        camcol=name.camcol,
-        field=name.field,
-        band=name.band,
-        release=name.release,
-        sky_subtracted=name.release == "dr8",
-        name=path.name,
-    )
+    return Frame(image, _celestial(header, path), name)
 
 
 def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
@@ -175,8 +131,8 @@ def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
     return _celestial(header, path), shape
 
 
-def read_tsfield(path: Path, band: str) -> FieldCalibration:
-    """Read one band of a field's calibration.
+def read_psf_width(path: Path, band: str) -> float:
+    """Read the effective width (FWHM) of a field's point spread function, in arcsec, from its tsField file.
 
     Raises
     ------
@@ -189,24 +145,22 @@ def read_tsfield(path: Path, band: str) -> FieldCalibration:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("error", message=r".*truncated")
-            content = file_bytes(path)
+            content = regular_file(path).read_bytes()
             check_size(content)
             with fits.open(io.BytesIO(content), memmap=False) as hdus:
                 row: Any = hdus[1].data[0]
                 header = hdus[0].header
                 found = (int(header["RUN"]), int(header["RERUN"]), int(header["CAMCOL"]), int(row["field"]))
-                index = BANDS.index(band)
-                columns = ("psf_width", "gain", "dark_variance", "aa", "kk", "airmass")
-                values = {column: float(row[column][index]) for column in columns}
+                width = float(row["psf_width"][BANDS.index(band)])
     except (*_FITS_ERRORS, Warning) as error:
         raise GalmorphError(f"{path}: not a readable tsField ({error}); fetch the file again") from None
     if found != name:
         raise GalmorphError(
             f"{path}: holds run, rerun, camcol, field {found}, not what its name says; rename it or fetch it again"
         )
-    if not (np.isfinite(values["psf_width"]) and 0.3 < values["psf_width"] < 10):
-        raise GalmorphError(f"{path}: psf_width {values['psf_width']} arcsec in {band}; remove this file")
-    return FieldCalibration(**values)
+    if not 0.3 < width < 10:
+        raise GalmorphError(f"{path}: psf_width {width} arcsec in {band}; remove this file")
+    return width
 
 
 def read_compressed(path: Path) -> bytes:
@@ -218,7 +172,7 @@ def read_compressed(path: Path) -> bytes:
         If it is missing, empty, a web page, damaged or cut short.
     """
     try:
-        packed = file_bytes(path)
+        packed = regular_file(path).read_bytes()
     except OSError as error:
         raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in place") from None
     if not packed:
@@ -226,10 +180,9 @@ def read_compressed(path: Path) -> bytes:
     if packed.lstrip()[:1] == b"<":
         raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
     try:
-        content: bytes = igzip.decompress(packed) if path.suffix == ".gz" else bz2.decompress(packed)
+        return igzip.decompress(packed) if path.suffix == ".gz" else bz2.decompress(packed)
     except (OSError, EOFError, ValueError, igzip_lib.IsalError) as error:  # type: ignore[misc]
         raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
-    return content
 
 
 def check_size(content: bytes) -> None:
@@ -257,12 +210,12 @@ def _parse_name(path: Path) -> FrameName:
 
 def _check_header(header: fits.Header, name: FrameName, path: Path, field: int | None) -> None:
     """Compare the header with the file name; `field` is that of the astrometry table, if there is one."""
-    found = (int(header["RUN"]), int(header["CAMCOL"]), str(header["FILTER"]).strip())
-    lag = _FRAME_LAG.get(found[2], 0)
-    fields = {int(header["FRAME"]), int(header["FRAME"]) - lag} if field is None else {field}
-    if found != (name.run, name.camcol, name.band) or name.field not in fields:
+    run, camcol, band = int(header["RUN"]), int(header["CAMCOL"]), str(header["FILTER"]).strip()
+    frame = int(header["FRAME"])
+    fields = {frame, frame - _FRAME_LAG.get(band, 0)} if field is None else {field}
+    if (run, camcol, band) != (name.run, name.camcol, name.band) or name.field not in fields:
         raise GalmorphError(
-            f"{path}: the header is that of run {found[0]}, camcol {found[1]}, band {found[2]}, "
+            f"{path}: the header is that of run {run}, camcol {camcol}, band {band}, "
             f"field {' or '.join(map(str, sorted(fields)))}, not of the file's name; rename it or fetch it again"
         )
 
@@ -291,14 +244,6 @@ def _dr8_image(hdus: fits.HDUList, path: Path) -> NDArray[np.float32]:
     return image
 
 
-@contextmanager
-def _known_warnings_silenced() -> Iterator[None]:
-    with warnings.catch_warnings():
-        for message in _KNOWN_WARNINGS:
-            warnings.filterwarnings("ignore", message=message, category=FITSFixedWarning)
-        yield
-
-
 def _celestial(header: fits.Header, path: Path) -> WCS:
     """Return the celestial coordinates of a frame's 0-based pixels.
 
@@ -309,7 +254,9 @@ def _celestial(header: fits.Header, path: Path) -> WCS:
         pixel scale is not the camera's.
     """
     try:
-        with _known_warnings_silenced():
+        with warnings.catch_warnings():
+            for message in _KNOWN_WARNINGS:
+                warnings.filterwarnings("ignore", message=message, category=FITSFixedWarning)
             # For a singular matrix astropy only warns.
             warnings.filterwarnings("error", message="'celfix'", category=FITSFixedWarning)
             wcs = WCS(header)

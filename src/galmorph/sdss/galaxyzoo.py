@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,14 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from galmorph.files.texttable import (
-    read_blocks,
-    real_numbers,
-    refuse_repeats,
-    refuse_rows,
-    require_columns,
-    whole_numbers,
-)
+from galmorph.files.texttable import read_blocks, real_numbers, refuse_rows, require_columns, whole_numbers
 from galmorph.settings.fields import CLASS_NAMES
 
 VOTES = ("P_EL", "P_CW", "P_ACW", "P_EDGE", "P_DK", "P_MG", "P_CS", "P_EL_DEBIASED", "P_CS_DEBIASED")
@@ -44,8 +37,13 @@ def _degrees(table: pd.DataFrame, column: str, path: Path, limit: float, unit: s
     return degrees
 
 
-def read_table2(path: Path) -> pd.DataFrame:
+def read_table2(path: Path, columns: Sequence[str] | None = None) -> pd.DataFrame:
     r"""Read Table 2, or some of its rows, from a CSV or gzipped CSV.
+
+    Parameters
+    ----------
+    columns
+        Those of the result to keep; None: all. The others are verified too.
 
     Returns
     -------
@@ -72,8 +70,11 @@ def read_table2(path: Path) -> pd.DataFrame:
                     objid       ra       dec  nvote      class
     0  587727178986356823  0.00171 -10.37381     59  uncertain
     """
-    table = pd.concat(list(read_table2_blocks(path)))
-    refuse_repeats(table["objid"].to_numpy(), "OBJID", path)
+    table = pd.concat([block if columns is None else block[list(columns)] for block in read_table2_blocks(path)])
+    if (repeated := table["objid"].duplicated()).any():
+        refuse_rows(
+            repeated, pd.DataFrame({"OBJID": table["objid"].astype(str)}), "OBJID", "is in the table twice", path
+        )
     return table
 
 

@@ -13,6 +13,7 @@ from typing import Literal, Self
 from galmorph.errors import GalmorphError
 
 Release = Literal["dr7", "dr8"]
+Place = tuple[int, int, int]  # run, camcol and field
 
 BANDS = "ugriz"
 PIXEL_SCALE = 0.396  # arcsec
@@ -90,17 +91,32 @@ class ObjectId:
         except GalmorphError as error:
             raise GalmorphError(f"{number} is not a DR7 object id ({error})") from None
 
+    @classmethod
+    def parse(cls, objid: int) -> Self | None:
+        """Decode a 64-bit integer; return None if it is not a DR7 object id."""
+        try:
+            return cls.decode(objid)
+        except GalmorphError:
+            return None
+
+    @property
+    def place(self) -> Place:
+        """Run, camcol and field."""
+        return self.run, self.camcol, self.field
+
 
 @dataclass(frozen=True)
 class FrameName:
-    """The file name of a frame.
+    """The name of a frame.
 
     Examples
     --------
     >>> FrameName.parse("fpC-001729-r3-0083.fit.gz")
     FrameName(release='dr7', run=1729, camcol=3, field=83, band='r')
-    >>> FrameName.parse("frame-g-000094-1-0131.fits.bz2").release
-    'dr8'
+    >>> FrameName("dr7", 1729, 3, 83, "r").path(rerun=40)
+    'imaging/1729/40/corr/3/fpC-001729-r3-0083.fit.gz'
+    >>> FrameName("dr8", 94, 1, 131, "g").path()
+    'frames/301/94/1/frame-g-000094-1-0131.fits.bz2'
     """
 
     release: Release
@@ -118,16 +134,23 @@ class FrameName:
                 return cls(release, run, camcol, field, match["band"])
         return None
 
+    @property
+    def place(self) -> Place:
+        """Run, camcol and field."""
+        return self.run, self.camcol, self.field
 
-def frame_path(run: int, rerun: int, camcol: int, field: int, band: str) -> str:
-    """Return the path of a DR7 corrected frame below the archive's root.
+    @property
+    def file(self) -> str:
+        """The file name."""
+        if self.release == "dr7":
+            return f"fpC-{self.run:06d}-{self.band}{self.camcol}-{self.field:04d}.fit.gz"
+        return f"frame-{self.band}-{self.run:06d}-{self.camcol}-{self.field:04d}.fits.bz2"
 
-    Examples
-    --------
-    >>> frame_path(1729, 40, 3, 83, "r")
-    'imaging/1729/40/corr/3/fpC-001729-r3-0083.fit.gz'
-    """
-    return f"imaging/{run}/{rerun}/corr/{camcol}/fpC-{run:06d}-{band}{camcol}-{field:04d}.fit.gz"
+    def path(self, rerun: int = DR8_RERUN) -> str:
+        """Return the path below the archive's root: for DR8+ its photoObj folder."""
+        if self.release == "dr7":
+            return f"imaging/{self.run}/{rerun}/corr/{self.camcol}/{self.file}"
+        return f"frames/{DR8_RERUN}/{self.run}/{self.camcol}/{self.file}"
 
 
 def tsfield_path(run: int, rerun: int, camcol: int, field: int) -> str:
@@ -139,17 +162,6 @@ def tsfield_path(run: int, rerun: int, camcol: int, field: int) -> str:
     'imaging/6377/40/calibChunks/4/tsField-006377-4-40-0399.fit'
     """
     return f"imaging/{run}/{rerun}/calibChunks/{camcol}/tsField-{run:06d}-{camcol}-{rerun}-{field:04d}.fit"
-
-
-def dr8_frame_path(run: int, camcol: int, field: int, band: str) -> str:
-    """Return the path of a DR8+ frame below the photoObj folder.
-
-    Examples
-    --------
-    >>> dr8_frame_path(94, 1, 131, "g")
-    'frames/301/94/1/frame-g-000094-1-0131.fits.bz2'
-    """
-    return f"frames/{DR8_RERUN}/{run}/{camcol}/frame-{band}-{run:06d}-{camcol}-{field:04d}.fits.bz2"
 
 
 def parse_tsfield_name(name: str) -> tuple[int, int, int, int] | None:

@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import logging
 from pathlib import Path
 
-import astropy.units as u
 import numpy as np
 import pandas as pd
 from astropy.coordinates import SkyCoord
 
-from galmorph.files.texttable import (
-    read_blocks,
-    real_numbers,
-    refuse_repeats,
-    refuse_rows,
-    require_columns,
-    whole_numbers,
-)
+from galmorph.files.texttable import read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers
+
+log = logging.getLogger(__name__)
 
 MATCH_RADIUS_ARCSEC = 2.0
 
@@ -45,11 +39,19 @@ def read_redshifts(path: Path) -> pd.DataFrame:
                     objid  ra  dec  redshift
     0  587722981736906801 NaN  NaN      0.05
     """
-    table = pd.concat([_block(block, path) for block in read_blocks(path, may_be_empty=True)], ignore_index=True)
-    named = table["objid"] != 0
-    # Rows without an objid get distinct negative numbers, so that they are no repetitions.
-    refuse_repeats(table["objid"].where(named, -1 - table.index.to_numpy()).to_numpy(), "objid", path)
-    return table
+    table = read_text_table(path, may_be_empty=True).rename(columns={"objid_dr7": "objid"})
+    require_columns(table, ("redshift",), path)
+    for column in ("objid", "ra", "dec"):
+        if column not in table.columns:
+            table[column] = ""
+    named = (table["objid"].str.strip() != "").to_numpy(dtype=bool)
+    objid = whole_numbers(table.assign(objid=table["objid"].where(named, "0")), "objid", path)
+    refuse_rows((objid != 0) & pd.Series(objid).duplicated(), table, "objid", "is in the table twice", path)
+    ra = real_numbers(table, "ra", path, 0, 360, blank=True)
+    dec = real_numbers(table, "dec", path, -90, 90, blank=True)
+    refuse_rows(~named & ~(np.isfinite(ra) & np.isfinite(dec)), table, "objid", "and no position: one is needed", path)
+    redshift = real_numbers(table, "redshift", path, -0.1, 10)
+    return pd.DataFrame({"objid": objid, "ra": ra, "dec": dec, "redshift": redshift})
 
 
 def empty_redshifts() -> pd.DataFrame:
@@ -63,36 +65,8 @@ def known_redshifts(galaxies: pd.DataFrame) -> pd.DataFrame:
     return galaxies.loc[galaxies["redshift"].notna(), ["objid", "ra", "dec", "redshift"]]
 
 
-def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
-    table = table.rename(columns={"objid_dr7": "objid"})
-    require_columns(table, ("redshift",), path)
-    for column in ("objid", "ra", "dec"):
-        if column not in table.columns:
-            table[column] = ""
-    named = (table["objid"].str.strip() != "").to_numpy(dtype=bool)
-    objid = np.zeros(len(table), dtype=np.int64)
-    objid[named] = whole_numbers(table.assign(objid=table["objid"].where(named, "0")), "objid", path)[named]
-    ra = real_numbers(table, "ra", path, 0, 360, blank=True)
-    dec = real_numbers(table, "dec", path, -90, 90, blank=True)
-    refuse_rows(~named & ~(np.isfinite(ra) & np.isfinite(dec)), table, "objid", "and no position: one is needed", path)
-    redshift = real_numbers(table, "redshift", path, -0.1, 10)
-    return pd.DataFrame({"objid": objid, "ra": ra, "dec": dec, "redshift": redshift})
-
-
-@dataclass(frozen=True)
-class RedshiftCounts:
-    """Numbers of galaxies whose redshift was found by objid, found by position, and not found."""
-
-    by_objid: int
-    by_position: int
-    unmatched: int
-
-    def __str__(self) -> str:
-        return f"{self.by_objid} by objid, {self.by_position} by position, {self.unmatched} unknown"
-
-
-def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> tuple[pd.DataFrame, RedshiftCounts]:
-    """Add redshifts to a catalogue: by objid, otherwise the nearest position within 2 arcsec.
+def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> pd.DataFrame:
+    """Add redshifts to a catalogue, and log how many: by objid, otherwise the nearest position within 2 arcsec.
 
     Parameters
     ----------
@@ -103,8 +77,8 @@ def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> tuple[pd
 
     Returns
     -------
-    catalogue, counts
-        A copy with a column redshift (float64, NaN where unknown), and the numbers of matches.
+    pandas.DataFrame
+        A copy of the catalogue with a column redshift (float64, NaN where unknown).
     """
     known = redshifts[redshifts["objid"] != 0].set_index("objid")["redshift"]
     redshift = known.reindex(catalogue["objid"]).to_numpy(dtype=np.float64, copy=True)
@@ -112,13 +86,14 @@ def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> tuple[pd
     left = np.flatnonzero(np.isnan(redshift))
     placed = redshifts[redshifts["ra"].notna() & redshifts["dec"].notna()]
     if left.size and len(placed):
-        sky = SkyCoord(placed["ra"].to_numpy() * u.deg, placed["dec"].to_numpy() * u.deg)
         rows = catalogue.iloc[left]
-        index, separation, _ = SkyCoord(
-            rows["ra"].to_numpy() * u.deg, rows["dec"].to_numpy() * u.deg
-        ).match_to_catalog_sky(sky)
+        known_sky, sky = (
+            SkyCoord(part["ra"].to_numpy(), part["dec"].to_numpy(), unit="deg") for part in (placed, rows)
+        )
+        index, separation, _ = sky.match_to_catalog_sky(known_sky)
         near = separation.arcsec <= MATCH_RADIUS_ARCSEC
         redshift[left[near]] = placed["redshift"].to_numpy()[index[near]]
     unmatched = int(np.isnan(redshift).sum())
-    counts = RedshiftCounts(by_objid, len(catalogue) - by_objid - unmatched, unmatched)
-    return catalogue.assign(redshift=redshift), counts
+    by_position = len(catalogue) - by_objid - unmatched
+    log.info("redshifts: %d by objid, %d by position, %d unknown", by_objid, by_position, unmatched)
+    return catalogue.assign(redshift=redshift)

@@ -11,14 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import numpy as np
 import pandas as pd
 
 from galmorph.errors import GalmorphError
 from galmorph.files.texttable import copy_rows, refuse_rows
 from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, write_missing
-from galmorph.sdss.frames import read_frame, read_tsfield
+from galmorph.sdss.frames import read_frame, read_psf_width
 from galmorph.sdss.galaxyzoo import ROWS, read_table2
-from galmorph.sdss.names import BEST_SKY, ObjectId, dr8_frame_path, frame_path, tsfield_path
+from galmorph.sdss.names import BEST_SKY, FrameName, ObjectId, Release, tsfield_path
 from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
 from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.survey import SampleSettings, SdssSettings
@@ -72,16 +73,19 @@ def make_request(settings: SdssSettings, sample: SampleSettings, mirror: Mirror)
     if settings.redshifts is not None:
         redshifts = read_redshifts(_table("sdss.redshifts", settings.redshifts, mirror, read_redshifts))
     if sample.limits.redshift is not None:
-        catalogue, _ = join_redshifts(catalogue, redshifts)
-    galaxies, counts = join_redshifts(choose_sample(catalogue, sample), redshifts)
-    log.info("redshifts: %s", counts)
-    fields = _fields(galaxies, path)
-    frames = [_frame_path(settings, field) for field in fields]
-    distinct = sorted(dict(zip(frames, fields, strict=True)).items())
-    downloads = [_download(settings, frame, read_frame, TYPICAL_FRAME[settings.release]) for frame, _ in distinct]
-    if settings.release == "dr7":
-        check = functools.partial(read_tsfield, band=settings.band)
-        downloads += [_download(settings, tsfield_path(*field), check, TYPICAL_TSFIELD) for _, field in distinct]
+        catalogue = join_redshifts(catalogue, redshifts)
+    galaxies = choose_sample(catalogue, sample)
+    if "redshift" not in galaxies:
+        galaxies = join_redshifts(galaxies, redshifts)
+    release: Release = "dr7" if settings.release == "dr7" else "dr8"
+    names = _names(galaxies, path)
+    frames = [FrameName(release, *name.place, settings.band).path(name.rerun) for name in names]
+    distinct = dict(sorted(zip(frames, names, strict=True), key=lambda item: item[0]))
+    downloads = [_download(settings, frame, read_frame, TYPICAL_FRAME[settings.release]) for frame in distinct]
+    if release == "dr7":
+        check = functools.partial(read_psf_width, band=settings.band)
+        fields = [tsfield_path(name.run, name.rerun, name.camcol, name.field) for name in distinct.values()]
+        downloads += [_download(settings, field, check, TYPICAL_TSFIELD) for field in fields]
     return Request(path, len(catalogue), galaxies.assign(frame=frames), tuple(downloads))
 
 
@@ -93,29 +97,21 @@ def _download(settings: SdssSettings, path: str, check: Callable[[Path], object]
     return Download(f"{_root(settings)}/{path}", path, check, size)
 
 
-def _frame_path(settings: SdssSettings, field: tuple[int, int, int, int]) -> str:
-    run, rerun, camcol, number = field
-    if settings.release == "dr7":
-        return frame_path(run, rerun, camcol, number, settings.band)
-    return dr8_frame_path(run, camcol, number, settings.band)
-
-
-def _fields(galaxies: pd.DataFrame, path: Path) -> list[tuple[int, int, int, int]]:
-    """Return run, rerun, camcol and field of each galaxy."""
-    fields, wrong, why = [], [], ""
+def _names(galaxies: pd.DataFrame, path: Path) -> list[ObjectId]:
+    """Return the object id of each galaxy, which names its frame."""
+    names, faults = [], []
     for objid in galaxies["objid"].tolist():
         try:
-            names = ObjectId.decode(objid)
-            if names.sky_version != BEST_SKY:
-                raise GalmorphError(f"{objid} is of sky version {names.sky_version}; Galaxy Zoo 1 has {BEST_SKY}")
-            fields.append((names.run, names.rerun, names.camcol, names.field))
-            wrong.append(False)
+            name = ObjectId.decode(objid)
+            names.append(name)
+            best = name.sky_version == BEST_SKY
+            faults.append("" if best else f"{objid} is of sky version {name.sky_version}; Galaxy Zoo 1 has {BEST_SKY}")
         except GalmorphError as error:
-            why = why or str(error)
-            wrong.append(True)
+            faults.append(str(error))
     table = pd.DataFrame({"OBJID": galaxies["objid"].astype(str)})
-    refuse_rows(pd.Series(wrong), table, "OBJID", f"names no frame: {why}", path)
-    return fields
+    first = next(filter(None, faults), "")
+    refuse_rows(np.array(faults) != "", table, "OBJID", f"names no frame: {first}", path)
+    return names
 
 
 def _table(parameter: str, place: str, mirror: Mirror, check: Callable[[Path], object]) -> Path:

@@ -14,15 +14,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import urllib3
-from urllib3.exceptions import (
-    ConnectTimeoutError,
-    HTTPError,
-    MaxRetryError,
-    NewConnectionError,
-    ResponseError,
-    SSLError,
-    TimeoutError,
-)
+from urllib3 import exceptions
 from urllib3.response import BaseHTTPResponse
 
 from galmorph import __version__
@@ -111,7 +103,7 @@ def require_answer(url: str, remedy: str) -> None:
     try:
         with urllib3.PoolManager(headers=HEADERS) as pool:
             pool.request("HEAD", url, retries=False, timeout=timeout())
-    except (HTTPError, ValueError) as error:
+    except (exceptions.HTTPError, ValueError) as error:
         raise _no_answer(url, error, remedy) from None
 
 
@@ -210,13 +202,15 @@ def _fetch(
             display.step(download.path, len(response.data))
             if (fault := _save(download, response.data, final)) is None:
                 return None
-            retries = (response.retries or retries).increment("GET", download.url, error=ResponseError(fault))
+            retries = (response.retries or retries).increment(
+                "GET", download.url, error=exceptions.ResponseError(fault)
+            )
             retries.sleep()
     except RefusedError as error:
         return str(error)
-    except HTTPError as error:
-        problem = error.reason if isinstance(error, MaxRetryError) else error
-        if isinstance(problem, NewConnectionError | ConnectTimeoutError):
+    except exceptions.HTTPError as error:
+        problem = error.reason if isinstance(error, exceptions.MaxRetryError) else error
+        if isinstance(problem, exceptions.NewConnectionError | exceptions.ConnectTimeoutError):
             raise _no_answer(download.url, problem, remedy) from None
         return _reason(problem)
 
@@ -244,11 +238,11 @@ def _fault(download: Download, path: Path) -> str | None:
 
 def _reason(error: Exception | None) -> str:
     """Return why a file was given up after all attempts."""
-    if isinstance(error, TimeoutError):
+    if isinstance(error, exceptions.TimeoutError):
         return f"the server fell silent for {timeout()} s, {ATTEMPTS} times"
-    if isinstance(error, SSLError):
+    if isinstance(error, exceptions.SSLError):
         return f"no secure connection ({error}), {ATTEMPTS} times"
-    if isinstance(error, ResponseError):
+    if isinstance(error, exceptions.ResponseError):
         words = str(error).replace("too many ", "the server gave ").replace(" error responses", "")
         return f"{words}, {ATTEMPTS} times"
     return f"the connection broke ({type(error).__name__}), {ATTEMPTS} times"

@@ -41,8 +41,7 @@ def write_manifest(folder: Path, urls: Mapping[str, str]) -> int:
             "size": [(folder / name).stat().st_size for name in names],
             "sha256": _hashes(folder, names),
             "url": [urls.get(name, "") for name in names],
-        },
-        columns=list(COLUMNS),
+        }
     )
     table.to_csv(folder / NAME, index=False, lineterminator="\n")
     return len(names)
@@ -59,7 +58,7 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     Raises
     ------
     GalmorphError
-        If it is missing or damaged, or names a file outside the folder.
+        If it is missing or damaged, names a file outside the folder, or names one twice.
     """
     path = folder / NAME
     if not path.exists():
@@ -68,6 +67,7 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     require_columns(table, COLUMNS, path)
     outside = [PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in table["path"]]
     refuse_rows(pd.Series(outside), table, "path", "is not a path below the manifest's folder", path)
+    refuse_rows(table["path"].duplicated(), table, "path", "is in the table twice", path)
     return table.assign(size=whole_numbers(table, "size", path)).set_index("path")
 
 

@@ -1,4 +1,4 @@
-"""Read one cutout from a FITS, npy, PNG or JPEG file."""
+"""Read a cutout of any size from a FITS, npy, PNG or JPEG file, and make a stamp of it."""
 
 from __future__ import annotations
 
@@ -11,17 +11,27 @@ from astropy.io import fits
 from isal import igzip
 from numpy.typing import NDArray
 from PIL import Image
+from scipy import ndimage
 
-from galmorph.files.reading import file_bytes
+from galmorph.files.reading import regular_file
 from galmorph.sdss.frames import check_size
+from galmorph.settings.study import CutoutSettings
+from galmorph.settings.survey import StampsSettings
+from galmorph.stamps.cutouts import NON_FINITE_PIXELS
+from galmorph.stamps.pixels import clipped_median, cut, shares
+from galmorph.stamps.stampset import Stamp
 
+# Why a cutout is rejected; a detail follows after a colon.
 UNREADABLE = "stamp unreadable"
+TOO_SMALL = "stamp too small"
+NOT_SQUARE = "stamp not square"
 
 _FITS = (".fits", ".fit", ".fits.gz", ".fit.gz")
 _PICTURES = (".png", ".jpg", ".jpeg")
 ENDINGS = (*_FITS, ".npy", *_PICTURES)
 _GREY_MODES = ("L", "I", "F", "I;16", "I;16B", "I;16L")
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
+_BORDER = 16  # the sky is measured on a border of this fraction of the side
 
 
 class UnusableStampError(Exception):
@@ -59,7 +69,7 @@ def read_picture(path: Path, colour: str) -> NDArray[np.float32]:
     """
     ending = path.name.lower()
     try:
-        content = file_bytes(path)
+        content = regular_file(path).read_bytes()
         if ending.endswith(_FITS):
             data = _read_fits(igzip.decompress(content) if ending.endswith(".gz") else content)
         elif ending.endswith(".npy"):
@@ -72,6 +82,90 @@ def read_picture(path: Path, colour: str) -> NDArray[np.float32]:
     if data is None or data.ndim != 2 or data.dtype.kind not in "iuf" or 0 in data.shape:
         raise UnusableStampError(f"{UNREADABLE}: not a two-dimensional image of numbers")
     return data.astype(np.float32)
+
+
+def make_stamp(
+    picture: NDArray[np.float32],
+    row: int,
+    name: str,
+    psf_fwhm: float,
+    pixel_scale: float,
+    settings: StampsSettings,
+    cutouts: CutoutSettings,
+) -> Stamp:
+    """Resample or crop a cutout to a stamp, and subtract its sky.
+
+    The sky and the noise are the clipped median and standard deviation of a border, 1/16 of the side wide, of the
+    cutout (field: centre) or the resampled cutout (field: whole): in both cases at the pixel scale of the stamp.
+
+    Raises
+    ------
+    UnusableStampError
+        If the cutout is too small, not square, or not finite.
+    """
+    ny, nx = picture.shape
+    size = cutouts.stamp_size
+    wide = None
+    if settings.field == "whole":
+        if nx != ny:
+            raise UnusableStampError(f"{NOT_SQUARE}: {nx} x {ny} pixels, of which stamps.field centre takes the middle")
+        image = measured = area(picture, size) if settings.resampling == "area" else spline(picture, size)
+        pixel_scale *= nx / size
+    else:
+        middle = cut(picture, nx // 2, ny // 2, size)
+        if middle is None:
+            raise UnusableStampError(f"{TOO_SMALL}: {nx} x {ny} pixels, cutouts.stamp_size is {size}")
+        image, measured = middle, picture
+        wide = cut(picture, nx // 2, ny // 2, cutouts.wide_size)
+    if not np.isfinite(measured).all():
+        raise UnusableStampError(NON_FINITE_PIXELS)
+    sky, noise = clipped_median(_border(measured))
+    with np.errstate(over="ignore"):
+        image = image - np.float32(sky)
+        wide = None if wide is None else wide - np.float32(sky)
+    if not (np.isfinite(noise) and np.isfinite(image).all() and (wide is None or np.isfinite(wide).all())):
+        raise UnusableStampError(f"{NON_FINITE_PIXELS}: too large for 32 bits without their sky")
+    return Stamp(row, image, wide, name, (nx - 1) / 2, (ny - 1) / 2, psf_fwhm, pixel_scale, sky, noise)
+
+
+def area(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Average over the area of each new pixel, with old pixels at its edge weighted by their overlap.
+
+    Parameters
+    ----------
+    picture
+        (n, n) float32.
+
+    Returns
+    -------
+    (size, size) float32.
+    """
+    count = picture.shape[0]
+    weights = shares(np.arange(count + 1.0), np.arange(size + 1) * count / size) * size / count
+    return (weights @ picture.astype(np.float64) @ weights.T).astype(np.float32)
+
+
+def spline(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
+    """Interpolate by cubic splines; pixels are squares, so the edges of the picture keep their place.
+
+    Parameters
+    ----------
+    picture
+        (n, n) float32.
+
+    Returns
+    -------
+    (size, size) float32.
+    """
+    factor = size / picture.shape[0]
+    return ndimage.zoom(picture.astype(np.float64), factor, order=3, mode="nearest", grid_mode=True).astype(np.float32)
+
+
+def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    width = max(2, min(image.shape) // _BORDER)
+    inside = np.zeros(image.shape, dtype=bool)
+    inside[width:-width, width:-width] = True
+    return image[~inside]
 
 
 def _read_fits(content: bytes) -> NDArray[np.generic] | None:

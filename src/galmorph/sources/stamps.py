@@ -12,7 +12,6 @@ import numpy as np
 import pandas as pd
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import atomic_folder
 from galmorph.files.texttable import (
     copy_rows,
     read_text_table,
@@ -25,8 +24,7 @@ from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import SampleSettings, StampsSettings
-from galmorph.sources.pictures import ENDINGS, UnusableStampError, read_picture
-from galmorph.sources.resampling import make_stamp
+from galmorph.sources.pictures import ENDINGS, UnusableStampError, make_stamp, read_picture
 from galmorph.sources.sample import choose_sample
 from galmorph.stamps.blocks import make_blocks
 from galmorph.stamps.stampset import Reject, Stamp
@@ -102,7 +100,7 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
     sample
         How rows of the labels are chosen.
     folder
-        The folder to write: labels.csv (the sample's rows, unchanged) and stamps/.
+        An empty folder. It receives labels.csv (the sample's rows, unchanged) and stamps/.
 
     Raises
     ------
@@ -118,11 +116,10 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
     refuse_rows(
         ~table["stamp"].isin(present) & table.index.isin(chosen.index), table, "stamp", f"is not in {source}", labels
     )
-    with atomic_folder(folder) as partial:
-        (partial / STAMPS_FOLDER).mkdir()
-        for name in chosen["stamp"]:
-            shutil.copyfile(source / name, partial / STAMPS_FOLDER / name)
-        copy_rows(labels, chosen.index.tolist(), len(table), partial / LABELS_NAME)
+    (folder / STAMPS_FOLDER).mkdir()
+    for name in chosen["stamp"]:
+        shutil.copyfile(source / name, folder / STAMPS_FOLDER / name)
+    copy_rows(labels, chosen.index.tolist(), len(table), folder / LABELS_NAME)
 
 
 def cut_stamps(

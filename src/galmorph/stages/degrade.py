@@ -50,6 +50,7 @@ def show_level(settings: Settings, name: str, made: Path, work: Path) -> None:
 
 def cut_other_survey(settings: Settings, name: str, stamps: StampsSettings, made: Path, work: Path) -> None:
     """Write the stamps of a level that is another survey, and its galaxies."""
+    (work / "raw").mkdir()
     acquire(stamps, EVERY_ROW, work / "raw")
     accepted, rejected = cut_stamps(work / "raw", made, stamps, settings.cutouts, work / "blocks")
     (made / "wide.npy").unlink()

@@ -7,18 +7,15 @@ import hashlib
 import logging
 import shutil
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
-import pyarrow as pa
 import pyarrow.parquet as pq
 
-from galmorph.errors import GalmorphError
 from galmorph.files.reading import source_hash
 from galmorph.parallel.workers import spread
 from galmorph.settings.study import CutoutSettings
-from galmorph.stamps.stampset import Reject, Stamp, write_block, write_stamp_set
+from galmorph.stamps.stampset import Reject, Stamp, write_block, write_row_groups, write_stamp_set
 
 log = logging.getLogger(__name__)
 
@@ -58,10 +55,9 @@ def make_blocks(
     -------
     accepted, rejected
     """
-    _release_arrow_memory()
     partial.mkdir(parents=True, exist_ok=True)
     requested = partial / "requests.parquet"
-    count = _write_requests(requests, requested)
+    count = write_row_groups(requested, requests)  # a worker reads only its own
     folder = partial / _fingerprint(requested, work)
     for other in partial.iterdir():
         if other.is_dir() and other != folder:
@@ -78,35 +74,8 @@ def make_blocks(
     return counts
 
 
-def _release_arrow_memory() -> None:
-    # pyarrow's own allocator does not return memory: 10 MB in each process at first, twice that in the long run.
-    pa.set_memory_pool(pa.system_memory_pool())
-
-
 def _make_block(work: Work, requested: Path, number: int, destination: Path) -> None:
-    _release_arrow_memory()
-    requests = pq.ParquetFile(requested).read_row_group(number).to_pandas()
-    try:
-        write_block(destination, work(requests))
-    except OSError as error:
-        raise GalmorphError(
-            f"{destination}: cannot be written ({error.strerror or error}); free disk space, or make the folder "
-            "writable, and run the command again: finished blocks are kept"
-        ) from None
-
-
-def _write_requests(requests: Iterable[pd.DataFrame], path: Path) -> int:
-    """Write the requests with one row group per block, so that a worker reads only its own; return their number."""
-    count = 0
-    with ExitStack() as stack:
-        writer = None
-        for block in requests:
-            table = pa.Table.from_pandas(block, preserve_index=False)
-            if writer is None:
-                writer = stack.enter_context(pq.ParquetWriter(path, table.schema))
-            writer.write_table(table, row_group_size=len(block))
-            count += 1
-    return count
+    write_block(destination, work(pq.ParquetFile(requested).read_row_group(number).to_pandas()))
 
 
 def _fingerprint(requested: Path, work: Work) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import math
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +14,6 @@ from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import refuse_repeats
 from galmorph.sdss.frame_index import (
     REDSHIFTS_NAME,
     TABLE2_NAME,
@@ -25,16 +23,14 @@ from galmorph.sdss.frame_index import (
     find_tsfields,
     read_missing,
 )
-from galmorph.sdss.frames import Frame, read_frame, read_tsfield
-from galmorph.sdss.galaxyzoo import read_table2_blocks
+from galmorph.sdss.frames import Frame, read_frame, read_psf_width
+from galmorph.sdss.galaxyzoo import read_table2, read_table2_blocks
 from galmorph.sdss.names import ObjectId
 from galmorph.sdss.redshifts import join_redshifts, read_redshifts
 from galmorph.settings.study import CutoutSettings
 from galmorph.stamps.blocks import make_blocks
 from galmorph.stamps.pixels import cut, local_sky
 from galmorph.stamps.stampset import Reject, Stamp
-
-log = logging.getLogger(__name__)
 
 # Why a galaxy is rejected; a detail may follow after a colon.
 TOO_NEAR_THE_EDGE = "too near the edge"
@@ -75,10 +71,7 @@ def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partia
     """
     table2 = folder / TABLE2_NAME
     # The other columns are read again when they are written, to save memory.
-    sample = pd.concat([block[["objid", "ra", "dec"]] for block in read_table2_blocks(table2)])
-    refuse_repeats(sample["objid"].to_numpy(), "OBJID", table2)
-    sample, counts = join_redshifts(sample, read_redshifts(folder / REDSHIFTS_NAME))
-    log.info("redshifts: %s", counts)
+    sample = join_redshifts(read_table2(table2, ["objid", "ra", "dec"]), read_redshifts(folder / REDSHIFTS_NAME))
     frames = find_frames(folder)
     bands = sorted({frame.name.band for frame in frames})
     if len(bands) > 1:
@@ -103,20 +96,15 @@ def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> It
         block = sample.iloc[rows][["objid", "ra", "dec"]].assign(row=rows)
         files = [frames[index] if index >= 0 else None for index in assignment.frame[rows].tolist()]
         block["frame"] = ["" if file is None else str(file.path) for file in files]
-        block["tsfield"] = ["" if file is None else str(tsfields.get(file.place, "")) for file in files]
+        block["tsfield"] = ["" if file is None else str(tsfields.get(file.name.place, "")) for file in files]
         # Blocks are invalid once a file of theirs has changed.
-        versions = {file.path: _version(file.path) for file in files if file is not None}
-        block["version"] = ["" if file is None else versions[file.path] for file in files]
-        block["reason"] = [
-            (_why_missing(objid, missing) or FRAME_MISSING + detail) if file is None else ""
-            for objid, file in zip(block["objid"].tolist(), files, strict=True)
-        ]
+        stats = {file.path: file.path.stat() for file in files if file is not None}
+        versions = {str(path): f"{stat.st_size} {stat.st_mtime_ns}" for path, stat in stats.items()}
+        block["version"] = block["frame"].map(versions).fillna("")
+        named = (ObjectId.parse(objid) for objid in block["objid"].tolist())
+        reasons = [f": {missing[name.place]}" if name and name.place in missing else detail for name in named]
+        block["reason"] = ["" if file else FRAME_MISSING + why for file, why in zip(files, reasons, strict=True)]
         yield block.astype(dict.fromkeys(("frame", "tsfield", "version", "reason"), "str"))
-
-
-def _version(path: Path) -> str:
-    stat = path.stat()
-    return f"{stat.st_size} {stat.st_mtime_ns}"
 
 
 def _blocks(frame: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -135,16 +123,6 @@ def _blocks(frame: NDArray[np.int64]) -> NDArray[np.int64]:
         frames, galaxies = frames + 1, galaxies + count
         blocks.append(block)
     return np.repeat(np.asarray(blocks, dtype=np.int64), counts)
-
-
-def _why_missing(objid: int, missing: dict[tuple[int, int, int], str]) -> str | None:
-    """Return why the source could not provide the frame that an object id names; None if it gave no reason."""
-    try:
-        names = ObjectId.decode(objid)
-    except GalmorphError:
-        return None
-    reason = missing.get((names.run, names.camcol, names.field))
-    return None if reason is None else f"{FRAME_MISSING}: {reason}"
 
 
 def cut_frames(requests: pd.DataFrame, settings: CutoutSettings) -> Iterator[Stamp | Reject]:
@@ -167,7 +145,7 @@ def _open_and_cut(path: Path, galaxies: pd.DataFrame, settings: CutoutSettings) 
         yield from (Reject(row, path.name, reason) for row in galaxies.index.tolist())
         return
     tsfield = galaxies["tsfield"].iloc[0]
-    psf_fwhm = read_tsfield(Path(tsfield), frame.band).psf_width if tsfield else math.nan
+    psf_fwhm = read_psf_width(Path(tsfield), frame.name.band) if tsfield else math.nan
     yield from frame_cutouts(frame, galaxies, settings, psf_fwhm)
 
 
@@ -192,43 +170,35 @@ def frame_cutouts(
     Stamp or Reject
         One per galaxy, in their order.
     """
-    ny, nx = frame.image.shape
     pixel_scale = math.sqrt(proj_plane_pixel_area(frame.wcs)) * 3600.0
     # SkyCoord, because declination is the first axis of one frame in ten.
     xs, ys = frame.wcs.world_to_pixel(SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg"))
     for row, x, y in zip(galaxies.index.tolist(), xs.tolist(), ys.tolist(), strict=True):
-        # Written so that NaN, the pixel position of the far side of the sky, is off the frame too.
-        if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
-            yield Reject(row, frame.name, OFF_THE_FRAME)
-            continue
-        image = cut(frame.image, x, y, settings.stamp_size)
-        if image is None:
-            yield Reject(row, frame.name, TOO_NEAR_THE_EDGE)
-            continue
-        if not np.isfinite(image).all():
-            yield Reject(row, frame.name, NON_FINITE_PIXELS)
-            continue
-        measured = local_sky(frame.image, x, y, settings.sky_inner, settings.sky_outer)
-        if measured is None:
-            yield Reject(row, frame.name, TOO_LITTLE_SKY)
-            continue
-        sky, noise = measured
-        wide = cut(frame.image, x, y, settings.wide_size)
-        with np.errstate(over="ignore"):
-            image = image - np.float32(sky)
-            wide = None if wide is None else wide - np.float32(sky)
-        if not np.isfinite(image).all():
-            yield Reject(row, frame.name, NON_FINITE_PIXELS)
-            continue
-        yield Stamp(
-            row=row,
-            image=image,
-            wide=wide if wide is not None and np.isfinite(wide).all() else None,
-            frame=frame.name,
-            x=x,
-            y=y,
-            psf_fwhm=psf_fwhm,
-            pixel_scale=pixel_scale,
-            sky=sky,
-            noise=noise,
-        )
+        yield _cutout(frame, row, x, y, settings, psf_fwhm, pixel_scale)
+
+
+def _cutout(
+    frame: Frame, row: int, x: float, y: float, settings: CutoutSettings, psf_fwhm: float, pixel_scale: float
+) -> Stamp | Reject:
+    ny, nx = frame.image.shape
+    # Written so that NaN, the pixel position of the far side of the sky, is off the frame too.
+    if not (-0.5 <= x < nx - 0.5 and -0.5 <= y < ny - 0.5):
+        return Reject(row, frame.name.file, OFF_THE_FRAME)
+    image = cut(frame.image, x, y, settings.stamp_size)
+    if image is None:
+        return Reject(row, frame.name.file, TOO_NEAR_THE_EDGE)
+    if not np.isfinite(image).all():
+        return Reject(row, frame.name.file, NON_FINITE_PIXELS)
+    measured = local_sky(frame.image, x, y, settings.sky_inner, settings.sky_outer)
+    if measured is None:
+        return Reject(row, frame.name.file, TOO_LITTLE_SKY)
+    sky, noise = measured
+    wide = cut(frame.image, x, y, settings.wide_size)
+    with np.errstate(over="ignore"):
+        image -= np.float32(sky)
+        wide = None if wide is None else wide - np.float32(sky)
+    if not np.isfinite(image).all():
+        return Reject(row, frame.name.file, NON_FINITE_PIXELS)
+    if wide is not None and not np.isfinite(wide).all():
+        wide = None
+    return Stamp(row, image, wide, frame.name.file, x, y, psf_fwhm, pixel_scale, sky, noise)

@@ -5,13 +5,11 @@ Pixels are written and read one stamp at a time, so that memory use does not gro
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 import pandas as pd
@@ -28,7 +26,6 @@ from galmorph.settings.study import CutoutSettings
 CATALOGUE_COLUMNS = ("objid", "ra", "dec", "class", "nvote", *(name.lower() for name in VOTES), "redshift")
 MEASURED_COLUMNS = ("frame", "x", "y", "psf_fwhm", "pixel_scale", "sky", "noise")
 
-_NUMBERS = MEASURED_COLUMNS[1:]
 _IMAGES, _WIDE, _RESULTS = "images.f4", "wide.f4", "results.parquet"  # files of a block
 _LOST = "a galaxy was neither cut out nor rejected, or twice"
 
@@ -95,16 +92,15 @@ def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
     with atomic_folder(destination) as folder:
         with (folder / _IMAGES).open("wb") as images, (folder / _WIDE).open("wb") as wides:
             for result in results:
+                row = {name: value for name, value in vars(result).items() if name not in ("image", "wide")}
                 if isinstance(result, Stamp):
                     images.write(_pixel_bytes(result.image))
                     if result.wide is not None:
                         wides.write(_pixel_bytes(result.wide))
-                    measured = {name: getattr(result, name) for name in MEASURED_COLUMNS}
-                    rows.append({"row": result.row, "reason": "", "has_wide": result.wide is not None, **measured})
-                else:
-                    nothing = dict.fromkeys(MEASURED_COLUMNS, math.nan) | {"frame": result.frame}
-                    rows.append({"row": result.row, "reason": result.reason, "has_wide": False, **nothing})
-        pd.DataFrame(rows).to_parquet(folder / _RESULTS, index=False)
+                    row |= {"reason": "", "has_wide": result.wide is not None}
+                rows.append({"has_wide": False} | row)
+        columns = ["row", "reason", "has_wide", *MEASURED_COLUMNS]
+        pd.DataFrame(rows, columns=columns).to_parquet(folder / _RESULTS, index=False)
 
 
 def write_stamp_set(
@@ -139,21 +135,32 @@ def write_stamp_set(
     GalmorphError
         If more than max_rejected_fraction of the galaxies, or all of them, are rejected. Nothing is written.
     """
-    results = _Results.read(blocks)
-    rejected = np.flatnonzero(~results.accepted)
+    results = _read_results(blocks)
+    accepted = results[results["reason"] == ""]
+    wide = results[results["has_wide"]]
     with atomic_folder(destination) as folder:
         rejects = _write_galaxies(catalogue, results, folder / "galaxies.parquet")
-        _refuse_too_many(rejects, results.accepted.size, settings.max_rejected_fraction)
+        _refuse_too_many(rejects, len(results), settings.max_rejected_fraction)
         rejects.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
-        kept = np.flatnonzero(results.accepted)
-        files = [block / _IMAGES for block in blocks]
-        images = _read_pixels(results.block[kept], results.place[kept], files, settings.stamp_size)
-        write_array(folder / "images.npy", images, kept.size, settings.stamp_size)
-        kept = np.flatnonzero(results.has_wide)
-        files = [block / _WIDE for block in blocks]
-        wides = _read_pixels(results.block[kept], results.wide_place[kept], files, settings.wide_size)
-        write_array(folder / "wide.npy", wides, kept.size, settings.wide_size)
-    return int(results.accepted.sum()), rejected.size
+        images = _read_pixels(
+            accepted["block"], accepted["place"], [block / _IMAGES for block in blocks], settings.stamp_size
+        )
+        write_array(folder / "images.npy", images, len(accepted), settings.stamp_size)
+        wides = _read_pixels(wide["block"], wide["wide_place"], [block / _WIDE for block in blocks], settings.wide_size)
+        write_array(folder / "wide.npy", wides, len(wide), settings.wide_size)
+    return len(accepted), len(rejects)
+
+
+def write_row_groups(path: Path, tables: Iterable[pd.DataFrame]) -> int:
+    """Write tables to one parquet file, each as a row group; return their number."""
+    count, writer = 0, None
+    with ExitStack() as stack:
+        for table in tables:
+            group = pa.Table.from_pandas(table, preserve_index=False)
+            writer = writer or stack.enter_context(pq.ParquetWriter(path, group.schema))
+            writer.write_table(group)
+            count += 1
+    return count
 
 
 def write_array(path: Path, images: Iterable[NDArray[np.float32]], count: int, side: int) -> None:
@@ -165,78 +172,25 @@ def write_array(path: Path, images: Iterable[NDArray[np.float32]], count: int, s
             file.write(_pixel_bytes(image))
 
 
-@dataclass(frozen=True)
-class _Results:
-    """The results of all blocks, by row of the catalogue.
-
-    Attributes
-    ----------
-    block, place, wide_place
-        (n,) int32: block of the result, and index of its image and wide image within that block.
-    accepted, has_wide
-        (n,) bool
-    measured
-        (n, k) float64: `MEASURED_COLUMNS` without the frame.
-    frame
-        (n,) int32, index into `frames`.
-    reasons
-        Why a galaxy was rejected, by row.
-    """
-
-    block: NDArray[np.int32]
-    place: NDArray[np.int32]
-    wide_place: NDArray[np.int32]
-    accepted: NDArray[np.bool_]
-    has_wide: NDArray[np.bool_]
-    measured: NDArray[np.float64]
-    frame: NDArray[np.int32]
-    frames: list[str]
-    reasons: dict[int, str]
-
-    @classmethod
-    def read(cls, blocks: Sequence[Path]) -> Self:
-        """Read the results of blocks."""
-        count = sum(pq.read_metadata(block / _RESULTS).num_rows for block in blocks)
-        result = cls(
-            block=np.full(count, -1, dtype=np.int32),
-            place=np.zeros(count, dtype=np.int32),
-            wide_place=np.zeros(count, dtype=np.int32),
-            accepted=np.zeros(count, dtype=bool),
-            has_wide=np.zeros(count, dtype=bool),
-            measured=np.empty((count, len(_NUMBERS)), dtype=np.float64),
-            frame=np.zeros(count, dtype=np.int32),
-            frames=[],
-            reasons={},
-        )
-        known: dict[str, int] = {}
-        for number, block in enumerate(blocks):
-            read = pd.read_parquet(block / _RESULTS)
-            row, accepted = read["row"].to_numpy(), (read["reason"] == "").to_numpy(dtype=bool)
-            if row.max() >= count or (result.block[row] >= 0).any() or np.unique(row).size < row.size:
-                raise RuntimeError(_LOST)
-            result.block[row] = number
-            result.place[row] = np.cumsum(accepted) - 1
-            result.wide_place[row] = np.cumsum(read["has_wide"]) - 1
-            result.accepted[row], result.has_wide[row] = accepted, read["has_wide"]
-            result.measured[row] = read[list(_NUMBERS)]
-            result.frame[row] = [known.setdefault(frame, len(known)) for frame in read["frame"]]
-            result.reasons.update(zip(row[~accepted].tolist(), read.loc[~accepted, "reason"], strict=True))
-        result.frames.extend(known)
-        return result
-
-    def table(self, rows: slice) -> pd.DataFrame:
-        """Return the measured columns and has_wide of some rows."""
-        table = pd.DataFrame(self.measured[rows], columns=list(_NUMBERS))
-        table["frame"] = pd.Series([self.frames[code] for code in self.frame[rows].tolist()], dtype="str")
-        return table.assign(has_wide=self.has_wide[rows])[[*MEASURED_COLUMNS, "has_wide"]]
+def _read_results(blocks: Sequence[Path]) -> pd.DataFrame:
+    """Return the results of blocks by row of the catalogue, each with its block and the places of its images there."""
+    parts = []
+    for number, block in enumerate(blocks):
+        part = pd.read_parquet(block / _RESULTS)
+        places = {"place": (part["reason"] == "").cumsum() - 1, "wide_place": part["has_wide"].cumsum() - 1}
+        parts.append(part.assign(block=number, **places))
+    results = pd.concat(parts).set_index("row").sort_index()
+    if not results.index.equals(pd.RangeIndex(len(results))):
+        raise RuntimeError(_LOST)
+    return results
 
 
 def _read_pixels(
-    blocks: NDArray[np.int32], places: NDArray[np.int32], files: Sequence[Path], side: int
+    blocks: pd.Series, places: pd.Series, files: Sequence[Path], side: int
 ) -> Iterator[NDArray[np.float32]]:
     """Yield images, given the block of each, its index within the block, and the file of each block."""
     opened: dict[int, NDArray[np.float32]] = {}
-    for block, place in zip(blocks, places, strict=True):
+    for block, place in zip(blocks.tolist(), places.tolist(), strict=True):
         if block not in opened:
             opened[block] = np.memmap(files[block], dtype="<f4", mode="r").reshape(-1, side, side)
         yield opened[block][place]
@@ -248,27 +202,25 @@ def _pixel_bytes(image: NDArray[np.float32]) -> memoryview:
     return np.ascontiguousarray(image, dtype="<f4").data
 
 
-def _write_galaxies(catalogue: Iterable[pd.DataFrame], results: _Results, path: Path) -> pd.DataFrame:
+def _write_galaxies(catalogue: Iterable[pd.DataFrame], results: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Write the table of accepted galaxies; return objid, frame and reason of the rejected ones."""
-    rejects, start = [], 0
-    with ExitStack() as stack:
-        writer = None
+    rejects = []
+
+    def accepted() -> Iterator[pd.DataFrame]:
+        start = 0
         for part in catalogue:
-            rows = slice(start, start + len(part))
-            accepted = results.accepted[rows]
-            if accepted.size < len(part):
-                raise RuntimeError(_LOST)
-            table = part[list(CATALOGUE_COLUMNS)].reset_index(drop=True).join(results.table(rows))
-            written = pa.Table.from_pandas(table[accepted], preserve_index=False)
-            if writer is None:
-                writer = stack.enter_context(pq.ParquetWriter(path, written.schema))
-            writer.write_table(written)
-            others = table.loc[~accepted, ["objid", "frame"]]
-            reasons = [results.reasons[start + row] for row in others.index.tolist()]
-            rejects.append(others.assign(reason=pd.Series(reasons, index=others.index, dtype="str")))
+            found = results[start : start + len(part)].reset_index(drop=True)
             start += len(part)
-    if start != results.accepted.size:
-        raise RuntimeError(_LOST)
+            if start > len(results):
+                raise RuntimeError(_LOST)
+            table = part[list(CATALOGUE_COLUMNS)].reset_index(drop=True).join(found)
+            rejected = table["reason"] != ""
+            rejects.append(table.loc[rejected, ["objid", "frame", "reason"]])
+            yield table.loc[~rejected, [*CATALOGUE_COLUMNS, *MEASURED_COLUMNS, "has_wide"]]
+        if start < len(results):
+            raise RuntimeError(_LOST)
+
+    write_row_groups(path, accepted())
     return pd.concat(rejects)
 
 

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import atomic_file
-from galmorph.files.reading import file_bytes
+from galmorph.files.reading import regular_file
 
 FORMAT = 3
 CONTENTS = "sha256"  # of everything else in the file
@@ -168,7 +168,7 @@ def load_record(path: Path) -> Record:
     """
     try:
         # From memory: numpy leaves a file that it finds damaged open.
-        with np.load(io.BytesIO(file_bytes(path)), allow_pickle=False) as file:
+        with np.load(io.BytesIO(regular_file(path).read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop(CONTENTS)) != _digest(arrays):
             raise ValueError("its contents are not those that were written")

@@ -18,7 +18,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.sdss.galaxyzoo import COLUMNS, VOTES
-from galmorph.sdss.names import PIXEL_SCALE, frame_path, tsfield_path
+from galmorph.sdss.names import PIXEL_SCALE, FrameName, tsfield_path
 from galmorph.sources.simulated.exposure import EXPOSURE_SECONDS, Exposure
 from galmorph.sources.simulated.pointing import FIELD_ROWS, FIRST_FIELD, FIRST_RUN, RERUN, Pointing
 
@@ -169,7 +169,7 @@ def tsfield_bytes(pointing: Pointing, exposure: Exposure, stars: int, galaxies: 
 
 def frame_file(pointing: Pointing) -> str:
     """Return the archive's name of a frame."""
-    return frame_path(pointing.run, RERUN, pointing.camcol, pointing.field, BAND)
+    return FrameName("dr7", pointing.run, pointing.camcol, pointing.field, BAND).path(RERUN)
 
 
 def tsfield_file(pointing: Pointing) -> str:
