@@ -6,16 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.report.test_build import build_report, whole  # noqa: F401, the report of the made-up study
 from tests.support.browser import Page
 
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_is_whole_and_readable_at_any_width(
-    browser: Page,
-    whole: Path,  # noqa: F811
-    screenshots: Path,
-    width: int,
+    browser: Page, whole: Path, screenshots: Path, width: int
 ) -> None:
     browser.open((whole / "report.html").as_uri(), width)
     assert browser.missing_images() == []

@@ -10,8 +10,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from galmorph.report.build import build
+from galmorph.report.figures import style
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.figures.stamps import Schematic
 from galmorph.report.study import ConditionResults
@@ -19,7 +24,7 @@ from galmorph.settings.reading import load_settings, parse_settings
 from galmorph.settings.study import Settings
 from galmorph.training.records import ConditionRecords
 from tests.support.resolution import MakeResolution, made_resolution
-from tests.support.study import GALAXIES, made_study, results_of, rows_by_class
+from tests.support.study import GALAXIES, made_study, results_of, rows_by_class, study_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -140,3 +145,58 @@ def layers() -> list[LayerDrawing]:
 @pytest.fixture(scope="session")
 def table2_row() -> dict[str, object]:
     return {"OBJID": 587727178986356823, "RA": "00:00:00.41", "DEC": "-10:22:25.7", "NVOTE": 59, "P_EL": 0.61}
+
+
+def write_words(figure: Figure, folder: Path, name: str, dpi: int, note: str | None = None) -> None:
+    """Write the words of a figure in place of its pictures, which take most of a report's time.
+
+    Laying them out warns, as drawing does, of a letter that the font lacks.
+    """
+    with style.house():
+        texts: list[Text] = figure.findobj(Text)
+        renderer = FigureCanvasAgg(figure).get_renderer()
+        for text in texts:
+            text.get_window_extent(renderer)
+    words = "\n".join([text.get_text() for text in texts] + [note or ""]) + "\n"
+    for ending in ("png", "svg"):
+        (folder / f"{name}.{ending}").write_text(words, encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def build_report(
+    galaxies: pd.DataFrame,
+    images: NDArray[np.float32],
+    schematic: Schematic,
+    table2_row: dict[str, object],
+    layers: list[LayerDrawing],
+) -> Callable[..., Path]:
+    """Build a report of a made-up study; its figures are drawn, or hold their words alone."""
+
+    def run(settings: Settings, folder: Path, draw: bool = False, **changes: Any) -> Path:
+        arguments: dict[str, Any] = {
+            "study": study_of(settings),
+            "galaxies": galaxies,
+            "images": images,
+            "schematic": schematic,
+            "table2_row": table2_row,
+            "layers": layers,
+            "resolution": made_resolution(),
+            "resolution_examples": None,
+            "provenance": {"data/cutouts (md5)": "0123abcd"},
+            "folder": folder,
+        }
+        with pytest.MonkeyPatch.context() as patch:
+            if not draw:
+                patch.setattr(style, "save", write_words)
+            build(**(arguments | changes))
+        return folder
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def whole(
+    build_report: Callable[..., Path], make_settings: SettingsFactory, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The report of a simulated survey, all four conditions, with every figure drawn: the one that takes long."""
+    return build_report(make_settings(), tmp_path_factory.mktemp("whole") / "reports", draw=True)

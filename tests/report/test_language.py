@@ -80,6 +80,20 @@ def test_translations_have_the_places_of_their_templates(path: Path) -> None:
         assert places(str(message.id)) == places(str(message.string)) or not message.id, message.id
 
 
+# Of the thesis's terms: 不確かな天体, 学習データ, テストデータ, 空間解像度, 切り出し画像, 正解率, 混同行列, 過学習,
+# 2値分類, バランスドデータ.
+SYNONYMS = (
+    *("不明", "訓練", "評価データ", "評価用", "分解能", "解像力", "スタンプ", "カットアウト", "精度", "混同マトリ"),
+    *("過剰適合", "過適合", "クラス分類", "均衡データ", "均衡な"),
+)
+
+
+@pytest.mark.parametrize("path", [REPORT / "locale/ja.po", ROOT / "README.ja.md"], ids=lambda path: path.name)
+def test_japanese_has_the_terms_of_the_thesis(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert [word for word in SYNONYMS if word in text] == []
+
+
 def test_templates_are_literals_and_get_what_they_ask_for() -> None:
     checked = 0
     for where, call in calls():

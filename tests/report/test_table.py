@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+import io
 import math
+import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -8,7 +11,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galmorph.report import thesis
-from galmorph.report.table import Table, metric_label, number, pairs, plus_minus, whole
+from galmorph.report.table import (
+    Table,
+    csv,
+    escape_latex,
+    latex,
+    markdown,
+    metric_label,
+    number,
+    pairs,
+    plus_minus,
+    short_summary,
+    whole,
+    write_table,
+)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +72,88 @@ def test_metric_labels() -> None:
 def test_a_table_knows_its_counterpart_by_its_name() -> None:
     assert Table("table_4_1", "", pd.DataFrame(), pd.DataFrame()).counterpart == "table 4.1"
     assert Table("question_1", "", pd.DataFrame(), pd.DataFrame()).counterpart is None
+
+
+TABLE = Table(
+    "table_4_1",
+    "Accuracy of two_class, 100 % of it.",
+    pd.DataFrame({"condition": ["two_class", "balanced"], "accuracy": [1 / 3, float("nan")]}),
+    pd.DataFrame({"Condition": ["two_class", "a|b"], "Mean ± 2 std": ["0.333 ± 0.034", "—"]}),
+)
+
+
+def test_csv_keeps_every_digit_and_leaves_missing_values_empty() -> None:
+    text = csv(TABLE.data)
+    assert text == "condition,accuracy\ntwo_class,0.3333333333333333\nbalanced,\n"
+    assert pd.read_csv(io.StringIO(text))["accuracy"][0] == 1 / 3
+
+
+def test_markdown_has_caption_table_and_notes() -> None:
+    lines = markdown(TABLE, ["A note."]).split("\n")
+    assert lines[0] == "Accuracy of two_class, 100 % of it. (Thesis: table 4.1.)"
+    assert re.fullmatch(r"\|:-+\|-+:\|", lines[3])
+    assert [cell.strip() for cell in lines[4].strip("|").split("|")] == [r"two\_class", "0.333 ± 0.034"]
+    assert r"a\|b" in lines[5]
+    assert lines[-2:] == ["A note.", ""]
+
+
+def test_latex_is_escaped_and_in_booktabs() -> None:
+    text = latex(TABLE, ["A note."])
+    assert r"\caption{Accuracy of two\_class, 100 \% of it. (Thesis: table 4.1.) A note.}" in text
+    assert r"\begin{tabular}{lr}" in text
+    assert r"    two\_class & 0.333 $\pm$ 0.034 \\" in text
+    assert r"    a|b & --- \\" in text
+    assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
+    assert text.endswith("\\end{table}\n")
+
+
+@given(st.text(st.characters(codec="ascii", exclude_categories=["Cc"])))
+def test_escaped_latex_has_no_bare_special_and_balanced_braces(text: str) -> None:
+    escaped = escape_latex(text)
+    assert not re.search(r"(?<!\\)[_&%$#~^]", re.sub(r"\$\\[a-z]+\$", "", escaped))
+    depth = 0
+    for token in re.findall(r"\\[a-zA-Z]+|\\.|[{}]", escaped):
+        depth += {"{": 1, "}": -1}.get(token, 0)
+        assert depth >= 0
+    assert depth == 0
+
+
+def test_three_files_are_written_with_unix_line_ends(tmp_path: Path) -> None:
+    write_table(TABLE, tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["table_4_1.csv", "table_4_1.md", "table_4_1.tex"]
+    for path in tmp_path.iterdir():
+        content = path.read_bytes()
+        assert content.endswith(b"\n")
+        assert b"\r" not in content
+
+
+@pytest.mark.parametrize("character", ["±", "−", "×", "→", "—", "Å", "″"])
+def test_the_signs_that_our_tables_use_are_plain_latex(character: str) -> None:
+    assert escape_latex(character).isascii()
+
+
+def test_a_terminal_has_one_line_for_each_condition() -> None:
+    rows = []
+    for condition, offset in (("two_class", 0.0), ("balanced", 0.1)):
+        for metric, mean in (("accuracy", 0.8), ("tss", 0.6), ("baseline", 0.5), ("accuracy@common_natural", 0.7)):
+            for phase in ("selected", "confirmed"):
+                value = mean + offset + 0.01 * (phase == "confirmed")
+                rows.append((condition, metric, phase, 7, 30, value, 0.02, 0.004))
+    columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"]
+    lines = short_summary(pd.DataFrame(rows, columns=columns)).splitlines()
+    assert len(lines) == 4
+    two_class = [cell.strip() for cell in lines[2].strip("|").split("|")]
+    assert two_class == [
+        "two_class",
+        "30 + 30",
+        "7",
+        "0.800 ± 0.020",
+        "0.810 ± 0.020",
+        "0.510 ± 0.020",
+        "0.600 ± 0.020",
+        "0.610 ± 0.020",
+    ]
+    assert "0.910 ± 0.020" in lines[3]
 
 
 def test_the_thesis_figures_are_each_shown_once_or_named_twice() -> None:
