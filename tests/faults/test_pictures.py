@@ -1,21 +1,19 @@
 """Stamps and frames with wrong pixels or coordinates, and new stamps with odd names or removed too early."""
 
-import io
 import struct
 import zlib
 from typing import Any
 
 import numpy as np
 import pytest
-from astropy.io import fits
 
 from galmorph.classify.command import FILES, Asked, classify
 from galmorph.classify.sheet import chosen_lines
 from galmorph.errors import GalmorphError
-from galmorph.sdss.frames import read_compressed, read_frame, read_frame_wcs
+from galmorph.sdss.frames import read_frame, read_frame_wcs
 from galmorph.sources.pictures import UnusableStampError, make_stamp, read_picture
 from galmorph.stamps.stampset import Stamp
-from tests.support.frames import write_dr7
+from tests.support.frames import write_dr8
 from tests.support.parameters import settings_with
 
 pytestmark = pytest.mark.fault
@@ -69,15 +67,9 @@ FALSE: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("cards", FALSE.values(), ids=FALSE)
 def test_a_frame_whose_coordinates_are_false(tmp_path, cards):
-    path = write_dr7(tmp_path)
-    assert read_frame(path).wcs.has_celestial
-    with fits.open(io.BytesIO(read_compressed(path)), do_not_scale_image_data=True) as hdus:
-        for name, value in cards.items():
-            if value is None:
-                del hdus[0].header[name]
-            else:
-                hdus[0].header[name] = value
-        hdus.writeto(path, overwrite=True, output_verify="ignore")
+    pixels = np.zeros((50, 50))
+    assert read_frame(write_dr8(tmp_path, pixels)).wcs.has_celestial
+    path = write_dr8(tmp_path, pixels, cards=cards)
     for read in (read_frame, read_frame_wcs):
         with pytest.raises(GalmorphError, match=rf"{path.name}: the header"):
             read(path)

@@ -125,13 +125,16 @@ def write_dr8(
     band: str = "g",
     calibration: NDArray[np.float32] | None = None,
     table_field: int | None = None,
+    cards: Mapping[str, Any] | None = None,
 ) -> Path:
+    """Write a frame; `cards` are added to the header, those that are None are removed."""
     path = folder / FrameName("dr8", run, camcol, field, band).path()
     path.parent.mkdir(parents=True, exist_ok=True)
     if calibration is None:
         calibration = np.linspace(0.003, 0.005, counts.shape[1]).astype(np.float32)
     primary = fits.PrimaryHDU((counts * calibration).astype(np.float32))
-    primary.header.update(header_cards(run, camcol, field, band))
+    header = header_cards(run, camcol, field, band) | dict(cards or {})
+    primary.header.update({name: value for name, value in header.items() if value is not None})
     sky = fits.BinTableHDU.from_columns([fits.Column("ALLSKY", "4E", array=np.full((1, 4), SKY, np.float32))])
     astrometry = fits.BinTableHDU.from_columns([fits.Column("FIELD", "J", array=[table_field or field])])
     stream = io.BytesIO()
