@@ -51,7 +51,7 @@ def write_stamps(folder: Path, count: int) -> None:
 
 def seconds(project: Path, stamps: Path) -> float:
     """Return what `galmorph classify` takes without its figure, on all cores."""
-    from galmorph.classify.many import classify_targets
+    from galmorph.classify.batch import classify_targets
     from galmorph.classify.targets import stamp_targets
     from galmorph.classify.trained import read_ensemble
 

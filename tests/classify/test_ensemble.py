@@ -1,4 +1,4 @@
-"""Answers of an ensemble."""
+"""Predictions of an ensemble."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble
-from galmorph.classify.ensemble import summarised
+from galmorph.classify.ensemble import summarise
 from galmorph.errors import GalmorphError
 from galmorph.training.records import load_record, record_name
 
@@ -25,35 +25,35 @@ def test_the_probabilities_are_those_of_the_training(
         record = load_record(study / "models/three_class/confirmed" / record_name(member.run))
         assert set(record.sets) == {"test", "common_natural", "common_balanced"}
         for judged in record.sets.values():
-            answers = ensemble.probabilities(study_images[judged.rows])
-            np.testing.assert_allclose(answers[place], judged.probabilities, rtol=0, atol=1e-6)
+            probabilities = ensemble.probabilities(study_images[judged.rows])
+            np.testing.assert_allclose(probabilities[place], judged.probabilities, rtol=0, atol=1e-6)
             # It is not the same network twice.
-            assert not np.allclose(answers[1 - place], judged.probabilities, rtol=0, atol=1e-3)
+            assert not np.allclose(probabilities[1 - place], judged.probabilities, rtol=0, atol=1e-3)
 
 
-def test_the_table_says_what_the_networks_answered(ensemble: Ensemble, study_images: NDArray[np.float32]) -> None:
+def test_the_table_summarises_the_networks(ensemble: Ensemble, study_images: NDArray[np.float32]) -> None:
     table = ensemble.classify(study_images)
-    answers = ensemble.probabilities(study_images)
+    probabilities = ensemble.probabilities(study_images)
     assert list(table.columns) == [
         *("predicted", "p_spiral", "std_spiral", "p_elliptical", "std_elliptical", "p_uncertain", "std_uncertain"),
         *("networks", "agreeing"),
     ]
-    np.testing.assert_allclose(table[[f"p_{name}" for name in ensemble.classes]], answers.mean(axis=0), atol=1e-7)
-    np.testing.assert_allclose(table["std_spiral"], answers[:, :, 0].std(axis=0, ddof=1), atol=1e-6)
+    np.testing.assert_allclose(table[[f"p_{name}" for name in ensemble.classes]], probabilities.mean(axis=0), atol=1e-7)
+    np.testing.assert_allclose(table["std_spiral"], probabilities[:, :, 0].std(axis=0, ddof=1), atol=1e-6)
     assert (table["networks"] == 2).all()
 
 
 def test_a_summary_by_hand() -> None:
-    answers = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.3, 0.7], [0.4, 0.6]], [[0.6, 0.4], [0.9, 0.1]]], np.float32)
-    table = summarised(answers, ("spiral", "elliptical"))
+    probabilities = np.array([[[0.9, 0.1], [0.2, 0.8]], [[0.3, 0.7], [0.4, 0.6]], [[0.6, 0.4], [0.9, 0.1]]], np.float32)
+    table = summarise(probabilities, ("spiral", "elliptical"))
     assert table["predicted"].tolist() == ["spiral", "elliptical"]
     np.testing.assert_allclose(table["p_spiral"], [0.6, 0.5], atol=1e-7)
     np.testing.assert_allclose(table["std_spiral"], [0.3, np.sqrt(0.13)], atol=1e-7)
     np.testing.assert_allclose(table["agreeing"], [2 / 3, 2 / 3])
-    assert summarised(answers[:1], ("spiral", "elliptical"))["std_spiral"].isna().all()
+    assert summarise(probabilities[:1], ("spiral", "elliptical"))["std_spiral"].isna().all()
 
 
-def test_the_answer_does_not_depend_on_the_company(
+def test_a_stamp_s_probabilities_do_not_depend_on_the_others(
     ensemble: Ensemble, study_images: NDArray[np.float32], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = ensemble.probabilities(study_images)
@@ -62,7 +62,7 @@ def test_the_answer_does_not_depend_on_the_company(
     np.testing.assert_allclose(ensemble.probabilities(study_images[40:41]), whole[:, 40:41], rtol=0, atol=1e-6)
 
 
-def test_float64_is_as_good(ensemble: Ensemble, study_images: NDArray[np.float32]) -> None:
+def test_float64_stamps_give_the_same_table(ensemble: Ensemble, study_images: NDArray[np.float32]) -> None:
     one, two = ensemble.classify(study_images[:5]), ensemble.classify(study_images[:5].astype(np.float64))
     assert one.equals(two)
 
@@ -79,7 +79,7 @@ def test_float64_is_as_good(ensemble: Ensemble, study_images: NDArray[np.float32
         (lambda x: np.where(np.arange(150)[:, None, None] > 147, np.inf, x), r"number 148 has .*\(2 such"),
         (
             lambda x: np.where(np.arange(150)[:, None, None] == 7, np.float32(3), x),
-            "all pixels of number 7 are the same",
+            "number 7 has the same value in all pixels",
         ),
     ],
 )
@@ -101,7 +101,7 @@ def test_another_pixel_scale_is_refused_where_both_are_known(
     assert dataclasses.replace(ensemble, pixel_scale=(0.2, 0.5)).wrong_scale(0.35) is None
 
 
-def test_other_units_and_a_sky_left_in_are_doubted_aloud(
+def test_other_units_and_a_sky_left_in_are_warned_of(
     ensemble: Ensemble, study_images: NDArray[np.float32], caplog: pytest.LogCaptureFixture
 ) -> None:
     ensemble.classify(study_images)

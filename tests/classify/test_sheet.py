@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.classify.sheet import COLUMNS, chosen_lines, contact_sheet
+from galmorph.classify.sheet import COLUMNS, contact_sheet, select_rows
 
 CLASSES = ("spiral", "elliptical")
 
@@ -26,8 +26,8 @@ def classified(spirals: int, ellipticals: int) -> pd.DataFrame:
 
 def test_few_are_all_shown_from_the_surest_down() -> None:
     table = classified(11, 1)
-    lines = chosen_lines(table, CLASSES)
-    assert [(line.predicted, line.word, len(line.rows)) for line in lines] == [
+    lines = select_rows(table, CLASSES)
+    assert [(line.predicted, line.caption, len(line.rows)) for line in lines] == [
         ("spiral", "all 11", 8),
         ("spiral", "", 3),
         ("elliptical", "the only one", 1),
@@ -38,8 +38,8 @@ def test_few_are_all_shown_from_the_surest_down() -> None:
 
 def test_of_many_the_surest_the_least_sure_and_some_between() -> None:
     table = classified(200, 0)
-    surest, between, least = chosen_lines(table, CLASSES)
-    assert (surest.word, between.word, least.word) == ("surest", "of 200", "least sure")
+    surest, between, least = select_rows(table, CLASSES)
+    assert (surest.caption, between.caption, least.caption) == ("surest", "of 200", "least sure")
     ranked = table.sort_values("p_spiral", ascending=False).index.tolist()
     assert surest.rows == ranked[:COLUMNS]
     assert least.rows == ranked[-COLUMNS:]
@@ -55,7 +55,7 @@ def test_each_stamp_has_its_name_its_probability_and_a_label_that_differs(std: f
     table["std_spiral"] = std
     table.loc[100, "class"], table.loc[101, "class"], table.loc[102, "class"] = "elliptical", "spiral", ""
     images = {row: np.random.default_rng(row).normal(0, 5, (16, 16)).astype(np.float32) for row in table.index}
-    figure = contact_sheet(chosen_lines(table, CLASSES), table, images, "a title")
+    figure = contact_sheet(select_rows(table, CLASSES), table, images, "a title")
     texts = {axes.get_title(): [text.get_text() for text in axes.texts] for axes in figure.axes if axes.get_title()}
     assert set(texts) == {"stamp_0", "stamp_1", "stamp_2"}
     spread = "" if np.isnan(std) else " ± 0.10"
@@ -67,5 +67,5 @@ def test_each_stamp_has_its_name_its_probability_and_a_label_that_differs(std: f
 def test_a_long_name_keeps_its_end() -> None:
     table = classified(1, 0).assign(name="a_very_long_folder_name_587727178986356823.fits")
     images = {100: np.zeros((16, 16), np.float32)}
-    figure = contact_sheet(chosen_lines(table, CLASSES), table, images, "")
+    figure = contact_sheet(select_rows(table, CLASSES), table, images, "")
     assert figure.axes[0].get_title() == "…_587727178986356823"

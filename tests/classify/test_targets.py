@@ -62,7 +62,7 @@ def test_stamps_are_read_as_those_of_the_source_are(folder: Path) -> None:
 
 
 def test_a_sky_that_is_subtracted_already_is_left_alone(folder: Path) -> None:
-    targets = stamp_targets(folder, None, STAMPS, CUTTING, subtracted=True)
+    targets = stamp_targets(folder, None, STAMPS, CUTTING, sky_subtracted=True)
     first, *_, last = targets.read(targets.table)
     assert isinstance(first, Stamp)
     assert isinstance(last, Reject)
@@ -149,8 +149,8 @@ def test_positions_without_names_are_numbered(frame: Path, tmp_path: Path) -> No
         ("ra,dec\n1,\n", "line 2: ra '1' and dec: one of them is empty"),
         ("ra,dec\n1,95\n", "dec '95' is not a number from -90 to 90"),
         ("ra,dec\n00:00:01,5\n3.5,5\n", r"line 3: ra '3\.5' is not hours:minutes:seconds"),
-        ("ra,dec\n25:00:00,5\n", "ra '25:00:00' is not from 0 to 360 degrees"),
-        ("ra,dec\n1,-95:00:00\n", "dec '-95:00:00' is not from -90 to 90 degrees"),
+        ("ra,dec\n25:00:00,5\n", "ra '25:00:00' is not hours:minutes:seconds"),
+        ("ra,dec\n1,-95:00:00\n", "dec '-95:00:00' is not degrees:minutes:seconds"),
         ("ra,dec\n", "a header and no rows"),
     ],
 )

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from galmorph.classify.command import FILES, Asked, classify
-from galmorph.classify.sheet import chosen_lines
+from galmorph.classify.command import FILES, classify
+from galmorph.classify.sheet import select_rows
 from galmorph.errors import GalmorphError
 from galmorph.sdss.frames import read_frame, read_frame_wcs
 from galmorph.sources.pictures import UnusableStampError, make_stamp, read_picture
@@ -86,23 +86,18 @@ def new_stamps(tmp_path):
     return folder
 
 
-def asked(stamps, output):
-    values = dict.fromkeys(Asked.__dataclass_fields__) | {"condition": "three_class", "sky_subtracted": True}
-    return Asked(**values | {"stamps": stamps, "output": output})  # type: ignore[arg-type]
-
-
 def test_names_that_are_formulae_to_what_draws_them(study, new_stamps, tmp_path):
-    text = classify(asked(new_stamps, tmp_path / "answers"), study)
+    text = classify("three_class", stamps=new_stamps, output=tmp_path / "classes", project=study)
     assert "classified  4: " in text
-    assert {path.name for path in (tmp_path / "answers").iterdir()} == set(FILES)
+    assert {path.name for path in (tmp_path / "classes").iterdir()} == set(FILES)
 
 
 def test_a_stamp_that_goes_away_before_it_is_drawn(study, new_stamps, tmp_path, monkeypatch):
     def gone(*arguments):
         (new_stamps / "plain.npy").unlink()
-        return chosen_lines(*arguments)
+        return select_rows(*arguments)
 
-    monkeypatch.setattr("galmorph.classify.command.chosen_lines", gone)
-    with pytest.raises(GalmorphError, match=r"plain\.npy: was there when it was classified"):
-        classify(asked(new_stamps, tmp_path / "answers"), study)
-    assert not (tmp_path / "answers").exists()
+    monkeypatch.setattr("galmorph.classify.command.select_rows", gone)
+    with pytest.raises(GalmorphError, match=r"plain\.npy: could be read to be classified, but not to be drawn"):
+        classify("three_class", stamps=new_stamps, output=tmp_path / "classes", project=study)
+    assert not (tmp_path / "classes").exists()

@@ -14,7 +14,6 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from mlflow.store.entities.paged_list import PagedList
 
 from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
@@ -147,17 +146,6 @@ def test_a_server_that_is_no_mlflow(tmp_path, monkeypatch):
         server.shutdown()
         thread.join()
         server.server_close()
-
-
-@pytest.mark.parametrize("pages", ["empty", "the same"])
-def test_a_store_that_never_ends_its_list_of_runs(shown, monkeypatch, pages):
-    store = open_store(shown[0])
-    found = store.runs("run")
-    monkeypatch.setattr(
-        store.client, "search_runs", lambda *given, **named: PagedList([] if pages == "empty" else found, "next")
-    )
-    with pytest.raises(GalmorphError, match="the list of runs does not end"), store.explained():
-        store.runs("run")
 
 
 def test_a_password_in_the_address_is_never_repeated(monkeypatch, tmp_path):

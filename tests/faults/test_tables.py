@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from galmorph.classify.targets import stamp_targets
-from galmorph.classify.trained import cutting_of
+from galmorph.classify.trained import preprocessing_of
 from galmorph.errors import GalmorphError
 from galmorph.files import texttable
 from galmorph.report.table import read_summary
@@ -126,7 +126,7 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "params.yaml": ("params.yaml", lambda study: load_settings(study / "params.yaml")),
     "dvc.lock": (
         "dvc.lock",
-        lambda study: cutting_of(
+        lambda study: preprocessing_of(
             "three_class",
             load_record(study / "models/three_class/confirmed/run-001.npz"),
             load_settings(study / "params.yaml"),

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.show.dossier import gather, votes_of
+from galmorph.show.dossier import Dossier, gather
 from galmorph.training.records import record_name
 from tests.support.frames import objid, table2_row, write_table2
 from tests.support.trained_study import REJECTED
@@ -23,28 +23,28 @@ def tested(study: Path) -> pd.DataFrame:
     return split[(split["phase"] == "confirmed") & (split["part"] == "test")]
 
 
-def test_the_answers_are_those_of_the_runs_that_tested_it(
+def test_the_predictions_are_those_of_the_runs_that_tested_it(
     study: Path, tested: pd.DataFrame, study_images: NDArray[np.float32]
 ) -> None:
     number = int(tested["objid"].value_counts().index[0])
     dossier = gather(number, study)
     assert dossier.stamp is not None
     np.testing.assert_array_equal(dossier.stamp, study_images[number])
-    (answers,) = dossier.answers
-    assert list(answers.runs) == tested.loc[tested["objid"] == number, "run"].tolist()
-    for place, run in enumerate(answers.runs):
+    (found,) = dossier.predictions
+    assert list(found.runs) == tested.loc[tested["objid"] == number, "run"].tolist()
+    for place, run in enumerate(found.runs):
         # Independent of the project's own reader.
         with np.load(study / "models/three_class/confirmed" / record_name(run)) as record:
             row = np.flatnonzero(record["sets/test/rows"] == number)
-            np.testing.assert_array_equal(answers.probabilities[place], record["sets/test/probabilities"][row[0]])
-            assert answers.classes[record["sets/test/truth"][row[0]]] == answers.label
-    by_hand = sum(answers.classes[p.argmax()] == answers.label for p in answers.probabilities)
-    assert answers.right == by_hand
+            np.testing.assert_array_equal(found.probabilities[place], record["sets/test/probabilities"][row[0]])
+            assert found.classes[record["sets/test/truth"][row[0]]] == found.label
+    by_hand = sum(found.classes[p.argmax()] == found.label for p in found.probabilities)
+    assert found.right == by_hand
 
 
-def test_over_all_galaxies_the_right_answers_are_the_accuracy(study: Path, tested: pd.DataFrame) -> None:
+def test_over_all_galaxies_the_right_predictions_are_the_accuracy(study: Path, tested: pd.DataFrame) -> None:
     dossiers = [gather(int(number), study) for number in tested["objid"].unique()]
-    right = sum(answers.right for dossier in dossiers for answers in dossier.answers)
+    right = sum(found.right for dossier in dossiers for found in dossier.predictions)
     expected = 0
     for run in (1, 2, 3):
         with np.load(study / "models/three_class/confirmed" / record_name(run)) as record:
@@ -54,7 +54,7 @@ def test_over_all_galaxies_the_right_answers_are_the_accuracy(study: Path, teste
 
 def test_a_galaxy_that_no_run_tested(study: Path, tested: pd.DataFrame) -> None:
     number = next(number for number in range(150) if number not in set(tested["objid"]))
-    assert gather(number, study).answers == ()
+    assert gather(number, study).predictions == ()
 
 
 def test_a_rejected_galaxy_says_why_and_what_the_catalogue_knows(own_study: Path) -> None:
@@ -83,15 +83,15 @@ def test_records_of_another_split_are_not_read_as_if_of_this_one(own_study: Path
     path = own_study / "data/splits/three_class.parquet"
     pd.read_parquet(path).iloc[::-1].to_parquet(path)
     dossier = gather(int(tested["objid"].iloc[0]), own_study)
-    assert dossier.answers == ()
+    assert dossier.predictions == ()
     assert dossier.stale == ("three_class",)
 
 
-def test_answers_to_other_stamps_are_not_shown_beside_these(own_study: Path, tested: pd.DataFrame) -> None:
+def test_predictions_for_other_stamps_are_not_shown_beside_these(own_study: Path, tested: pd.DataFrame) -> None:
     path = own_study / "data/cutouts/images.npy"
     np.save(path, np.load(path) + 1)
     dossier = gather(int(tested["objid"].iloc[0]), own_study)
-    assert dossier.answers == ()
+    assert dossier.predictions == ()
     assert dossier.stale == ("three_class",)
 
 
@@ -104,4 +104,6 @@ def test_a_table_of_galaxies_that_lacks_something(own_study: Path, column: str) 
 
 
 def test_votes_that_are_unknown_are_left_out() -> None:
-    assert votes_of({"p_el": 0.25, "p_dk": float("nan")}) == {"elliptical": 0.25}
+    facts: dict[str, object] = {"nvote": 4, "p_el": 0.25, "p_dk": float("nan")}
+    assert Dossier(1, facts, None).votes == {"elliptical": 0.25}
+    assert Dossier(1, facts | {"nvote": 0}, None).votes == {}

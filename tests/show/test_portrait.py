@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from matplotlib.patches import Rectangle
 
-from galmorph.show.command import description
-from galmorph.show.dossier import ConditionAnswers, Dossier
+from galmorph.show.command import describe
+from galmorph.show.dossier import ConditionPredictions, Dossier
 from galmorph.show.portrait import portrait
 from galmorph.stamps.pixels import cut
 
@@ -23,15 +23,15 @@ FACTS: dict[str, object] = {
 }
 FRAME = np.random.default_rng(0).normal(150, 5, (200, 300)).astype(np.float32)
 STAMP = cut(FRAME, 140.6, 99.4, 64)
-ANSWERS = (
-    ConditionAnswers(
+PREDICTIONS = (
+    ConditionPredictions(
         "two_class", ("spiral", "elliptical"), (3, 9), np.array([[0.2, 0.8], [0.7, 0.3]], np.float32), "elliptical"
     ),
-    ConditionAnswers(
+    ConditionPredictions(
         "three_class", ("spiral", "elliptical", "uncertain"), (4,), np.array([[0.2, 0.3, 0.5]]), "elliptical"
     ),
 )
-DOSSIER = Dossier(587727178986356823, FACTS, STAMP, ANSWERS, ())
+DOSSIER = Dossier(587727178986356823, FACTS, STAMP, PREDICTIONS, ())
 
 
 def test_the_box_is_where_the_stamp_was_cut() -> None:
@@ -51,14 +51,14 @@ def test_the_box_is_where_the_stamp_was_cut() -> None:
     np.testing.assert_allclose(widths, [0.45, 0.55, 0.2, 0.3, 0.5])
 
 
-def test_a_survey_without_frames_votes_or_answers() -> None:
+def test_a_survey_without_frames_votes_or_predictions() -> None:
     nobody = dict.fromkeys(VOTES, math.nan) | {"nvote": 0, "redshift": math.nan, "psf_fwhm": math.nan}
-    bare = dataclasses.replace(DOSSIER, facts=FACTS | nobody, answers=())
+    bare = dataclasses.replace(DOSSIER, facts=FACTS | nobody, predictions=())
     stamp_axes, votes, bars = portrait(bare, None).axes
     assert len(stamp_axes.images) == 1
     assert not votes.axison
     assert not bars.axison
-    text = description(bare)
+    text = describe(bare)
     assert "  redshift  unknown\n" in text
     assert "  seeing    unknown\n" in text
     assert "votes" not in text
@@ -66,7 +66,7 @@ def test_a_survey_without_frames_votes_or_answers() -> None:
 
 
 def test_words() -> None:
-    text = description(DOSSIER)
+    text = describe(DOSSIER)
     for line in (
         "  class     elliptical",
         "  position  RA 10.50000, Dec -1.25000 degrees",
@@ -84,5 +84,5 @@ def test_words() -> None:
 
 @pytest.mark.parametrize("stale", [(), ("balanced", "transfer/coarse")])
 def test_what_is_stale_is_named(stale: tuple[str, ...]) -> None:
-    text = description(dataclasses.replace(DOSSIER, stale=stale))
+    text = describe(dataclasses.replace(DOSSIER, stale=stale))
     assert ("not read: balanced, transfer/coarse" in text) == bool(stale)

@@ -1,7 +1,4 @@
-"""The networks of a condition, their answers about stamps, and what the answers come to.
-
-What speaks against stamps being like those of a training, although each of them can be used.
-"""
+"""The kept networks of a condition, and what they predict for new stamps."""
 
 from __future__ import annotations
 
@@ -25,6 +22,11 @@ log = logging.getLogger(__name__)
 
 AT_ONCE = 2048  # stamps whose scaled pixels are in memory together: 33 MB of them
 SCALE_TOLERANCE = 0.05
+EXAMINED = 256  # stamps; a set in other units shows in the first of them
+BORDER = 4  # pixels
+# The constant of the scaling differs by a few per cent between the runs of a condition, and by half between surveys.
+SPREAD_FACTOR = 4.0
+MOST_SKY = 3.0  # in units of that constant: a border so bright is no error in the measured sky
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ class Ensemble:
     remarks: tuple[str, ...] = ()
 
     def classify(self, stamps: NDArray[np.floating[Any]], pixel_scale: ArrayLike | None = None) -> pd.DataFrame:
-        """Say of each stamp what class the galaxy in its middle is of.
+        """Predict the class of the galaxy in the middle of each stamp.
 
         Parameters
         ----------
@@ -81,27 +83,35 @@ class Ensemble:
         Returns
         -------
         pandas.DataFrame
-            As `summarised` returns it, row i for stamp i.
+            As `summarise` returns it, row i for stamp i.
 
         Raises
         ------
         GalmorphError
-            If the stamps have another shape, type or pixel scale than the training's, or pixels that are no numbers.
+            If the stamps have another shape, type or pixel scale than the training's, or pixels that are not finite.
+
+        Examples
+        --------
+        >>> from galmorph.classify import load_ensemble
+        >>> ensemble = load_ensemble("three_class")
+        >>> table = ensemble.classify(np.load("data/cutouts/images.npy"), pixel_scale=0.396)
+        >>> table["networks"].unique().tolist()
+        [2]
         """
         images = self._checked(stamps)
         scales = np.broadcast_to(np.asarray(math.nan if pixel_scale is None else pixel_scale, float), len(images))
         for number, scale in enumerate(scales.tolist()):
             if reason := self.wrong_scale(scale):
                 raise GalmorphError(f"stamps: number {number}: pixel scale {reason}; resample them to that")
-        for doubt in doubts(images, self.training.scaling, self.members[0].softening):
-            log.warning("%s", doubt)
-        return summarised(self.probabilities(images), self.classes)
+        for warning in input_warnings(images, self.training.scaling, self.members[0].softening):
+            log.warning("%s", warning)
+        return summarise(self.probabilities(images), self.classes)
 
     def probabilities(self, stamps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the class probabilities that each network gives each stamp.
 
-        Stamps pass through what the test galaxies of a run pass through: the scaling with the constant of that run's
-        training part, and the network.
+        Stamps are treated as the test galaxies of each run were: scaled with the constant of that run's training part,
+        and passed through the network.
 
         Parameters
         ----------
@@ -117,14 +127,14 @@ class Ensemble:
 
         prepare_device()
         size, count = self.cutouts.stamp_size, len(self.classes)
-        answers = np.empty((len(self.members), len(stamps), count), np.float32)
+        probabilities = np.empty((len(self.members), len(stamps), count), np.float32)
         engine = compiled_engine(self.network, self.training, size, count)
         for start in range(0, len(stamps), AT_ONCE):
-            some = stamps[start : start + AT_ONCE]
-            for place, member in enumerate(self.members):
+            here = slice(start, start + AT_ONCE)
+            for number, member in enumerate(self.members):
                 engine.model.set_weights(member.weights)
-                answers[place, start : start + AT_ONCE] = Predictor(engine, member.softening).probabilities(some)
-        return answers
+                probabilities[number, here] = Predictor(engine, member.softening).probabilities(stamps[here])
+        return probabilities
 
     def wrong_scale(self, pixel_scale: float) -> str | None:
         """Return why a pixel scale (arcsec) is not that of the training; None where it is, or one is unknown."""
@@ -166,23 +176,21 @@ class Ensemble:
                 "hold the sky, and whole numbers wrap where it is subtracted from them"
             )
         finite = np.isfinite(images).all(axis=(1, 2))
-        if not finite.all():
-            wrong = np.flatnonzero(~finite)
-            raise GalmorphError(
-                f"stamps: number {wrong[0]} has pixels that are not finite ({wrong.size} such stamps); leave them "
-                "out: stamps[np.isfinite(stamps).all(axis=(1, 2))]"
-            )
-        flat = np.flatnonzero(np.ptp(images, axis=(1, 2)) == 0)
-        if flat.size:
-            raise GalmorphError(
-                f"stamps: all pixels of number {flat[0]} are the same ({flat.size} such stamps): no galaxy is on them; "
-                "leave them out: stamps[np.ptp(stamps, axis=(1, 2)) > 0]"
-            )
+        _refuse_stamps(~finite, "has pixels that are not finite", "np.isfinite(stamps).all(axis=(1, 2))")
+        flat = np.ptp(images, axis=(1, 2)) == 0
+        _refuse_stamps(flat, "has the same value in all pixels", "np.ptp(stamps, axis=(1, 2)) > 0")
         return np.ascontiguousarray(images, dtype=np.float32)
 
 
-def summarised(probabilities: NDArray[np.float32], classes: tuple[str, ...]) -> pd.DataFrame:
-    """Return what the answers of several networks come to.
+def _refuse_stamps(wrong: NDArray[np.bool_], reason: str, usable: str) -> None:
+    if wrong.any():
+        raise GalmorphError(
+            f"stamps: number {wrong.argmax()} {reason} ({wrong.sum()} such stamps); leave them out: stamps[{usable}]"
+        )
+
+
+def summarise(probabilities: NDArray[np.float32], classes: tuple[str, ...]) -> pd.DataFrame:
+    """Summarise what several networks predict for each stamp.
 
     Parameters
     ----------
@@ -196,55 +204,55 @@ def summarised(probabilities: NDArray[np.float32], classes: tuple[str, ...]) -> 
     pandas.DataFrame
         n rows: predicted (the class of the highest mean probability); p_CLASS and std_CLASS for each class, mean and
         standard deviation (ddof = 1; NaN for a single network) over the networks; networks; agreeing, the share of
-        them whose own answer is `predicted`.
+        them that predict that class.
+
+    Examples
+    --------
+    >>> two_networks = np.array([[[0.9, 0.1]], [[0.7, 0.3]]], np.float32)
+    >>> summarise(two_networks, ("spiral", "elliptical"))[["predicted", "p_spiral", "std_spiral", "agreeing"]].round(3)
+      predicted  p_spiral  std_spiral  agreeing
+    0    spiral       0.8       0.141       1.0
     """
     mean = probabilities.mean(axis=0, dtype=np.float64)
-    answer = mean.argmax(axis=1)
+    predicted = mean.argmax(axis=1)
     several = len(probabilities) > 1
     std = probabilities.std(axis=0, dtype=np.float64, ddof=1) if several else np.full_like(mean, math.nan)
-    table = pd.DataFrame({"predicted": pd.Series(np.asarray(classes)[answer], dtype="str")})
+    table = pd.DataFrame({"predicted": pd.Series(np.asarray(classes)[predicted], dtype="str")})
     for number, name in enumerate(classes):
         table[f"p_{name}"], table[f"std_{name}"] = mean[:, number], std[:, number]
     table["networks"] = len(probabilities)
-    table["agreeing"] = (probabilities.argmax(axis=2) == answer).mean(axis=0)
+    table["agreeing"] = (probabilities.argmax(axis=2) == predicted).mean(axis=0)
     return table
 
 
-LOOKED_AT = 256  # stamps; a set in other units shows in the first of them
-BORDER = 4  # pixels
-# The constant of the scaling differs by a few per cent between the runs of a condition, and by half between surveys.
-SPREAD_FACTOR = 4.0
-SKY_LEFT = 3.0  # in units of that constant: a border so bright is no fault of a sky's measurement
-
-
-def doubts(stamps: NDArray[np.float32], method: str, trained: float) -> list[str]:
-    """Return what is odd about a set of stamps, in sentences.
+def input_warnings(stamps: NDArray[np.float32], method: str, trained: float) -> list[str]:
+    """Return signs that stamps have other units than those of the training, or their sky, in sentences.
 
     Parameters
     ----------
     stamps
         (n, size, size) float32, DN after sky subtraction, finite.
     method
-        training.scaling. For "extremes" units and sky make no difference, and there is no doubt.
+        training.scaling. For "extremes" units and sky make no difference, and there is no warning.
     trained
         The constant of the scaling of a training part.
     """
     if method == "extremes" or not len(stamps):
         return []
-    some = stamps[:LOOKED_AT]
+    stamps = stamps[:EXAMINED]
     try:
-        spread = softening(some, method)
+        spread = softening(stamps, method)
     except GalmorphError:
-        return ["the stamps are flat: nothing is in them that could be classified"]
-    said = []
+        return ["the stamps are flat: there is nothing in them to classify"]
+    warnings = []
     if not 1 / SPREAD_FACTOR <= spread / trained <= SPREAD_FACTOR:
-        said.append(
+        warnings.append(
             f"the pixels of these stamps spread by {spread:.3g}, those of the training by {trained:.3g}: are they in "
-            "other units (DN are expected), or of another exposure? The answers are then worth nothing"
+            "other units (DN are expected), or of another exposure? If so, their classes mean nothing"
         )
-    inside = np.zeros(some.shape[1:], dtype=bool)
-    inside[BORDER:-BORDER, BORDER:-BORDER] = True
-    sky = float(np.median(some[:, ~inside]))
-    if abs(sky) > SKY_LEFT * max(spread, trained):
-        said.append(f"the borders of these stamps lie at {sky:.3g}, not at 0: is the sky still in them?")
-    return said
+    border = np.ones(stamps.shape[1:], dtype=bool)
+    border[BORDER:-BORDER, BORDER:-BORDER] = False
+    sky = float(np.median(stamps[:, border]))
+    if abs(sky) > MOST_SKY * max(spread, trained):
+        warnings.append(f"the borders of these stamps lie at {sky:.3g}, not at 0: is the sky still in them?")
+    return warnings

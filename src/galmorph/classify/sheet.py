@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Mapping
@@ -25,16 +26,16 @@ _ENDING = "|".join(rf"{re.escape(ending)}$" for ending in ENDINGS)
 
 
 @dataclass(frozen=True)
-class Line:
-    """A row of stamps: the class that was predicted, a word on the row, and the rows of the table shown."""
+class SheetRow:
+    """A row of stamps: the class that was predicted, a caption, and the rows of the table shown."""
 
     predicted: str
-    word: str
+    caption: str
     rows: list[int]
 
 
-def chosen_lines(galaxies: pd.DataFrame, classes: tuple[str, ...]) -> list[Line]:
-    """Choose the galaxies of a sheet.
+def select_rows(galaxies: pd.DataFrame, classes: tuple[str, ...]) -> list[SheetRow]:
+    """Select the galaxies of a sheet.
 
     Of each class all, from the highest mean probability down; where they would fill more than three rows: the
     surest, some evenly from all between, and the least sure.
@@ -52,26 +53,26 @@ def chosen_lines(galaxies: pd.DataFrame, classes: tuple[str, ...]) -> list[Line]
         rows = of_class.sort_values(f"p_{name}", ascending=False, kind="stable").index.to_numpy()
         if len(rows) <= 3 * COLUMNS:
             pieces = [rows[start : start + COLUMNS] for start in range(0, len(rows), COLUMNS)]
-            words = [f"all {len(rows):,}" if len(rows) > 1 else "the only one"] + [""] * len(pieces)
+            captions = [f"all {len(rows):,}" if len(rows) > 1 else "the only one", "", ""]
         else:
             between = rows[COLUMNS:-COLUMNS]
             places = np.linspace(0, len(between) - 1, COLUMNS).round().astype(int)
             pieces = [rows[:COLUMNS], between[places], rows[-COLUMNS:]]
-            words = ["surest", f"of {len(rows):,}", "least sure"]
-        lines += [Line(name, word, piece.tolist()) for word, piece in zip(words, pieces, strict=False)]
+            captions = ["surest", f"of {len(rows):,}", "least sure"]
+        lines += [SheetRow(name, caption, piece.tolist()) for caption, piece in zip(captions, pieces, strict=False)]
     return lines
 
 
 @style.house()
 def contact_sheet(
-    lines: list[Line], galaxies: pd.DataFrame, images: Mapping[int, NDArray[np.float32]], title: str
+    lines: list[SheetRow], galaxies: pd.DataFrame, images: Mapping[int, NDArray[np.float32]], title: str
 ) -> Figure:
     """Draw the sheet.
 
     Parameters
     ----------
     lines
-        As `chosen_lines` gives them.
+        Those of `select_rows`.
     galaxies
         name, class (empty where unknown), predicted, p_CLASS and std_CLASS; indexed by row.
     images
@@ -88,30 +89,27 @@ def contact_sheet(
             axes.set_axis_off()
         for row, axes in zip(line.rows, cells, strict=False):
             _stamp(axes, images[row], described[row])
-        text = f"{line.predicted}\n{line.word}" if line.word else line.predicted
-        colour = style.CLASS_COLOURS[line.predicted]
-        cells[0].set_ylabel(text, fontsize=8.5, color=colour, labelpad=3)
+        text = f"{line.predicted}\n{line.caption}".rstrip()
+        cells[0].set_ylabel(text, fontsize=8.5, color=style.CLASS_COLOURS[line.predicted], labelpad=3)
     return figure
 
 
 def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) -> None:
-    """Draw one galaxy; where a class was given that is not the predicted one, it is named."""
+    """Draw one galaxy; if its label is not the predicted class, the label is shown."""
     axes.imshow(stretch(image, border(image)), cmap="gray", origin="lower", vmin=0, vmax=1)
     axes.set_xticks([])
     axes.set_yticks([])
-    predicted, given = galaxy["predicted"], galaxy["class"]
+    predicted, label = galaxy["predicted"], galaxy["class"]
     for spine in axes.spines.values():
         spine.set_edgecolor(style.CLASS_COLOURS[predicted])
         spine.set_linewidth(1.2)
     name = re.sub(_ENDING, "", galaxy["name"], flags=re.IGNORECASE)
-    shown = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
-    axes.set_title(shown, fontsize=5.5, pad=1.5, color=style.MUTED, parse_math=False)
+    name = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
+    axes.set_title(name, fontsize=5.5, pad=1.5, color=style.MUTED, parse_math=False)
     p, std = galaxy[f"p_{predicted}"], galaxy[f"std_{predicted}"]
     spread = "" if math.isnan(std) else f" ± {std:.2f}"
     box = {"facecolor": "black", "alpha": 0.45, "linewidth": 0, "pad": 1.0}
-    axes.text(0.05, 0.05, f"{p:.2f}{spread}", transform=axes.transAxes, color="white", fontsize=6.5, bbox=box)
-    if given not in ("", predicted):
-        words = f"labelled {given}"
-        axes.text(
-            0.95, 0.95, words, transform=axes.transAxes, color="white", fontsize=6, ha="right", va="top", bbox=box
-        )
+    write = functools.partial(axes.text, transform=axes.transAxes, color="white", bbox=box)
+    write(0.05, 0.05, f"{p:.2f}{spread}", fontsize=6.5)
+    if label not in ("", predicted):
+        write(0.95, 0.95, f"labelled {label}", fontsize=6, ha="right", va="top")

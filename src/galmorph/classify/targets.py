@@ -14,13 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import (
-    read_text_table,
-    real_numbers,
-    refuse_rows,
-    require_columns,
-)
+from galmorph.files.texttable import read_text_table, real_numbers, refuse_rows, require_columns
 from galmorph.sdss.frames import Frame, read_frame
+from galmorph.sdss.galaxyzoo import sexagesimal
 from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import StampsSettings
@@ -29,7 +25,7 @@ from galmorph.sources.stamps import read_stamps
 from galmorph.stamps.cutouts import frame_cutouts
 from galmorph.stamps.stampset import Reject, Stamp
 
-_SEXAGESIMAL = r"[+-]?\d{1,2}:[0-5]?\d:[0-5]?\d(?:\.\d*)?"
+Read = Callable[[pd.DataFrame], Iterator[Stamp | Reject]]
 
 
 @dataclass(frozen=True)
@@ -42,21 +38,21 @@ class Targets:
         One row for each, index 0, 1, ...: name (str), ra, dec (degrees; NaN where unknown), class (str; empty where
         unknown), and what `read` needs.
     read
-        Called with some rows of it: yields a `Stamp` or a `Reject` for each, in their order. Importable by name.
+        Called with some rows of it: yields a `Stamp` or a `Reject` for each, in their order. It can be pickled.
     source
-        What they come from, for people.
+        Where they come from, for people.
     hint
-        What to look at where none of them can be used.
+        What to look at if none of them can be used.
     """
 
     table: pd.DataFrame
-    read: Callable[[pd.DataFrame], Iterator[Stamp | Reject]]
+    read: Read
     source: str
     hint: str
 
 
 def stamp_targets(
-    folder: Path, labels: Path | None, stamps: StampsSettings, cutouts: CutoutSettings, subtracted: bool = False
+    folder: Path, labels: Path | None, stamps: StampsSettings, cutouts: CutoutSettings, sky_subtracted: bool = False
 ) -> Targets:
     """List the stamps of a folder; they are read as those of the source `stamps` are.
 
@@ -69,8 +65,8 @@ def stamp_targets(
         pixel_scale (arcsec) and class, which is only compared. None: all stamps of the folder, by name.
     stamps, cutouts
         How those of the training were read.
-    subtracted
-        Whether the sky is subtracted from the stamps already; else it is, as measured on the border of each.
+    sky_subtracted
+        Whether the stamps have no sky. Otherwise it is measured on the border of each, and subtracted.
 
     Raises
     ------
@@ -87,22 +83,22 @@ def stamp_targets(
             raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:
-        table = read_text_table(labels)
-        table.columns = table.columns.str.strip().str.lower()
-        require_columns(table, ("stamp",), labels)
+        table = _read_columns(labels, "stamp")
         table["stamp"] = table["stamp"].str.strip()
         refuse_rows(~table["stamp"].isin(present), table, "stamp", f"is no stamp in {folder}", labels)
         refuse_rows(table["stamp"].duplicated(), table, "stamp", "is in the table twice", labels)
-    described = _described(table, labels or folder, "stamp")
-    default = math.nan if stamps.pixel_scale is None else stamps.pixel_scale
     scale = _numbers(table, "pixel_scale", labels or folder, 1e-4, 60.0)
-    described["pixel_scale"] = np.where(np.isnan(scale), default, scale)
-    described["psf_fwhm"] = math.nan
-    described["row"] = described.index
-    function = read_subtracted if subtracted else read_stamps
+    default = math.nan if stamps.pixel_scale is None else stamps.pixel_scale
+    targets = _describe(table, table["stamp"], labels or folder).assign(
+        pixel_scale=np.where(np.isnan(scale), default, scale),
+        psf_fwhm=math.nan,
+        row=table.index,
+        stamp=table["stamp"],
+    )
+    function = read_subtracted if sky_subtracted else read_stamps
     read = functools.partial(function, folder=folder.resolve(), settings=stamps, cutouts=cutouts)
-    hint = "see how stamps must be made in docs/classify.md"
-    return Targets(described.assign(stamp=table["stamp"]), read, f"stamps in {folder.resolve().name}", hint)
+    hint = "docs/classify.md says how stamps must be made"
+    return Targets(targets, read, f"stamps in {folder.resolve().name}", hint)
 
 
 def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targets:
@@ -114,7 +110,7 @@ def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targ
         A DR7 or DR8+ frame, named as the archive names it.
     positions
         A CSV with columns ra, dec: degrees, or hours:minutes:seconds and degrees:minutes:seconds as in Galaxy Zoo 1;
-        optional name or objid, and class, which is only compared. Upper case will do.
+        optional name or objid, and class, which is only compared. Names of columns may be in upper case.
     cutouts
         How the stamps of the training were cut.
 
@@ -123,12 +119,10 @@ def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targ
     GalmorphError
         If the frame cannot be read, or the table is wrong.
     """
-    opened = _frame(frame.resolve())
-    table = read_text_table(positions)
-    table.columns = table.columns.str.strip().str.lower()
-    require_columns(table, ("ra", "dec"), positions)
-    described = _described(table, positions, "ra")
-    refuse_rows(described[["ra", "dec"]].isna().any(axis=1), table, "ra", "and dec: one of them is empty", positions)
+    opened = _read_frame(frame.resolve())
+    table = _read_columns(positions, "ra", "dec")
+    targets = _describe(table, pd.Series(np.arange(1, len(table) + 1).astype(str)), positions)
+    refuse_rows(targets[["ra", "dec"]].isna().any(axis=1), table, "ra", "and dec: one of them is empty", positions)
     read = functools.partial(read_positions, frame=frame.resolve(), cutouts=cutouts)
     ny, nx = opened.image.shape
     centre = opened.wcs.pixel_to_world((nx - 1) / 2, (ny - 1) / 2)
@@ -136,48 +130,54 @@ def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targ
         f"the middle of the frame is at RA {centre.ra.deg:.4f}, Dec {centre.dec.deg:+.4f} degrees; are the positions "
         "meant for it?"
     )
-    return Targets(described, read, f"positions on {frame.name}", hint)
+    return Targets(targets, read, f"positions on {frame.name}", hint)
 
 
 def read_subtracted(
     requests: pd.DataFrame, folder: Path, settings: StampsSettings, cutouts: CutoutSettings
 ) -> Iterator[Stamp | Reject]:
-    """Read stamps whose sky is subtracted already, and give back what is measured as sky on their borders."""
+    """Read stamps whose sky is subtracted already: what is measured as sky on their borders is added again."""
     for result in read_stamps(requests, folder, settings, cutouts):
-        if isinstance(result, Reject):
-            yield result
-        else:
-            yield replace(result, image=result.image + np.float32(result.sky), wide=None, sky=0.0)
+        if isinstance(result, Stamp):
+            result = replace(result, image=result.image + np.float32(result.sky), wide=None, sky=0.0)
+        yield result
 
 
 def read_positions(requests: pd.DataFrame, frame: Path, cutouts: CutoutSettings) -> Iterator[Stamp | Reject]:
-    """Cut some positions out of a frame."""
-    yield from frame_cutouts(_frame(frame), requests, cutouts)
+    """Cut positions out of a frame."""
+    yield from frame_cutouts(_read_frame(frame), requests, cutouts)
 
 
 @functools.lru_cache(maxsize=1)
-def _frame(path: Path) -> Frame:
-    """Read a frame, once for all the blocks that a process does."""
+def _read_frame(path: Path) -> Frame:
+    """Read a frame, once for all blocks of a process."""
     return read_frame(path)
 
 
-def _described(table: pd.DataFrame, path: Path, key: str) -> pd.DataFrame:
-    """Return name, ra, dec and class of the rows of a table of text."""
-    named = next((column for column in ("name", "objid") if column in table.columns), None)
-    if named:
-        names = table[named].str.strip()
-        refuse_rows(names == "", table, named, "is empty", path)
-        refuse_rows(names.duplicated(), table, named, "is in the table twice", path)
-    else:
-        names = table[key] if key == "stamp" else pd.Series([str(number) for number in range(1, len(table) + 1)])
-    names = names.astype("str")
+def _read_columns(path: Path, *required: str) -> pd.DataFrame:
+    """Read a table of text, its columns named in lower case."""
+    table = read_text_table(path)
+    table.columns = table.columns.str.strip().str.lower()
+    require_columns(table, required, path)
+    return table
+
+
+def _describe(table: pd.DataFrame, names: pd.Series, path: Path) -> pd.DataFrame:
+    """Return name, ra, dec and class; `names` are those of a table that has none."""
+    if column := next((column for column in ("name", "objid") if column in table.columns), None):
+        names = table[column].str.strip()
+        refuse_rows(names == "", table, column, "is empty", path)
+        refuse_rows(names.duplicated(), table, column, "is in the table twice", path)
     kinds = table["class"].str.strip() if "class" in table.columns else pd.Series([""] * len(table))
     refuse_rows(~kinds.isin([*CLASS_NAMES, ""]), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
-    described = pd.DataFrame({"name": names})
-    described["ra"] = _angles(table, "ra", path, (0.0, 360.0), "hour")
-    described["dec"] = _angles(table, "dec", path, (-90.0, 90.0), "degree")
-    described["class"] = kinds.astype("str")
-    return described
+    return pd.DataFrame(
+        {
+            "name": names.astype("str"),
+            "ra": _angles(table, "ra", path, (0.0, 360.0), "hour"),
+            "dec": _angles(table, "dec", path, (-90.0, 90.0), "degree"),
+            "class": kinds.astype("str"),
+        }
+    )
 
 
 def _numbers(table: pd.DataFrame, column: str, path: Path, low: float, high: float) -> NDArray[np.float64]:
@@ -192,12 +192,5 @@ def _angles(
     """Convert a column of angles to degrees; where there are colons, it is sexagesimal, in hours or degrees."""
     if column not in table.columns or not table[column].str.contains(":").any():
         return _numbers(table, column, path, *bounds)
-    cells = table[column].str.strip()
-    refuse_rows(~cells.str.fullmatch(_SEXAGESIMAL), table, column, f"is not {unit}s:minutes:seconds", path)
-    parts = cells.str.lstrip("+-").str.split(":", expand=True).astype(float)
-    size = (parts[0] + parts[1] / 60 + parts[2] / 3600) * (15.0 if unit == "hour" else 1.0)
-    # The sign stands on its own, because -00 is a number like any other to a converter.
-    degrees: NDArray[np.float64] = np.where(cells.str.startswith("-"), -size, size)
-    wrong = (degrees < bounds[0]) | (degrees > bounds[1])
-    refuse_rows(wrong, table, column, f"is not from {bounds[0]:g} to {bounds[1]:g} degrees", path)
-    return degrees
+    hour = 15.0 if unit == "hour" else 1.0
+    return hour * sexagesimal(table, column, path, bounds[1] / hour, f"{unit}s:minutes:seconds")

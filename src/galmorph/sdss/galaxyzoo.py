@@ -22,8 +22,8 @@ ROWS = 667_944  # of the complete table
 _SEXAGESIMAL = r"^(?P<sign>[+-]?)(?P<whole>\d{1,2}):(?P<minutes>[0-5]?\d):(?P<seconds>[0-5]?\d(?:\.\d*)?|60(?:\.0*)?)$"
 
 
-def _degrees(table: pd.DataFrame, column: str, path: Path, limit: float, unit: str) -> NDArray[np.float64]:
-    """Convert sexagesimal text to hours or degrees, of at most `limit`."""
+def sexagesimal(table: pd.DataFrame, column: str, path: Path, limit: float, unit: str) -> NDArray[np.float64]:
+    """Convert sexagesimal text to hours or degrees, of at most `limit`; `unit` is as errors name it."""
     parts = pc.extract_regex(pa.array(table[column].str.strip(), type=pa.string()), pattern=_SEXAGESIMAL)
     refuse_rows(pc.is_null(parts).to_numpy(zero_copy_only=False), table, column, f"is not {unit}", path)
     whole, minutes, seconds = (
@@ -88,8 +88,8 @@ def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Convert some rows of text."""
     require_columns(table, COLUMNS, path)
     result = pd.DataFrame({"objid": whole_numbers(table, "OBJID", path)})
-    result["ra"] = _degrees(table, "RA", path, 24.0, "hours:minutes:seconds") * 15.0 % 360.0
-    result["dec"] = _degrees(table, "DEC", path, 90.0, "degrees:minutes:seconds")
+    result["ra"] = sexagesimal(table, "RA", path, 24.0, "hours:minutes:seconds") * 15.0 % 360.0
+    result["dec"] = sexagesimal(table, "DEC", path, 90.0, "degrees:minutes:seconds")
     votes = real_numbers(table, "NVOTE", path, 0, 1e6)
     refuse_rows(votes % 1 != 0, table, "NVOTE", "is not a whole number", path)
     result["nvote"] = votes.astype(np.int32)

@@ -1,11 +1,10 @@
-"""One galaxy of a study: its stamp and measurements, its votes, and the answers of the confirmed runs."""
+"""One galaxy of a study: its stamp and measurements, its votes, and the predictions of the confirmed runs."""
 
 from __future__ import annotations
 
 import bisect
-import functools
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,7 +25,7 @@ from galmorph.settings.layout import (
     MODELS,
     RAW,
     REJECTED,
-    level_path,
+    level_galaxies,
     level_split,
     records_folder,
     split_path,
@@ -34,10 +33,19 @@ from galmorph.settings.layout import (
 from galmorph.settings.resolution import recorded_name
 from galmorph.training.records import load_run
 
+VOTES = {
+    "p_el": "elliptical",
+    "p_cw": "clockwise",
+    "p_acw": "anticlockwise",
+    "p_edge": "edge-on",
+    "p_mg": "merger",
+    "p_dk": "don't know",
+}
+
 
 @dataclass(frozen=True)
-class ConditionAnswers:
-    """The answers of a condition's confirmed runs that had a galaxy in their test part.
+class ConditionPredictions:
+    """The predictions of a condition's confirmed runs that had a galaxy in their test part.
 
     Attributes
     ----------
@@ -50,7 +58,7 @@ class ConditionAnswers:
     probabilities
         (runs, K) float32.
     label
-        The class that it counts as there.
+        Its class in the split.
     """
 
     name: str
@@ -61,8 +69,13 @@ class ConditionAnswers:
 
     @property
     def right(self) -> int:
-        """How many runs answered the label."""
+        """How many runs predicted the label."""
         return int((self.probabilities.argmax(axis=1) == self.classes.index(self.label)).sum())
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The mean probability of each class over the runs."""
+        return dict(zip(self.classes, self.probabilities.mean(axis=0, dtype=float).tolist(), strict=True))
 
 
 @dataclass(frozen=True)
@@ -74,26 +87,32 @@ class Dossier:
     objid
         Its number.
     facts
-        Its row of galaxies.parquet; of a rejected galaxy what the catalogue says, and frame and reason.
+        Its row of galaxies.parquet; for a rejected galaxy its row of Table 2, and frame and reason.
     stamp
-        (size, size) float32, DN, (y, x); None where it was rejected.
-    answers
-        Of each condition and level that has tested it, or could have.
+        (size, size) float32, DN, (y, x); None if it was rejected.
+    predictions
+        Those of each condition and level that has tested it.
     stale
-        What was trained on other splits or stamps than the present ones: its answers are of other galaxies, or of
+        What was trained on other splits or stamps than the present ones: its predictions are of other galaxies, or of
         other pictures of this one.
     """
 
     objid: int
     facts: dict[str, object]
     stamp: NDArray[np.float32] | None
-    answers: tuple[ConditionAnswers, ...]
-    stale: tuple[str, ...]
+    predictions: tuple[ConditionPredictions, ...] = ()
+    stale: tuple[str, ...] = ()
 
     @property
     def rejected(self) -> str | None:
-        """Why it has no stamp; None where it has one."""
+        """Why it has no stamp; None if it has one."""
         return None if self.stamp is not None else str(self.facts["reason"])
+
+    @property
+    def votes(self) -> dict[str, float]:
+        """The known shares of its votes, by what was voted for; empty if nobody voted."""
+        shares = {words: float(str(self.facts.get(name, math.nan))) for name, words in VOTES.items()}
+        return {words: share for words, share in shares.items() if math.isfinite(share) and self.facts.get("nvote")}
 
 
 def gather(objid: int, project: Path = Path(".")) -> Dossier:
@@ -109,81 +128,79 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
     Raises
     ------
     GalmorphError
-        If there are no stamps yet, no galaxy of this number, or a record is torn.
+        If there are no stamps yet, no galaxy of this number, or a record is damaged.
+
+    Examples
+    --------
+    >>> gather(17).facts["frame"]
+    'fpC-001729-r3-0083.fit.gz'
     """
     for needed in (GALAXIES, IMAGES, REJECTED):
         if not (project / needed).exists():
             raise GalmorphError(f"{project / needed}: no such file; run dvc repro cutouts, or dvc pull")
     columns = dict.fromkeys(["objid", "class", "frame", *table_columns(project / GALAXIES)])
     galaxies = read_table(project / GALAXIES, list(columns))
-    known = galaxies["objid"]
-    rows = np.flatnonzero((known == objid).to_numpy())
+    rows = np.flatnonzero((galaxies["objid"] == objid).to_numpy())
     if not rows.size:
-        rejected = _rejected(project / REJECTED)
+        rejected = _read_rejected(project / REJECTED)
         found = rejected[rejected["objid"] == objid]
         if found.empty:
-            raise GalmorphError(_unknown(objid, [*known.tolist(), *rejected["objid"].tolist()]))
-        facts = _catalogued(objid, project / RAW / TABLE2_NAME) | _plain(found.iloc[0])
-        return Dossier(objid, facts, None, (), ())
+            raise GalmorphError(_unknown(objid, [*galaxies["objid"].tolist(), *rejected["objid"].tolist()]))
+        return Dossier(objid, _catalogued(objid, project / RAW / TABLE2_NAME) | found.iloc[0].to_dict(), None)
     row, images = int(rows[0]), open_stamps(project / IMAGES)
     if len(images) != len(galaxies):
         raise GalmorphError(
             f"{project / IMAGES}: {len(images):,} stamps, {GALAXIES.name} has {len(galaxies):,} galaxies; dvc checkout "
             "restores both, dvc repro cutouts makes them anew"
         )
-    stamp = np.array(images[row])
-    answers, stale = [], []
-    md5 = functools.cache(file_md5)  # conditions share their stamps
+    predictions, stale = [], []
+    images_md5 = file_md5(project / IMAGES)
     for name in known_models(project / MODELS):
         folder = project / records_folder(name, "confirmed")
         level = level_of(name, load_run(folder, 1, recorded_name(name), "confirmed"))
-        if level is not None and (project / level_path(level)).with_name(GALAXIES.name).exists():
+        if level is not None and (project / level_galaxies(level)).exists():
             continue  # another survey, of other galaxies
         split = project / (split_path(name) if level is None else level_split(level))
-        data = {"split": split} | ({"images": project / IMAGES} if level is None else {})
-        found_here = answers_of(objid, name, data, folder, md5)
+        found_here = _predictions(objid, name, folder, split, images_md5 if level is None else None)
         if found_here is None:
             stale.append(name)
         elif found_here.runs:
-            answers.append(found_here)
-    return Dossier(objid, _plain(galaxies.iloc[row]), stamp, tuple(answers), tuple(stale))
+            predictions.append(found_here)
+    return Dossier(objid, galaxies.iloc[row].to_dict(), np.array(images[row]), tuple(predictions), tuple(stale))
 
 
-def answers_of(
-    objid: int, name: str, data: Mapping[str, Path], folder: Path, md5: Callable[[Path], str]
-) -> ConditionAnswers | None:
-    """Return what the confirmed runs in a folder said of a galaxy; None where their data were not the present ones.
+def _predictions(
+    objid: int, name: str, folder: Path, split: Path, images_md5: str | None
+) -> ConditionPredictions | None:
+    """Return what confirmed runs predict for a galaxy; None if they were trained on other data than the present.
 
     The split says which runs tested the galaxy, and in which row of the images; only their records are read.
     """
-    split = data["split"]
     # The split of a study without levels has no columns of its own.
     if not split.exists() or "part" not in table_columns(split):
         return None
-    members = read_table(split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")])
-    label = str(members["class"].iloc[0]) if len(members) else ""
-    runs, probabilities = [], []
+    md5s = {"split": file_md5(split)} | ({} if images_md5 is None else {"images": images_md5})
+    tested = read_table(split, filters=[("objid", "==", objid), ("phase", "==", "confirmed"), ("part", "==", "test")])
+    label = str(tested["class"].iloc[0]) if len(tested) else ""
+    runs, probabilities = tested["run"].tolist(), []
     classes: tuple[str, ...] = ()
-    for run, row in zip(members["run"].tolist(), members["row"].tolist(), strict=True):
+    for run, row in zip(runs, tested["row"].tolist(), strict=True):
         record = load_run(folder, run, recorded_name(name), "confirmed")
-        if any(record.data.get(kind) != md5(path) for kind, path in data.items()):
+        if not md5s.items() <= record.data.items():
             return None
         test = record.sets["test"]
-        runs.append(run)
         probabilities.append(test.probabilities[test.rows == row][0])
         classes = record.classes
-    return ConditionAnswers(name, classes, tuple(runs), np.array(probabilities, np.float32), label)
+    return ConditionPredictions(name, classes, tuple(runs), np.array(probabilities, np.float32), label)
 
 
-def _rejected(path: Path) -> pd.DataFrame:
+def _read_rejected(path: Path) -> pd.DataFrame:
     """Read objid, frame and reason of the galaxies without a stamp."""
-    columns: dict[str, list[object]] = {"objid": [], "frame": [], "reason": []}
-    for block in read_blocks(path, may_be_empty=True):
-        require_columns(block, tuple(columns), path)
-        columns["objid"] += whole_numbers(block, "objid", path).tolist()
-        columns["frame"] += block["frame"].tolist()
-        columns["reason"] += block["reason"].tolist()
-    return pd.DataFrame(columns)
+    columns = ("objid", "frame", "reason")
+    blocks = list(read_blocks(path, may_be_empty=True))
+    table = pd.concat(blocks) if blocks else pd.DataFrame(columns=columns, dtype="str")
+    require_columns(table, columns, path)
+    return table[[*columns]].assign(objid=whole_numbers(table, "objid", path))
 
 
 def _unknown(objid: int, known: Sequence[int]) -> str:
@@ -197,28 +214,8 @@ def _unknown(objid: int, known: Sequence[int]) -> str:
 
 
 def _catalogued(objid: int, table2: Path) -> dict[str, object]:
-    """Return what Table 2 says of a galaxy; nothing where the survey has no such table."""
-    if not table2.exists():
-        return {}
-    for block in read_table2_blocks(table2):
+    """Return the row of a galaxy in Table 2; empty where the survey has no such table."""
+    for block in read_table2_blocks(table2) if table2.exists() else ():
         if len(found := block[block["objid"] == objid]):
-            return _plain(found.iloc[0])
+            return found.iloc[0].to_dict()
     return {}
-
-
-def _plain(row: pd.Series) -> dict[str, object]:
-    return {str(name): value for name, value in row.items()}
-
-
-def votes_of(facts: dict[str, object]) -> dict[str, float]:
-    """Return the shares of the votes of a galaxy that are known, by what was voted for."""
-    names = {
-        "p_el": "elliptical",
-        "p_cw": "clockwise",
-        "p_acw": "anticlockwise",
-        "p_edge": "edge-on",
-        "p_mg": "merger",
-        "p_dk": "don't know",
-    }
-    shares = {words: float(str(facts.get(name, math.nan))) for name, words in names.items()}
-    return {words: share for words, share in shares.items() if math.isfinite(share)}

@@ -1,4 +1,4 @@
-"""A galaxy in a picture: where it lies in its frame, its stamp, its votes and the networks' answers."""
+"""A galaxy in a picture: where it lies in its frame, its stamp, its votes and the networks' predictions."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.figures.stamps import block_mean, border, stamp_corner, stretch
-from galmorph.show.dossier import Dossier, votes_of
+from galmorph.show.dossier import Dossier
 
 _DRAWN = 700  # pixels a side at which a frame is drawn; more would not be seen
 _MARK = "#FFB000"
@@ -28,11 +28,10 @@ def portrait(dossier: Dossier, frame: NDArray[np.float32] | None) -> Figure:
     dossier
         What is known of it.
     frame
-        (ny, nx) float32, DN, (y, x): the frame that it was cut from; None where the survey has none.
+        (ny, nx) float32, DN, (y, x): the frame that it was cut from; None if it is not there.
     """
     assert dossier.stamp is not None
-    votes = votes_of(dossier.facts) if dossier.facts.get("nvote") else {}
-    sizes = (3.0, 0.6 + _LINE * max(len(votes), len(dossier.answers), _LEAST_BARS))
+    sizes = (3.0, 0.6 + _LINE * max(len(dossier.votes), len(dossier.predictions), _LEAST_BARS))
     figure = style.new_figure(style.FULL, sum(sizes))
     figure.suptitle(_title(dossier), fontsize=10.5, parse_math=False)
     above, below = figure.subfigures(2, 1, height_ratios=sizes, squeeze=False)[:, 0]
@@ -43,8 +42,8 @@ def portrait(dossier: Dossier, frame: NDArray[np.float32] | None) -> Figure:
         _draw_frame(left, frame, dossier)
         _draw_stamp(right, dossier.stamp)
     left, right = below.subplots(1, 2, width_ratios=(1.0, 1.3))
-    _draw_votes(left, votes, dossier)
-    _draw_answers(right, dossier)
+    _draw_votes(left, dossier)
+    _draw_predictions(right, dossier)
     return figure
 
 
@@ -79,27 +78,29 @@ def _draw_stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
     axes.tick_params(direction="out", top=False, right=False, labelsize=7.5)
 
 
-def _draw_votes(axes: Axes, votes: dict[str, float], dossier: Dossier) -> None:
-    if not votes:
+def _draw_votes(axes: Axes, dossier: Dossier) -> None:
+    if not dossier.votes:
         axes.set_axis_off()
         return
-    axes.barh(range(len(votes)), list(votes.values()), height=0.7, color=style.MUTED)
-    _finish(axes, list(votes), f"share of the {dossier.facts['nvote']} votes")
+    axes.barh(range(len(dossier.votes)), list(dossier.votes.values()), height=0.7, color=style.MUTED)
+    _finish(axes, list(dossier.votes), f"share of the {dossier.facts['nvote']} votes")
 
 
-def _draw_answers(axes: Axes, dossier: Dossier) -> None:
+def _draw_predictions(axes: Axes, dossier: Dossier) -> None:
     """Draw the mean probabilities of each condition as one bar, end to end."""
-    if not dossier.answers:
+    if not dossier.predictions:
         axes.set_axis_off()
         axes.text(0.5, 0.5, "no confirmed run\nhad it in its test part", ha="center", va="center", color=style.MUTED)
         return
     drawn: dict[str, BarContainer] = {}
-    for place, answers in enumerate(dossier.answers):
+    for place, condition in enumerate(dossier.predictions):
         left = 0.0
-        for name, mean in zip(answers.classes, answers.probabilities.mean(axis=0, dtype=float), strict=True):
+        for name, mean in condition.means.items():
             drawn[name] = axes.barh(place, mean, left=left, height=0.7, color=style.CLASS_COLOURS[name])
             left += mean
-    labels = [f"{answers.name}, {answers.right} of {len(answers.runs)} right" for answers in dossier.answers]
+    labels = [
+        f"{condition.name}, {condition.right} of {len(condition.runs)} right" for condition in dossier.predictions
+    ]
     _finish(axes, labels, "mean probability over the runs that tested it")
     handles, names = list(drawn.values()), list(drawn)
     axes.legend(handles, names, loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, fontsize=8)

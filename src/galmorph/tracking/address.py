@@ -1,13 +1,14 @@
-"""The address of an MLflow store: the default, its lock, and errors that name it without its password."""
+"""Reach an MLflow store: its address, its lock, its pages of results, and errors that hide its password."""
 
 from __future__ import annotations
 
 import fcntl
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 from google.protobuf.json_format import ParseError
 from mlflow.exceptions import MlflowException
@@ -31,6 +32,18 @@ def without_password(text: str) -> str:
     'http://***@mlflow.example/'
     """
     return re.sub(r"(?<=://)[^/@\s]+@", "***@", text)
+
+
+def every_page(search: Callable[[str | None], Any]) -> list[Any]:
+    """Return the results of all pages of an MLflow search, which is called with the token of each page."""
+    found: list[Any] = []
+    token = None
+    while True:
+        page = search(token)
+        found += page
+        token = page.token
+        if not token:
+            return found
 
 
 @contextmanager
@@ -62,7 +75,7 @@ def explained(uri: str) -> Iterator[None]:
             f"the MLflow store {without_password(uri)} needs the Python module {error.name}: "
             "install it into the environment, or set MLFLOW_TRACKING_URI to another store"
         ) from error
-    # ValueError, ParseError: an invalid port, an answer that is not MLflow's.
+    # ValueError, ParseError: an invalid port, a response that is not MLflow's.
     except (MlflowException, SQLAlchemyError, OSError, ValueError, ParseError) as error:
         store, words = without_password(uri), without_password(str(error))
         if "disk is full" in words or "No space left on device" in words:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import tempfile
 import warnings
 from importlib.metadata import PackageNotFoundError, version
@@ -16,6 +15,7 @@ from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
 from galmorph.files.reading import file_md5
+from galmorph.tracking.address import every_page
 from galmorph.tracking.content import STATUS
 from galmorph.tracking.pyfunc import RECORD, SIDE, WEIGHTS
 from galmorph.training.records import KeptNetwork
@@ -26,29 +26,75 @@ PACKAGES = ("h5py", "keras", "mlflow", "numpy", "pandas", "pydantic", "ruamel.ya
 OURS = "galmorph.fingerprint"  # the tag of every logged model that is this project's
 
 
-def tags(network: KeptNetwork) -> dict[str, str]:
-    """Return the tags that identify the logged model of a network."""
-    return {
-        STATUS: "current",
-        "galmorph.condition": network.record.condition,
-        "galmorph.run": str(network.record.run),
-        OURS: network.record.fingerprint,
-        "galmorph.weights_md5": file_md5(network.weights),
-    }
+class KeptNetworks:
+    """The logged models of an experiment, by the run that they belong to.
+
+    Parameters
+    ----------
+    client
+        The client of the store.
+    experiment
+        The id of the experiment.
+    """
+
+    def __init__(self, client: MlflowClient, experiment: str) -> None:
+        self.client = client
+        self.experiment = experiment
+        self.unclaimed: dict[str | None, list[LoggedModel]] = {}
+        for model in every_page(lambda token: client.search_logged_models([experiment], page_token=token)):
+            if OURS in model.tags:  # a user may have logged models of their own
+                self.unclaimed.setdefault(model.source_run_id, []).append(model)
+
+    def ensure(self, run_id: str, network: KeptNetwork) -> None:
+        """Make exactly one logged model of a run hold a network."""
+        tags = {
+            STATUS: "current",
+            "galmorph.condition": network.record.condition,
+            "galmorph.run": str(network.record.run),
+            OURS: network.record.fingerprint,
+            "galmorph.weights_md5": file_md5(network.weights),
+        }
+        kept = None
+        for model in self.unclaimed.pop(run_id, []):
+            same = tags.items() <= (model.tags | {STATUS: "current"}).items()
+            if kept is None and same and model.status == LoggedModelStatus.READY:
+                kept = model
+                self._set_status(model, "current")
+            else:
+                self.client.delete_logged_model(model.model_id)
+        if kept is None:
+            self._log(run_id, network, tags)
+
+    def _log(self, run_id: str, network: KeptNetwork, tags: dict[str, str]) -> None:
+        # Not mlflow.pyfunc.log_model: it needs the run to be active again (RUNNING, another end time), and the store to
+        # be the tracking URI of the whole process and its children.
+        params = {name: str(value) for name, value in network.record.parameters.items()}
+        model = self.client.create_logged_model(self.experiment, network.name, run_id, tags, params, "classifier")
+        with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
+            save_model(network, Path(name) / "model", run_id, model.model_id)
+            self.client.log_model_artifacts(model.model_id, str(Path(name) / "model"))
+        self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
+        self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, network.record.epochs)])
+
+    def retire(self, current: set[str], earlier: set[str]) -> None:
+        """Mark the models of earlier runs, and delete those whose run is gone.
+
+        Models of current runs are left alone: without the weights at hand they cannot be compared.
+        """
+        for run_id, models in self.unclaimed.items():
+            for model in models if run_id not in current else ():
+                if run_id in earlier:
+                    self._set_status(model, "earlier")
+                else:
+                    self.client.delete_logged_model(model.model_id)
+        self.unclaimed.clear()
+
+    def _set_status(self, model: LoggedModel, status: str) -> None:
+        if model.tags.get(STATUS) != status:
+            self.client.set_logged_model_tags(model.model_id, {STATUS: status})
 
 
-def requirements() -> list[str]:
-    """Return the packages that a model needs, in the versions of this environment."""
-    found = []
-    for name in PACKAGES:
-        try:
-            found.append(f"{name}=={version(name)}")
-        except PackageNotFoundError:  # TensorFlow goes by one of two names
-            continue
-    return found
-
-
-def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None:
+def save_model(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None:
     """Write a network to a new folder in MLflow's pyfunc format.
 
     Parameters
@@ -58,7 +104,7 @@ def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None
     folder
         The folder, which does not exist yet.
     run_id, model_id
-        MLflow's ids, which the model names.
+        MLflow's ids of the run and the model.
 
     Raises
     ------
@@ -75,14 +121,13 @@ def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None
     logging.getLogger("mlflow.pyfunc").setLevel(logging.WARNING)
     record = network.record
     images = open_stamps(network.images)
-    (row,) = record.sets["test"].rows[:1]
+    row = int(record.sets["test"].rows[0])
     if row >= len(images):
         raise GalmorphError(
             f"{network.images}: {len(images):,} stamps, the record {network.file} refers to number {row}; run dvc repro"
         )
-    example = np.array(images[row : row + 1])
-    columns = [ColSpec("float", name) for name in record.classes]
     stamps = TensorSpec(np.dtype(np.float32), (-1, *images.shape[1:]))
+    metadata = {name: getattr(record, name) for name in ("condition", "run", "epochs", "fingerprint")}
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
         data = Path(name) / "network"
         data.mkdir()
@@ -93,88 +138,20 @@ def save(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -> None
             loader_module="galmorph.tracking.pyfunc",
             data_path=str(data),
             code_paths=[str(Path(__file__).parents[1])],
-            mlflow_model=Model(
-                run_id=run_id,
-                model_id=model_id,
-                metadata={
-                    "classes": list(record.classes),
-                    "condition": record.condition,
-                    "run": record.run,
-                    "epochs": record.epochs,
-                    "fingerprint": record.fingerprint,
-                },
-            ),
+            mlflow_model=Model(run_id=run_id, model_id=model_id, metadata=metadata | {"classes": list(record.classes)}),
             model_config={SIDE: int(images.shape[1])},
-            signature=ModelSignature(Schema([stamps]), Schema(columns)),
-            input_example=example,
-            pip_requirements=requirements(),
+            signature=ModelSignature(Schema([stamps]), Schema([ColSpec("float", name) for name in record.classes])),
+            input_example=np.array(images[row : row + 1]),
+            pip_requirements=_requirements(),
         )
 
 
-class KeptNetworks:
-    """The logged models of an experiment, by the run that they belong to.
-
-    Parameters
-    ----------
-    client
-        Of the store.
-    experiment
-        The id of the experiment.
-    """
-
-    def __init__(self, client: MlflowClient, experiment: str) -> None:
-        self.client = client
-        self.experiment = experiment
-        self.unclaimed: dict[str | None, list[LoggedModel]] = {}
-        token = None
-        while True:
-            page = client.search_logged_models([experiment], page_token=token)
-            # A user may have logged models of their own.
-            for model in (model for model in page if OURS in model.tags):
-                self.unclaimed.setdefault(model.source_run_id, []).append(model)
-            token = page.token
-            if not token:
-                break
-
-    def ensure(self, run_id: str, network: KeptNetwork) -> None:
-        """Make exactly one logged model of a run hold a network."""
-        wanted = tags(network)
-        right = None
-        for model in self.unclaimed.pop(run_id, []):
-            same = wanted.items() <= (model.tags | {STATUS: "current"}).items()
-            if right is None and same and model.status == LoggedModelStatus.READY:
-                right = model
-            else:
-                self.client.delete_logged_model(model.model_id)
-        if right is None:
-            self._log(run_id, network, wanted)
-        elif right.tags.get(STATUS) != "current":
-            self.client.set_logged_model_tags(right.model_id, {STATUS: "current"})
-
-    def _log(self, run_id: str, network: KeptNetwork, wanted: dict[str, str]) -> None:
-        record = network.record
-        # Not mlflow.pyfunc.log_model: it needs the run to be active again (RUNNING, another end time), and the store to
-        # be the tracking URI of the whole process and its children.
-        params = {name: str(value) for name, value in record.parameters.items()}
-        model = self.client.create_logged_model(self.experiment, network.name, run_id, wanted, params, "classifier")
-        with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
-            folder = Path(name) / "model"
-            save(network, folder, run_id, model.model_id)
-            self.client.log_model_artifacts(model.model_id, os.fspath(folder))
-        self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
-        self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, record.epochs)])
-
-    def retire(self, current: set[str], earlier: set[str]) -> None:
-        """Mark the models of earlier runs, and delete those whose run is gone.
-
-        Models of current runs are left alone: without the weights at hand they cannot be compared.
-        """
-        for run_id, models in self.unclaimed.items():
-            for model in models:
-                if run_id in current:
-                    continue
-                if run_id not in earlier:
-                    self.client.delete_logged_model(model.model_id)
-                elif model.tags.get(STATUS) != "earlier":
-                    self.client.set_logged_model_tags(model.model_id, {STATUS: "earlier"})
-        self.unclaimed.clear()
+def _requirements() -> list[str]:
+    """Return the packages that a model needs, in the versions of this environment."""
+    found = []
+    for name in PACKAGES:
+        try:
+            found.append(f"{name}=={version(name)}")
+        except PackageNotFoundError:  # TensorFlow goes by one of two names
+            continue
+    return found

@@ -1,7 +1,7 @@
-"""A kept network as `mlflow.pyfunc.load_model` gives it: stamps in DN in, class probabilities out.
+"""A kept network as `mlflow.pyfunc.load_model` loads it: from stamps in DN to class probabilities.
 
-MLflow imports this module by its name, from the copy of the package that lies in the model, and calls `_load_pyfunc`.
-Nothing is pickled: the model is the record and the weights, byte for byte as DVC has them.
+MLflow imports this module by name, from the copy of the package in the model, and calls `_load_pyfunc`. Nothing is
+pickled: the model is the record and the weights, byte for byte as DVC has them.
 """
 
 from __future__ import annotations
@@ -9,24 +9,34 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.settings.fields import Block
 from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.records import Record, load_record
 
 RECORD, WEIGHTS = "record.npz", "network.weights.h5"  # Keras knows its own format by the name
 SIDE = "stamp_size"  # the one thing that the record does not say
 
+S = TypeVar("S", bound=Block)
 
-def block(record: Record, name: str) -> str:
-    """Return a block of the settings that a record holds by dotted name, as JSON."""
+
+def recorded_settings(kind: type[S], record: Record, name: str) -> S:
+    """Return a block of params.yaml as it was when a run was trained.
+
+    Raises
+    ------
+    pydantic.ValidationError
+        If the version of the project that trained the run had other settings.
+    """
     start = f"{name}."
-    return json.dumps({key.removeprefix(start): v for key, v in record.parameters.items() if key.startswith(start)})
+    values = {key.removeprefix(start): value for key, value in record.parameters.items() if key.startswith(start)}
+    return kind.model_validate_json(json.dumps(values))
 
 
 class StampClassifier:
@@ -35,11 +45,11 @@ class StampClassifier:
     Parameters
     ----------
     record
-        Of its run.
+        The record of its run.
     weights
         The .weights.h5 file.
     side
-        Of a stamp in pixels.
+        Side of a stamp in pixels.
     """
 
     def __init__(self, record: Record, weights: Path, side: int) -> None:
@@ -47,16 +57,16 @@ class StampClassifier:
         from galmorph.training.network import load_weights
         from galmorph.training.predict import Predictor
 
-        network = NetworkSettings.model_validate_json(block(record, "network"))
-        training = TrainingSettings.model_validate_json(block(record, "training"))
-        self.classes = record.classes
+        network = recorded_settings(NetworkSettings, record, "network")
+        training = recorded_settings(TrainingSettings, record, "training")
+        self.classes = list(record.classes)
         self.side = side
-        engine = Engine(network, training, side, len(record.classes))
-        engine.model.set_weights(load_weights(weights, record.weights, network, side, len(record.classes)))
+        engine = Engine(network, training, side, len(self.classes))
+        engine.model.set_weights(load_weights(weights, record.weights, network, side, len(self.classes)))
         self.predictor = Predictor(engine, record.softening)
 
     def predict(self, stamps: NDArray[np.float32]) -> pd.DataFrame:
-        """Return the class probabilities of some stamps.
+        """Return the class probabilities of stamps.
 
         Parameters
         ----------
@@ -74,7 +84,7 @@ class StampClassifier:
         """
         images = np.asarray(stamps, dtype=np.float32)
         if images.ndim != 3 or images.shape[1:] != (self.side, self.side):
-            raise GalmorphError(f"stamps of shape {images.shape}: this network sees (n, {self.side}, {self.side})")
+            raise GalmorphError(f"stamps of shape {images.shape}: this network takes (n, {self.side}, {self.side})")
         broken = np.flatnonzero(~np.isfinite(images).all(axis=(1, 2)))
         if broken.size:
             raise GalmorphError(
@@ -82,10 +92,10 @@ class StampClassifier:
             )
         if not len(images):
             return pd.DataFrame({name: np.empty(0, np.float32) for name in self.classes})
-        return pd.DataFrame(self.predictor.probabilities(images), columns=list(self.classes))
+        return pd.DataFrame(self.predictor.probabilities(images), columns=self.classes)
 
 
 def _load_pyfunc(data_path: str, model_config: Mapping[str, Any]) -> StampClassifier:
-    """Load a model that `galmorph.tracking.models.save` wrote; MLflow calls this function by name."""
+    """Load a model that `galmorph.tracking.models.save_model` wrote; MLflow calls this function by name."""
     folder = Path(data_path)
     return StampClassifier(load_record(folder / RECORD), folder / WEIGHTS, int(model_config[SIDE]))

@@ -1,8 +1,8 @@
 """The MLflow store of a survey: a view of the records, which a sync rebuilds.
 
 The experiment of a survey holds one parent run for each condition, with the mean curves, and under it one child for
-each run of both phases. `Store.sync` makes the store show exactly the declared records: what is missing is added,
-what differs is replaced, what is no longer declared is kept, so that it can be compared, but marked as earlier.
+each run of both phases. `Store.sync` makes the store show exactly the declared records: what is missing is added, what
+differs is replaced, what is no longer declared is kept for comparison but marked as earlier.
 
 A sync compares what one search returns: a run's status, tags, parameters, data and last metric values, and the digest
 of its content in the tag `galmorph.content`. It opens neither curves nor artifacts: the report compares the curves that
@@ -21,13 +21,11 @@ from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from types import MappingProxyType
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
-from mlflow.exceptions import MlflowException
 
-from galmorph.tracking.address import explained, locked
+from galmorph.tracking.address import every_page, explained, locked
 from galmorph.tracking.content import KIND, STATUS, Content, DataFile, condition_content, run_content
 from galmorph.tracking.models import KeptNetworks
 from galmorph.training.records import ConditionRecords, Record
@@ -109,23 +107,17 @@ class Store:
     def runs(self, kind: str, **tags: str) -> list[Run]:
         """Return the runs of a kind ("run", "condition", "failure") with the given galmorph tags, oldest first."""
         wanted = {KIND: kind} | {f"galmorph.{name}": value for name, value in tags.items()}
-        found: list[Run] = []
-        token = None
-        while True:
-            page = self.client.search_runs(
+        condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in wanted.items())
+        return every_page(
+            lambda token: self.client.search_runs(
                 [self.experiment.experiment_id],
-                filter_string=" and ".join(f"tags.`{name}` = '{value}'" for name, value in wanted.items()),
-                run_view_type=ViewType.ACTIVE_ONLY,
+                condition,
+                ViewType.ACTIVE_ONLY,
                 max_results=1000,
                 order_by=["attributes.start_time ASC"],
                 page_token=token,
             )
-            found += page
-            before, token = token, page.token
-            if not token:
-                return found
-            if not page or token == before:
-                raise MlflowException("the list of runs does not end: the next page repeats or is empty")
+        )
 
     def history(self, run: Run, name: str) -> dict[int, float]:
         """Return every point of a metric by step; a step that has two different values holds NaN."""
@@ -152,7 +144,7 @@ class Store:
             if name not in self.open_parents:
                 tags = {KIND: "condition", STATUS: "open", "galmorph.condition": name}
                 found = self.runs("condition", condition=name, status="open")
-                parent = found[0].info.run_id if found else self._write(Content(name, tags), None)
+                parent = found[0].info.run_id if found else self._write(Content(name, tags))
                 self.open_parents[name] = parent
             epoch = record.epochs if record.phase == "confirmed" else None
             self._write(run_content(record, file, epoch), self.open_parents[name])
@@ -165,7 +157,7 @@ class Store:
         with self.explained():
             for before in self.runs("failure", **identity):
                 self.client.delete_run(before.info.run_id)
-            self._write(Content(f"{condition} {phase} {run:02d} failed", tags), None, status="FAILED")
+            self._write(Content(f"{condition} {phase} {run:02d} failed", tags), status="FAILED")
 
     def sync(self, declared: Sequence[ConditionRecords]) -> SyncCounts:
         """Make the store show exactly the declared records; runs that show them already are left alone."""
@@ -185,12 +177,11 @@ class Store:
                 current.add(parent)
                 for phase, records in condition.phases.items():
                     for record, file in zip(records, condition.files[phase], strict=True):
-                        key = (record.condition, record.fingerprint, str(record.run))
-                        network = condition.network(record, file)
+                        found = children.pop((record.condition, record.fingerprint, str(record.run)), [])
                         content = run_content(record, file, condition.epoch, condition.data)
-                        run_id = self._reconcile(children.pop(key, []), content, parent, counts)
+                        run_id = self._reconcile(found, content, parent, counts)
                         shown.add(run_id)
-                        if network:
+                        if network := condition.network(record, file):
                             networks.ensure(run_id, network)
             fingerprints = {records[0].fingerprint for c in declared for records in c.phases.values()}
             for (_, fingerprint, _), runs in children.items():
@@ -216,44 +207,40 @@ class Store:
 
     def _reconcile(self, candidates: Sequence[Run], content: Content, parent: str | None, counts: SyncCounts) -> str:
         """Make exactly one run hold `content`, one of the candidates if any agrees with it; returns its id."""
-        kept: str | None = None
+        kept: Run | None = None
         digest = content.digest()
-        wrong = 0
-        # What people wrote beside a run that is replaced.
-        notes: dict[str, str] = {}
+        notes: dict[str, str] = {}  # what people wrote beside a run that is replaced
         for run in candidates:
-            if kept is not None or not agrees(run, content, digest):
-                own = DESCRIPTION if not content.description else None
-                notes |= {
-                    name: value
-                    for name, value in run.data.tags.items()
-                    if name == own or not name.startswith(("galmorph.", "mlflow."))
-                }
-                self.client.delete_run(run.info.run_id)
-                wrong += 1
+            if kept is None and agrees(run, content, digest):
+                kept = run
                 continue
-            kept = str(run.info.run_id)
-            if DIGEST not in run.data.tags:
-                self._complete(kept, content, run)
-            tags = {STATUS: "current", "mlflow.runName": content.name, DIGEST: digest}
-            if content.description:
-                tags[DESCRIPTION] = run.data.tags.get(DESCRIPTION) or content.description
-            if parent:
-                tags["mlflow.parentRunId"] = parent
-            self._set_tags(run, tags)
-        counts.replaced += wrong
+            own = DESCRIPTION if not content.description else None
+            notes |= {
+                name: value
+                for name, value in run.data.tags.items()
+                if name == own or not name.startswith(("galmorph.", "mlflow."))
+            }
+            self.client.delete_run(run.info.run_id)
+            counts.replaced += 1
         if kept is None:
-            counts.added += not wrong
-            return self._write(content, parent, notes, digest=digest)
+            counts.added += not candidates
+            return self._write(content, parent, notes, digest)
         counts.kept += 1
-        return kept
+        if DIGEST not in kept.data.tags:
+            self._complete(kept.info.run_id, content, kept)
+        tags = {STATUS: "current", "mlflow.runName": content.name, DIGEST: digest}
+        if content.description:
+            tags[DESCRIPTION] = kept.data.tags.get(DESCRIPTION) or content.description
+        if parent:
+            tags["mlflow.parentRunId"] = parent
+        self._set_tags(kept, tags)
+        return str(kept.info.run_id)
 
     def _write(
         self,
         content: Content,
-        parent: str | None,
-        notes: Mapping[str, str] = MappingProxyType({}),
-        *,
+        parent: str | None = None,
+        notes: Mapping[str, str] | None = None,
         digest: str | None = None,
         status: str = "FINISHED",
     ) -> str:
@@ -268,17 +255,12 @@ class Store:
         notes
             Tags that people gave to the run that it replaces.
         digest
-            That of the content; None for a run that `sync` will complete.
+            The digest of the content; None for a run that `sync` will complete.
         status
             The status with which it ends.
         """
-        tags = dict(notes) | content.tags | self.provenance
-        if content.description:
-            tags |= {DESCRIPTION: content.description}
-        if parent:
-            tags |= {"mlflow.parentRunId": parent}
-        if digest:
-            tags |= {DIGEST: digest}
+        more = {DESCRIPTION: content.description, "mlflow.parentRunId": parent, DIGEST: digest}
+        tags = (notes or {}) | content.tags | self.provenance | {name: value for name, value in more.items() if value}
         run_id = self.client.create_run(self.experiment.experiment_id, run_name=content.name, tags=tags).info.run_id
         if content.params:
             self.client.log_batch(run_id, params=[Param(*item) for item in content.params.items()])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -96,8 +97,11 @@ def load_weights(
     try:
         if file_sha256(path) != sha256:
             raise ValueError("they are not those of its record")
-        model.load_weights(path)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # With this warning Keras leaves layers that it does not find in the file as they are.
+            warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
+            model.load_weights(path)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise GalmorphError(
             f"{path}: not the weights of this network ({error}); restore them with dvc checkout, or run dvc repro"
         ) from None
