@@ -177,7 +177,7 @@ class Ensemble:
             )
         finite = np.isfinite(images).all(axis=(1, 2))
         _refuse_stamps(~finite, "has pixels that are not finite", "np.isfinite(stamps).all(axis=(1, 2))")
-        flat = np.ptp(images, axis=(1, 2)) == 0
+        flat = np.asarray(images.max(axis=(1, 2)) == images.min(axis=(1, 2)))
         _refuse_stamps(flat, "has the same value in all pixels", "np.ptp(stamps, axis=(1, 2)) > 0")
         return np.ascontiguousarray(images, dtype=np.float32)
 

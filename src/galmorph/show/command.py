@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -94,7 +95,7 @@ def _facts(dossier: Dossier) -> dict[str, str]:
     return found
 
 
-def _known(facts: Mapping[str, object], *names: str) -> bool:
+def _known(facts: Mapping[str, Any], *names: str) -> bool:
     return all(isinstance(value := facts.get(name), float) and math.isfinite(value) for name in names)
 
 

@@ -7,6 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,7 +99,7 @@ class Dossier:
     """
 
     objid: int
-    facts: dict[str, object]
+    facts: dict[Any, Any]
     stamp: NDArray[np.float32] | None
     predictions: tuple[ConditionPredictions, ...] = ()
     stale: tuple[str, ...] = ()
@@ -111,7 +112,7 @@ class Dossier:
     @property
     def votes(self) -> dict[str, float]:
         """The known shares of its votes, by what was voted for; empty if nobody voted."""
-        shares = {words: float(str(self.facts.get(name, math.nan))) for name, words in VOTES.items()}
+        shares = {words: float(self.facts.get(name, math.nan)) for name, words in VOTES.items()}
         return {words: share for words, share in shares.items() if math.isfinite(share) and self.facts.get("nvote")}
 
 
@@ -213,7 +214,7 @@ def _unknown(objid: int, known: Sequence[int]) -> str:
     )
 
 
-def _catalogued(objid: int, table2: Path) -> dict[str, object]:
+def _catalogued(objid: int, table2: Path) -> dict[Any, Any]:
     """Return the row of a galaxy in Table 2; empty where the survey has no such table."""
     for block in read_table2_blocks(table2) if table2.exists() else ():
         if len(found := block[block["objid"] == objid]):

@@ -109,7 +109,13 @@ class Content:
 
 
 def metric_name(score: str) -> str:
-    """Return the MLflow name of a score: accuracy@common_natural becomes common_natural/accuracy."""
+    """Return the MLflow name of a score.
+
+    Examples
+    --------
+    >>> metric_name("accuracy@common_natural")
+    'common_natural/accuracy'
+    """
     metric, _, evaluation_set = score.partition("@")
     return f"{evaluation_set}/{metric}" if evaluation_set else metric
 
@@ -121,7 +127,13 @@ def score_name(metric: str) -> str:
 
 
 def confusion_name(true: str, predicted: str, evaluation_set: str = "") -> str:
-    """Return the MLflow name of a cell of the confusion matrix, on the test part or on another set."""
+    """Return the MLflow name of a cell of the confusion matrix, on the test part or on another set.
+
+    Examples
+    --------
+    >>> confusion_name("spiral", "elliptical")
+    'confusion/spiral_as_elliptical'
+    """
     return f"{evaluation_set}/{CONFUSION}{true}_as_{predicted}".removeprefix("/")
 
 

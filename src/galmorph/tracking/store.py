@@ -260,7 +260,9 @@ class Store:
             The status with which it ends.
         """
         more = {DESCRIPTION: content.description, "mlflow.parentRunId": parent, DIGEST: digest}
-        tags = (notes or {}) | content.tags | self.provenance | {name: value for name, value in more.items() if value}
+        tags = (
+            dict(notes or {}) | content.tags | self.provenance | {name: value for name, value in more.items() if value}
+        )
         run_id = self.client.create_run(self.experiment.experiment_id, run_name=content.name, tags=tags).info.run_id
         if content.params:
             self.client.log_batch(run_id, params=[Param(*item) for item in content.params.items()])
