@@ -175,9 +175,9 @@ class Ensemble:
                 f"stamps: {images.dtype}; give float32, DN after sky subtraction: counts as a camera writes them still "
                 "hold the sky, and whole numbers wrap where it is subtracted from them"
             )
-        finite = np.isfinite(images).all(axis=(1, 2))
+        finite: NDArray[np.bool_] = np.asarray(np.isfinite(images).all(axis=(1, 2)))
         _refuse_stamps(~finite, "has pixels that are not finite", "np.isfinite(stamps).all(axis=(1, 2))")
-        flat = np.asarray(images.max(axis=(1, 2)) == images.min(axis=(1, 2)))
+        flat: NDArray[np.bool_] = np.asarray(np.ptp(images, axis=(1, 2)) == 0)
         _refuse_stamps(flat, "has the same value in all pixels", "np.ptp(stamps, axis=(1, 2)) > 0")
         return np.ascontiguousarray(images, dtype=np.float32)
 
