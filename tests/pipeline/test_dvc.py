@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 
-from galmorph.cli import summary
+from galmorph.cli import main
 from tests.support.dask_scheduler import running_scheduler
 from tests.support.dvc_project import CONDITIONS, TINY, Project
 from tests.support.parameters import changed, committed
@@ -229,7 +229,7 @@ def test_another_level_is_trained_alone_and_the_others_are_tested_at_it(project)
 
 def test_summary_is_printed_with_the_places_to_look(project, monkeypatch, capsys):
     monkeypatch.chdir(project.folder)
-    summary()
+    main(["summary"])
     printed = capsys.readouterr().out
     assert "balanced" in printed
     assert "reports/report.html" in printed
