@@ -26,7 +26,7 @@ from galmorph.sdss.galaxyzoo import COLUMNS, read_table2
 from galmorph.sdss.names import ObjectId
 from galmorph.settings.survey import SimulatedSettings
 from galmorph.sources import simulated
-from galmorph.sources.simulated.archive import write_redshifts, write_table2
+from galmorph.sources.simulated.survey import write_redshifts, write_table2
 
 A_FRAME = 3  # galaxies; the archive has about 2
 FRAMES = (200, 600)  # the difference of two runs is free of the start of processes

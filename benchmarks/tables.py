@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from galmorph.sdss.galaxyzoo import COLUMNS, read_table2
-from galmorph.sources.simulated.archive import write_table2
+from galmorph.sources.simulated.survey import write_table2
 
 ROWS = 667_944  # of the published Table 2
 SECONDS = 20.0  # that reading it may take

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from galmorph.sources.simulated import archive, volunteers
+from galmorph.sources.simulated import survey, volunteers
 from validation import votes
 from validation.shape import magnitude_and_size
 
@@ -16,7 +16,7 @@ def table(tmp_path):
     galaxies["arm_visibility"] = np.geomspace(0.3, 300, 200)
     galaxies = galaxies.assign(objid=range(587722981741363200, 587722981741363400), ra=10.0, dec=1.0)
     catalogue = pd.concat([galaxies, volunteers.poll(galaxies, np.random.default_rng(1))], axis=1)
-    archive.write_table2(catalogue, tmp_path / "GalaxyZoo1_DR_table2.csv")
+    survey.write_table2(catalogue, tmp_path / "GalaxyZoo1_DR_table2.csv")
     return tmp_path / "GalaxyZoo1_DR_table2.csv"
 
 

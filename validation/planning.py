@@ -21,7 +21,7 @@ from galmorph.sdss.galaxyzoo import COLUMNS, FLAGS
 from galmorph.settings.survey import LimitsSettings, SampleSettings, SdssSettings
 from galmorph.sources import archive
 from galmorph.sources.fetch import Mirror
-from galmorph.sources.simulated.archive import write_table2
+from galmorph.sources.simulated.survey import write_table2
 
 LETTERS: Final = {"SPIRAL": "S", "ELLIPTICAL": "E", "UNCERTAIN": "U"}
 

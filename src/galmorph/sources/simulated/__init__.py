@@ -1,4 +1,4 @@
-"""The embedded survey: galaxies drawn to a seed, in frames such as the archive holds, with simulated votes."""
+"""The simulated survey: drawn galaxies, in frames such as the archive's, with simulated votes."""
 
 from galmorph.sources.simulated.survey import acquire
 

@@ -1,8 +1,7 @@
-"""Where the camera looks: the runs, columns and fields of the simulated survey, and each frame's place on the sky.
+"""Where the camera looks: runs, columns and fields of the simulated survey, and each frame's place on the sky.
 
-Runs scan eastward along stripes of declination. Two successive fields are kept, the third left out: the two share the
-rows in which, as in the archive, one frame repeats the next. The columns of the camera have gaps between them, so that
-no other frames overlap.
+Runs scan eastward along stripes of declination. Two successive fields make a strip and share rows, as successive frames
+of the archive do; the third field is left out. The camera's columns have gaps between them, so no other frames overlap.
 """
 
 from __future__ import annotations
@@ -17,7 +16,11 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.sdss.frames import FRAME_SHAPE
+from galmorph.sdss.names import FrameName, tsfield_path
 
+Floats = NDArray[np.float64]
+
+BAND: Final = "r"
 RERUN: Final = 40
 FIRST_RUN, RUN_STEP = 1009, 8
 FIRST_FIELD: Final = 11
@@ -28,6 +31,7 @@ STRIPS_PER_COLUMN: Final = 10
 STRIPES: Final = 12  # 2.5 degrees apart, from declination -11 on
 RUNS_PER_STRIPE: Final = 72  # 5 degrees of right ascension each
 STRIPS: Final = CAMERA_COLUMNS * STRIPS_PER_COLUMN * STRIPES * RUNS_PER_STRIPE
+ROW_CLOCK: Final = 26322  # microseconds
 FIELD_ROWS: Final = 1361  # rows from one field to the next; a frame repeats the first 128 rows of the next
 COLUMN_DISTANCE: Final = 25.17 / 60  # degrees between neighbouring camera columns
 DEGREES_PER_PIXEL: Final = 1.1e-4
@@ -57,34 +61,50 @@ class Pointing:
     rotation: float
     dec_first: bool
 
+    @property
+    def frame_path(self) -> str:
+        """Path of the frame in the archive."""
+        return FrameName("dr7", self.run, self.camcol, self.field, BAND).path(RERUN)
+
+    @property
+    def tsfield_path(self) -> str:
+        """Path of the field's calibration in the archive."""
+        return tsfield_path(self.run, RERUN, self.camcol, self.field)
+
+    @property
+    def night(self) -> int:
+        """Number of the night of the run."""
+        return self.run - FIRST_RUN
+
+    @property
+    def start(self) -> float:
+        """TAI of the frame's first row, seconds since 1858-11-17."""
+        return 4_476_600_000.0 + self.night * 86400.0 + (self.field - FIRST_FIELD) * FIELD_ROWS * ROW_CLOCK * 1e-6
+
     def wcs(self) -> WCS:
         """Return the frame's world coordinate system: +x to the north, +y to the east."""
         wcs = WCS(naxis=2)
         cos, sin = DEGREES_PER_PIXEL * np.cos(self.rotation), DEGREES_PER_PIXEL * np.sin(self.rotation)
-        ra_row, dec_row = np.array([sin, cos]), np.array([cos, -sin])
-        ra_axis, dec_axis = ("RA---TAN", self.ra, ra_row), ("DEC--TAN", self.dec, dec_row)
-        axes = (dec_axis, ra_axis) if self.dec_first else (ra_axis, dec_axis)
-        wcs.wcs.ctype = [axis[0] for axis in axes]
-        wcs.wcs.crval = [axis[1] for axis in axes]
-        wcs.wcs.cd = np.stack([axis[2] for axis in axes])
+        axes = [("RA---TAN", self.ra, [sin, cos]), ("DEC--TAN", self.dec, [cos, -sin])]
+        wcs.wcs.ctype, wcs.wcs.crval, wcs.wcs.cd = zip(*(axes[::-1] if self.dec_first else axes), strict=True)
         wcs.wcs.crpix = [FRAME_SHAPE[1] / 2 + 0.5, FRAME_SHAPE[0] / 2]
         wcs.wcs.cunit = ["deg", "deg"]
         wcs.wcs.radesys = "ICRS"
         return wcs
 
-    def sky(self, x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def sky(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
         """Return right ascension and declination in degrees of 0-based pixel positions."""
         position: SkyCoord = self.wcs().pixel_to_world(x, y)
         return position.ra.deg, position.dec.deg
 
 
 def pointing(strip: int, part: int) -> Pointing:
-    """Return a frame of the survey: of a strip by its number, from 0, the first (0) or the second (1) field.
+    """Return the first (part 0) or second (part 1) field of a strip, which are numbered from 0.
 
     Raises
     ------
     GalmorphError
-        If the sky that the survey scans has no such strip.
+        If the survey has no such strip.
     """
     if not 0 <= strip < STRIPS:
         raise GalmorphError(
@@ -106,20 +126,16 @@ def pointing(strip: int, part: int) -> Pointing:
         rotation=0.022 * float(np.sin(0.7 * run)),
         dec_first=strip % 10 == 2,
     )
-    return _next(first, dec_first=strip % 10 == 7) if part else first
-
-
-def _next(first: Pointing, *, dec_first: bool) -> Pointing:
-    """Return the field that follows in the scan: the same pixels of the sky, FIELD_ROWS further down."""
+    if part == 0:
+        return first
+    # The same sky, FIELD_ROWS further down; meridians converge, so north has another direction there.
     x, y = FRAME_SHAPE[1] / 2 - 0.5, FRAME_SHAPE[0] / 2 - 1 + FIELD_ROWS
-    ra, dec = first.sky(np.array([x, x + 1]), np.array([y, y]))
-    east, north = (ra[1] - ra[0]) * np.cos(np.radians(dec[0])), dec[1] - dec[0]
+    (ra, ra_east), (dec, dec_east) = (values.tolist() for values in first.sky(np.array([x, x + 1]), np.array([y, y])))
     return replace(
         first,
         field=first.field + 1,
-        ra=float(ra[0]),
-        dec=float(dec[0]),
-        # Meridians converge: north is not where it was at the first field.
-        rotation=float(np.arctan2(east, north)),
-        dec_first=dec_first,
+        ra=ra,
+        dec=dec,
+        rotation=float(np.arctan2((ra_east - ra) * np.cos(np.radians(dec)), dec_east - dec)),
+        dec_first=strip % 10 == 7,
     )
