@@ -4,7 +4,6 @@ A message with the remedy instead of a traceback; nothing half-written; the same
 """
 
 import errno
-import gc
 import os
 import resource
 import shutil
@@ -72,7 +71,6 @@ def small_disk(tmp_path):
     if made.returncode:
         pytest.skip(f"a small file system cannot be mounted here: {made.stderr.strip()}")
     yield disk
-    gc.collect()
     subprocess.run(["umount", "--lazy", disk], check=True)
 
 

@@ -33,24 +33,29 @@ CONFIRMED = Path("models/three_class/confirmed")
 RUNS = 3
 
 
+def write_phases(folder, name, classes=("spiral", "elliptical")):
+    """Write the records of both phases; return the confirmed ones."""
+    epochs = 4
+    for phase in PHASES:
+        (folder / phase).mkdir(parents=True)
+        made = [made_record(name, phase, run, epochs, classes) for run in range(1, RUNS + 1)]
+        for record in made:
+            save_record(folder / phase / record_name(record.run), record)
+        if phase == "selected":
+            epochs = selected_epoch([record.deciding_accuracy for record in made])
+            save_epoch(folder / phase, epochs)
+    return made
+
+
 @pytest.fixture
 def recorded(tmp_path, monkeypatch):
-    """Records of two conditions where the report looks for them."""
+    """Settings, and records of two conditions where the report looks for them."""
     monkeypatch.chdir(tmp_path)
-    chosen = settings_with({"protocol.runs": RUNS})
-    conditions = {name: chosen.conditions[name] for name in ("two_class", "three_class")}
+    settings = settings_with({"protocol.runs": RUNS})
+    conditions = {name: settings.conditions[name] for name in ("two_class", "three_class")}
     for name, condition in conditions.items():
-        epochs = 4
-        for phase in PHASES:
-            folder = Path("models") / name / phase
-            folder.mkdir(parents=True)
-            made = [made_record(name, phase, run, epochs, condition.classes) for run in range(1, RUNS + 1)]
-            for record in made:
-                save_record(folder / record_name(record.run), record)
-            if phase == "selected":
-                epochs = selected_epoch([record.deciding_accuracy for record in made])
-                save_epoch(folder, epochs)
-    return chosen.model_copy(update={"conditions": conditions, "comparisons": {}})
+        write_phases(Path("models") / name, name, condition.classes)
+    return settings.model_copy(update={"conditions": conditions, "comparisons": {}})
 
 
 @pytest.mark.parametrize(
@@ -126,27 +131,22 @@ def test_phases_with_different_settings_or_data(recorded, changed):
 
 @pytest.fixture
 def transferred(tmp_path, monkeypatch):
-    """Records of networks of two levels, tested at both."""
+    """Settings, and records of networks of two levels, tested at both."""
     monkeypatch.chdir(tmp_path)
-    chosen = settings_with({"resolution.runs": RUNS, "resolution.oracle": [], "resolution.remedies": {}})
-    for level in chosen.resolution.levels:
-        models, epochs = Path("models/transfer") / level, 4
-        for phase in PHASES:
-            (models / phase).mkdir(parents=True)
-            made = [made_record(f"transfer_{level}", phase, run, epochs) for run in range(1, RUNS + 1)]
-            for record in made:
-                save_record(models / phase / record_name(record.run), record)
-            if phase == "selected":
-                epochs = selected_epoch([record.deciding_accuracy for record in made])
-                save_epoch(models / phase, epochs)
+    settings = settings_with({"resolution.runs": RUNS, "resolution.oracle": [], "resolution.remedies": {}})
+    seen = settings.resolution.seen
+    for level in settings.resolution.levels:
+        models = Path("models/transfer") / level
+        made = write_phases(models, f"transfer_{level}")
         for folder, md5 in (("tested", "a"), ("tested_before", "b")):
             (models / folder).mkdir()
             for record in made:
-                sets = record.sets | dict.fromkeys(chosen.resolution.seen, record.sets["test"])
-                data = record.data | {f"tested_{name}": 32 * md5 for name in chosen.resolution.seen}
-                path = models / folder / record_name(record.run)
-                save_record(path, dataclasses.replace(record, sets=sets, data=data))
-    return chosen
+                sets = record.sets | dict.fromkeys(seen, record.sets["test"])
+                data = record.data | {f"tested_{name}": 32 * md5 for name in seen}
+                save_record(
+                    models / folder / record_name(record.run), dataclasses.replace(record, sets=sets, data=data)
+                )
+    return settings
 
 
 @pytest.mark.parametrize("source", ["confirmed", "tested_before"])

@@ -3,8 +3,6 @@ import gzip
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from galmorph.errors import GalmorphError
 from galmorph.sdss.galaxyzoo import read_table2
@@ -57,17 +55,13 @@ def test_gzipped_table_and_a_damaged_one(tmp_path):
         read_table2(path)
 
 
-@given(ra=st.floats(0, 359.999), dec=st.floats(-89.999, 89.999))
-def test_coordinates_round_trip(tmp_path_factory, ra, dec):
-    path = write_table2(tmp_path_factory.getbasetemp() / "roundtrip.csv", [table2_row(1, ra, dec)])
-    table = read_table2(path)
-    assert abs(table["ra"][0] - ra) * 3600 < 0.001
-    assert abs(table["dec"][0] - dec) * 3600 < 0.001
-
-
-def test_a_small_negative_declination_keeps_its_sign(tmp_path):
-    row = FIRST[0].replace("-10:22:25.7", "-00:00:30.0")
-    assert read_table2(write_table2(tmp_path / "t.csv", [row]))["dec"][0] == pytest.approx(-30 / 3600)
+def test_coordinates_round_trip(tmp_path):
+    rng = np.random.default_rng(0)
+    # A small negative declination keeps its sign, though -00 is 0 as a number.
+    ra, dec = np.append(rng.uniform(0, 359.999, 200), 1), np.append(rng.uniform(-89.999, 89.999, 200), -30 / 3600)
+    rows = [table2_row(number, *place) for number, place in enumerate(zip(ra, dec, strict=True))]
+    table = read_table2(write_table2(tmp_path / "t.csv", rows))
+    np.testing.assert_allclose(table[["ra", "dec"]], np.column_stack([ra, dec]), rtol=0, atol=0.001 / 3600)
 
 
 WRONG = {
@@ -126,13 +120,3 @@ def test_the_real_rows(real_data):
     np.testing.assert_allclose(table["ra"], there["ra"], rtol=0, atol=1e-9)
     np.testing.assert_allclose(table["dec"], there["dec"], rtol=0, atol=1e-9)
     assert table["class"].str[0].str.upper().tolist() == there["label"].tolist()
-
-
-@pytest.mark.real
-def test_a_table_as_long_as_the_whole(real_data, tmp_path):
-    header, *rows = (real_data / "galaxyzoo1" / "GalaxyZoo1_DR_table2_first6185.csv").read_text().splitlines()
-    first = 587727178986356823
-    body = [f"{first + 6185 * copy + index}{row[18:]}" for copy in range(108) for index, row in enumerate(rows)]
-    path = tmp_path / "t.csv"
-    path.write_text("\n".join([header, *body]))
-    assert len(read_table2(path)) == 667_980

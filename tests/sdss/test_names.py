@@ -24,10 +24,6 @@ def test_object_id_round_trip(identity):
     assert ObjectId.decode(number) == identity
 
 
-def test_object_id_of_a_real_galaxy():
-    assert ObjectId.decode(587727178986356823) == ObjectId(1, 40, 1729, 3, 0, 83, 87)
-
-
 @pytest.mark.parametrize(
     ("number", "why"),
     [

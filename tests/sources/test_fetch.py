@@ -216,10 +216,3 @@ def test_environment_variables_must_be_whole_numbers(mirror, monkeypatch, variab
     monkeypatch.setenv(variable, text)
     with pytest.raises(GalmorphError, match=rf"{variable}: a whole number from 1 to \d+, not '"):
         mirror.fetch(downloads("http://127.0.0.1:9"), "files", REMEDY)
-
-
-def test_links_share_their_bytes(mirror, tmp_path):
-    mirror.whole.mkdir(parents=True)
-    (mirror.whole / "two.bin").write_bytes(CONTENT)
-    mirror.link("two.bin", tmp_path / "raw" / "two.bin")
-    assert (tmp_path / "raw" / "two.bin").samefile(mirror.whole / "two.bin")
