@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +24,7 @@ from galmorph.report.study import ConditionResults
 from galmorph.settings.reading import load_settings, parse_settings
 from galmorph.settings.study import Settings
 from galmorph.training.records import ConditionRecords
-from tests.support.resolution import MakeResolution, made_resolution
+from tests.support.resolution import made_resolution
 from tests.support.study import GALAXIES, made_study, results_of, rows_by_class, study_of
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -31,12 +32,6 @@ ROOT = Path(__file__).resolve().parents[2]
 SettingsFactory = Callable[..., Settings]
 RecordsFactory = Callable[..., dict[str, ConditionRecords]]
 ResultsFactory = Callable[..., dict[str, ConditionResults]]
-
-
-@pytest.fixture(scope="session")
-def make_resolution() -> MakeResolution:
-    """Results of the resolution study, of so many levels."""
-    return made_resolution
 
 
 @pytest.fixture(scope="session")
@@ -172,15 +167,14 @@ def build_report(
 ) -> Callable[..., Path]:
     """Build a report of a made-up study; its figures are drawn, or hold their words alone."""
 
-    def run(settings: Settings, folder: Path, draw: bool = False, **changes: Any) -> Path:
+    def run(settings: Settings, folder: Path, draw: bool = False, resolution: bool = True, **changes: Any) -> Path:
         arguments: dict[str, Any] = {
-            "study": study_of(settings),
+            "study": dataclasses.replace(study_of(settings), resolution=made_resolution() if resolution else None),
             "galaxies": galaxies,
             "images": images,
             "schematic": schematic,
             "table2_row": table2_row,
             "layers": layers,
-            "resolution": made_resolution(),
             "resolution_examples": None,
             "provenance": {"data/cutouts (md5)": "0123abcd"},
             "folder": folder,

@@ -35,7 +35,7 @@ def build_small(build_report: Build, make_settings: MakeSettings, galaxies: pd.D
     known = galaxies[galaxies["class"] != "uncertain"].reset_index(drop=True).assign(redshift=np.nan)
     stamps = np.ones((len(known), 64, 64), np.float32)
     return partial(
-        build_report, settings, galaxies=known, images=stamps, schematic=None, table2_row=None, resolution=None
+        build_report, settings, galaxies=known, images=stamps, schematic=None, table2_row=None, resolution=False
     )
 
 
@@ -128,7 +128,7 @@ def test_an_epoch_chosen_on_validation_parts_is_no_optimism(
     settings = settings.model_copy(
         update={"protocol": settings.protocol.model_copy(update={"validation_fraction": 0.2})}
     )
-    build_report(settings, tmp_path, resolution=None)
+    build_report(settings, tmp_path, resolution=False)
     assert "optimism.csv" not in names(tmp_path / "tables")
     text = page(tmp_path).text
     assert "The epoch is selected on validation parts, 20\u00a0% of each training part" in text

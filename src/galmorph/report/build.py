@@ -18,7 +18,6 @@ from galmorph.report.language import say, spoken_in
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
-from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.study import Study, check
 
 
@@ -30,7 +29,6 @@ def build(
     schematic: Schematic | None,
     table2_row: Mapping[str, object] | None,
     layers: Sequence[LayerDrawing],
-    resolution: ResolutionResults | None,
     resolution_examples: Examples | None,
     provenance: Mapping[str, str],
     folder: Path,
@@ -51,8 +49,6 @@ def build(
         A row of Table 2, column to value; None where there is no such catalogue, likewise.
     layers
         The built network, from its input to its output.
-    resolution
-        What is trained at one spatial resolution and tested at others; None: there is no such chapter.
     resolution_examples
         Stamps of a few galaxies at every level, and their classes; None: they are not shown.
     provenance
@@ -79,7 +75,7 @@ def build(
         confirmed = {name: records.phases["confirmed"] for name, records in study.records.items()}
         chapters = [
             *conditions.sections(book, study, fair),
-            None if resolution is None else chapter.section(book, resolution, resolution_examples),
+            chapter.section(book, study, resolution_examples),
             hardest.section(book, confirmed, galaxies, images),
             data.section(book, settings.report, galaxies, images, schematic, table2_row),
             _network(book, layers),

@@ -182,6 +182,11 @@ def class_name(galaxy_class: str) -> str:
     return _named(_CLASSES, galaxy_class)
 
 
+def level_name(level: str) -> str:
+    """Return the name of a resolution level or remedy: `blur_only` is blur only."""
+    return level.replace("_", " ")
+
+
 def plural(galaxy_class: str) -> str:
     """Return what galaxies of a class are called."""
     known = galaxy_class in _PLURALS

@@ -12,6 +12,7 @@ from mlflow.entities import Run
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.report.resolution.results import ResolutionResults
 from galmorph.scores.evaluation import curves
 from galmorph.scores.metrics import confusion_matrix
 from galmorph.settings.study import Settings
@@ -78,11 +79,14 @@ class Study:
         What each network predicted for each galaxy.
     results
         Curves, scores and confusion matrices of the same runs, from MLflow.
+    resolution
+        Networks trained at one spatial resolution and tested at others; None: there is no such study.
     """
 
     settings: Settings
     records: Records
     results: Results
+    resolution: ResolutionResults | None = None
 
 
 CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "test_tss")

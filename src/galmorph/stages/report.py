@@ -16,7 +16,7 @@ from galmorph.report.build import build
 from galmorph.report.figures.network import Kind, LayerDrawing
 from galmorph.report.figures.stamps import Schematic, example_rows
 from galmorph.report.resolution.chapter import Examples
-from galmorph.report.resolution.results import load_resolution
+from galmorph.report.resolution.loading import load_resolution
 from galmorph.report.study import Study, load_results
 from galmorph.sdss.frame_index import TABLE2_NAME, find_frames
 from galmorph.sdss.frames import read_frame
@@ -109,7 +109,6 @@ def main() -> None:
     store = open_store(settings)
     transfers = declared_transfers(settings)
     log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
-    study = Study(settings, {condition.name: condition for condition in declared}, load_results(store, declared))
     resolution = (
         load_resolution(
             store,
@@ -126,6 +125,8 @@ def main() -> None:
         if transfers
         else None
     )
+    records = {condition.name: condition for condition in declared}
+    study = Study(settings, records, load_results(store, declared), resolution)
     galaxies = read_table(GALAXIES)
     provenance = {
         "galmorph": __version__,
@@ -141,7 +142,6 @@ def main() -> None:
             schematic=frame_schematic(settings, galaxies),
             table2_row=first_table2_row(),
             layers=layer_drawings(settings),
-            resolution=resolution,
             resolution_examples=level_examples(settings) if transfers else None,
             provenance=provenance,
             folder=made,

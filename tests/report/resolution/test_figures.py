@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import statistics
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,14 +12,18 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.report.resolution import figures, tables
-from galmorph.report.resolution.results import COLUMNS, Level, ResolutionResults, fwhm, levels_tested, stacked
-
-MakeResolution = Callable[..., ResolutionResults]
+from galmorph.report.resolution.results import BY_SIZE, Level, ResolutionResults
+from tests.support.resolution import made_resolution
 
 
 @pytest.fixture(scope="module")
-def results(make_resolution: MakeResolution) -> ResolutionResults:
-    return make_resolution(levels=3)
+def results() -> ResolutionResults:
+    return made_resolution(levels=3)
+
+
+@pytest.fixture(scope="module")
+def matrix(results: ResolutionResults) -> Any:
+    return tables.matrix(results).data.set_index(["trained", "tested"])
 
 
 def stamps(levels: tuple[Level, ...], count: int) -> dict[str, NDArray[np.float32]]:
@@ -41,52 +43,40 @@ def lines(axes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("metric", ["accuracy", "tss"])
 def test_rows_of_the_heat_map_are_trained_and_columns_tested(
-    results: ResolutionResults, metric: figures.Metric
+    results: ResolutionResults, matrix: Any, metric: figures.Metric
 ) -> None:
     axes = figures.heat_map(results, metric).axes[0]
-    data: Any = tables.matrix(results).set_index(["trained", "tested"])
-    trained = ["native", "blurred", "coarse", "mixed"]
-    tested = ["native", "blur_only", "blurred", "coarse", "noise_only"]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("tested at (PSF FWHM)", "trained at (PSF FWHM)")
-    assert [label.get_text().split("\n")[0] for label in axes.get_yticklabels()] == trained
-    columns = [label.get_text() for label in axes.get_xticklabels()]
-    assert columns == ["native\n1.30″", *(stacked(level) for level in levels_tested(results)[1:])]
-    assert all(name.replace("_", " ") in label for name, label in zip(tested, columns, strict=True))
-    printed = {}
-    for text in axes.texts:
-        x, y = text.get_position()
-        printed[round(y), round(x)] = text.get_text()
-    for i, a in enumerate(trained):
-        for j, b in enumerate(tested):
-            mean, std = data.loc[(a, b), f"{metric}_mean"], data.loc[(a, b), f"{metric}_std"]
-            assert printed[i, j] == f"{mean:.3f}\n± {std:.3f}"
-            np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[i, j], mean)
+    assert [label.get_text() for label in axes.get_yticklabels()] == [lv.stacked_label for lv in results.trained]
+    assert [label.get_text() for label in axes.get_xticklabels()] == [lv.stacked_label for lv in results.tested]
+    printed = {tuple(reversed(text.get_position())): text.get_text() for text in axes.texts}
+    for i, trained in enumerate(results.trained):
+        for j, tested in enumerate(results.tested):
+            row = matrix.loc[(trained.name, tested.name)]
+            assert printed[i, j] == f"{row[f'{metric}_mean']:.3f}\n± {row[f'{metric}_std']:.3f}"
+            np.testing.assert_allclose(np.asarray(axes.images[0].get_array())[i, j], row[f"{metric}_mean"])
     assert len(axes.patches) == 3
 
 
 def test_a_missing_score_is_a_dash(results: ResolutionResults) -> None:
-    lacking = {pair: value.copy() for pair, value in results.confusion.items()}
-    for value in lacking.values():
-        value[:, 1] = 0
+    lacking = {pair: value * np.array([[1], [0]]) for pair, value in results.confusion.items()}
     broken = dataclasses.replace(results, confusion=lacking)
-    for figure in (figures.heat_map(broken, "tss"), figures.recall_against_fwhm(broken)):
+    heat_map = figures.heat_map(broken, "tss")
+    for figure in (heat_map, figures.recall_against_fwhm(broken)):
         figure.draw_without_rendering()
-    assert {text.get_text() for text in figures.heat_map(broken, "tss").axes[0].texts} == {"—"}
+    assert {text.get_text() for text in heat_map.axes[0].texts} == {"—"}
 
 
 def test_loss_against_the_size_of_the_galaxies(results: ResolutionResults) -> None:
     rows = [("native", "coarse", part, 0.5 * part, 9.0, 0.1 * part, 0.01) for part in (2, 1)]
-    sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=COLUMNS))
-    axes = figures.loss_against_size(sized).axes[0]
-    drawn = lines(axes)
-    assert list(drawn) == ["coarse (2.55″)"]
-    x, y, bars = drawn["coarse (2.55″)"]
-    np.testing.assert_allclose(x, [0.5, 1.0])
-    np.testing.assert_allclose(y, [0.1, 0.2])
-    np.testing.assert_allclose(bars, 0.01)
+    sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=BY_SIZE))
+    ((label, points),) = lines(figures.loss_against_size(sized).axes[0]).items()
+    assert label == "coarse (2.55″)"
+    for drawn, expected in zip(points, ([0.5, 1.0], [0.1, 0.2], [0.01, 0.01]), strict=True):
+        np.testing.assert_allclose(drawn, expected)
 
 
-def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> None:
+def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults, matrix: Any) -> None:
     axes = figures.loss_against_ratio(results).axes[0]
     assert axes.get_xscale() == "log"
     drawn = lines(axes)
@@ -94,25 +84,22 @@ def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults) -> Non
     x, y, bars = drawn["coarse (2.55″)"]
     # Tested at native, blurred, coarse: sharper than the training, from left to right.
     np.testing.assert_allclose(x, [1.4**-2, 1.4**-1, 1])
-    data: Any = tables.matrix(results).set_index(["trained", "tested"]).loc["coarse"]
-    order = ["native", "blurred", "coarse"]
-    np.testing.assert_allclose(y, [data.loc[name, "loss_mean"] for name in order])
-    np.testing.assert_allclose(bars, [data.loc[name, "loss_std"] for name in order], atol=1e-12)
+    data = matrix.loc["coarse"].loc[["native", "blurred", "coarse"]]
+    np.testing.assert_allclose(y, data["loss_mean"])
+    np.testing.assert_allclose(bars, data["loss_std"], atol=1e-12)
     assert y[-1] == 0
 
 
-def test_recall_has_a_panel_per_class_and_a_line_per_trained_level(results: ResolutionResults) -> None:
+def test_recall_has_a_panel_per_class_and_a_line_per_trained_level(results: ResolutionResults, matrix: Any) -> None:
     figure = figures.recall_against_fwhm(results)
     assert [axes.get_title() for axes in figure.axes] == ["spirals", "ellipticals"]
-    data: Any = tables.matrix(results).set_index(["trained", "tested"])
     for axes, name in zip(figure.axes, results.classes, strict=True):
         drawn = lines(axes)
-        assert list(drawn)[-1] == "mixed"
         for (label, (x, y, bars)), trained in zip(drawn.items(), ("native", "blurred", "coarse", "mixed"), strict=True):
             assert label.startswith(trained)
-            rows = [(trained, tested) for tested in ("native", "blurred", "coarse")]
-            np.testing.assert_allclose(y, [data.loc[row, f"recall_{name}_mean"] for row in rows])
-            np.testing.assert_allclose(bars, [data.loc[row, f"recall_{name}_std"] for row in rows])
+            data = matrix.loc[trained].loc[["native", "blurred", "coarse"]]
+            np.testing.assert_allclose(y, data[f"recall_{name}_mean"])
+            np.testing.assert_allclose(bars, data[f"recall_{name}_std"])
             np.testing.assert_allclose(x, [1.3, 1.3 * 1.4, 1.3 * 1.4**2], atol=0.03)
 
 
@@ -121,35 +108,31 @@ def test_corners(results: ResolutionResults) -> None:
     titles = [one.get_title() for one in axes]
     assert titles[1] == "trained at native (1.30″),\ntested at coarse (2.55″)"
     assert titles[2] == "trained at coarse (2.55″),\ntested at native (1.30″)"
-    cell = [float(m[0][1]) for m in results.confusion["native", "coarse"]]
-    assert f"{statistics.fmean(cell):.1f} ± {statistics.stdev(cell):.1f}" == axes[1].texts[2].get_text()
+    cell = results.confusion["native", "coarse"][:, 0, 1]
+    assert f"{cell.mean():.1f} ± {cell.std(ddof=1):.1f}" == axes[1].texts[2].get_text()
 
 
 def test_stamps_have_a_row_per_galaxy_and_a_column_per_level(results: ResolutionResults) -> None:
-    levels = levels_tested(results)
+    levels = results.tested
     classes = ["spiral", "spiral", "elliptical"]
     figure = figures.stamps_at_every_level(stamps(levels, 3), classes, results.levels)
     assert len(figure.axes) == 3 * len(levels)
-    assert [axes.get_title() for axes in figure.axes[: len(levels)]] == [stacked(level) for level in levels]
-    rows = [figure.axes[i * len(levels)].texts[0].get_text() for i in range(3)]
-    assert rows == classes
+    assert [axes.get_title() for axes in figure.axes[: len(levels)]] == [level.stacked_label for level in levels]
+    assert [figure.axes[i * len(levels)].texts[0].get_text() for i in range(3)] == classes
 
 
 def test_long_names_are_broken_and_a_missing_width_is_not_printed() -> None:
-    level = Level("blur_and_noise_only", 2.0, 0.4, 1.0, "ablation")
-    assert stacked(level) == "blur and\nnoise only\n2.00″"
-    assert fwhm(Level("mixed", float("nan"), 0.4, 1.0, "remedy")) == ""
+    assert Level("blur_and_noise_only", 2.0, 0.4, 1.0, "ablation").stacked_label == "blur and\nnoise only\n2.00″"
+    assert Level("mixed", float("nan"), 0.4, 1.0, "remedy").label == "mixed"
 
 
-@pytest.mark.parametrize(("levels", "runs"), [(1, 1), (1, 4), (2, 1), (6, 2)])
-def test_figures_draw_whatever_the_numbers_of_levels_and_runs(
-    make_resolution: MakeResolution, levels: int, runs: int
-) -> None:
-    results = make_resolution(levels=levels, runs=runs, ablations=levels > 2, mixed=levels == 6)
+@pytest.mark.parametrize(("levels", "runs"), [(1, 1), (4, 2)])
+def test_figures_draw_with_any_number_of_levels_and_runs(levels: int, runs: int) -> None:
+    results = made_resolution(levels=levels, runs=runs, ablations=levels > 1, mixed=levels > 1)
     drawn: list[Figure] = [
         figures.heat_map(results, "accuracy"),
         figures.corner_confusions(results),
-        figures.stamps_at_every_level(stamps(levels_tested(results), 2), ["spiral", "elliptical"], results.levels),
+        figures.stamps_at_every_level(stamps(results.tested, 2), ["spiral", "elliptical"], results.levels),
         figures.loss_against_ratio(results),
         figures.recall_against_fwhm(results),
     ]

@@ -5,22 +5,20 @@ from __future__ import annotations
 import dataclasses
 import math
 import statistics
-from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from galmorph.report.resolution import tables
-from galmorph.report.resolution.results import Level, ResolutionResults, check, loss
+from galmorph.report.resolution.results import Level, ResolutionResults
 from galmorph.report.table import Table, latex
 from galmorph.scores.statistics import corrected_interval
-
-MakeResolution = Callable[..., ResolutionResults]
+from tests.support.resolution import made_resolution, watched
 
 
 @pytest.fixture(scope="module")
-def results(make_resolution: MakeResolution) -> ResolutionResults:
-    return make_resolution()
+def results() -> ResolutionResults:
+    return made_resolution()
 
 
 def accuracies(results: ResolutionResults, trained: str, tested: str) -> list[float]:
@@ -31,11 +29,16 @@ def recalls(results: ResolutionResults, trained: str, tested: str, place: int) -
     return [m[place][place] / sum(m[place]) for m in results.confusion[trained, tested].tolist()]
 
 
-def written(values: list[float]) -> str:
-    return f"{statistics.fmean(values):.3f} ± {statistics.stdev(values):.3f}"
+def less(first: list[float], second: list[float]) -> list[float]:
+    return [a - b for a, b in zip(first, second, strict=True)]
 
 
-def rows(table: Table) -> list[dict[str, str]]:
+def written(values: list[float], sign: str = "") -> str:
+    return f"{statistics.fmean(values):{sign}.3f} ± {statistics.stdev(values):.3f}".replace("-", "−")
+
+
+def rows(table: Table | None) -> list[dict[str, str]]:
+    assert table is not None
     return [{str(key): str(value) for key, value in row.items()} for row in table.shown.to_dict("records")]
 
 
@@ -53,7 +56,7 @@ def by_hand() -> ResolutionResults:
 
 
 def test_the_loss_is_paired_by_run() -> None:
-    data = tables.matrix(by_hand()).set_index(["trained", "tested"])
+    data = tables.matrix(by_hand()).data.set_index(["trained", "tested"])
     # Trained at a, tested at b: 0.9 - 0.5 and 0.8 - 0.7, not the difference of the spreads.
     assert data.loc[("a", "b"), "loss_mean"] == pytest.approx(0.25)
     assert data.loc[("a", "b"), "loss_std"] == pytest.approx(0.3 / math.sqrt(2))
@@ -68,11 +71,10 @@ def test_the_loss_is_paired_by_run() -> None:
 
 
 def test_rows_are_in_the_order_of_the_levels_and_hold_their_own_pair(results: ResolutionResults) -> None:
-    table = tables.resolution_matrix(results)
+    table = tables.matrix(results)
     trained, tested = ("native", "blurred", "mixed"), ("native", "blur_only", "blurred", "noise_only")
     pairs = [(a, b) for a in trained for b in tested]
     assert list(zip(table.data["trained"], table.data["tested"], strict=True)) == pairs
-    assert len({round(value, 4) for value in table.data["accuracy_mean"]}) == len(pairs)
     for row, pair in zip(rows(table), pairs, strict=True):
         assert (row["Trained at"], row["Tested at"]) == (pair[0], pair[1].replace("_", " "))
         assert row["Epoch"] == str(results.epochs[pair[0]])
@@ -82,24 +84,15 @@ def test_rows_are_in_the_order_of_the_levels_and_hold_their_own_pair(results: Re
         both = zip(recalls(results, *pair, 0), recalls(results, *pair, 1), strict=True)
         assert row["TSS ± std"] == written([a + b - 1 for a, b in both])
         assert row["Majority baseline"] == f"{2400 / 3300:.3f}"
-        if "only" in pair[1]:
-            assert row["Loss of accuracy ± std"] == "—"
-        else:
-            there = accuracies(results, pair[1], pair[1])
-            lost = [a - b for a, b in zip(there, accuracies(results, *pair), strict=True)]
-            assert row["Loss of accuracy ± std"] == written(lost).replace("-", "−")
-
-
-def test_an_ablation_has_no_loss(results: ResolutionResults) -> None:
-    data = tables.matrix(results)
-    only = data["tested"].str.contains("only")
-    assert data.loc[only, ["loss_mean", "loss_std"]].isna().all(axis=None)
-    assert data.loc[~only].notna().all(axis=None)
+        # No network is trained at an ablation.
+        lost = (
+            less(accuracies(results, pair[1], pair[1]), accuracies(results, *pair)) if "only" not in pair[1] else None
+        )
+        assert row["Loss of accuracy ± std"] == (written(lost) if lost else "—")
 
 
 def test_levels(results: ResolutionResults) -> None:
-    table = tables.resolution_levels(results)
-    assert not table.results
+    table = tables.levels(results)
     shown = [tuple(row.values()) for row in rows(table)]
     assert shown[0] == ("native", "trained and tested", "1.30", "0.396", "—", "20")
     assert shown[1] == ("blur only", "tested only", "1.82", "0.396", "—", "—")
@@ -107,102 +100,71 @@ def test_levels(results: ResolutionResults) -> None:
     assert "12,345 galaxies" in table.caption
     assert table.caption.endswith("1,046 galaxies are left out: no PSF, 12; too near an edge, 1,034.")
     assert list(table.data["level"]) == [level.name for level in results.levels]
+    assert "PSF FWHM ($''$)" in latex(table)
 
 
 @pytest.mark.parametrize(
-    ("left_out", "text"),
-    [
-        ({}, "No galaxy is left out."),
-        ({"a": 0}, "No galaxy is left out."),
-        ({"no PSF": 1}, "1 galaxy is left out: no PSF, 1."),
-    ],
+    ("left_out", "text"), [({"a": 0}, "No galaxy is left out."), ({"no PSF": 1}, "1 galaxy is left out: no PSF, 1.")]
 )
 def test_left_out(results: ResolutionResults, left_out: dict[str, int], text: str) -> None:
     assert tables.left_out(dataclasses.replace(results, left_out=left_out)) == text
 
 
-def test_confusion_of_the_corners(make_resolution: MakeResolution) -> None:
-    results = make_resolution(levels=3)
-    shown = rows(tables.resolution_confusion(results))
+def test_confusion_of_the_corners() -> None:
+    results = made_resolution(levels=3)
+    table = tables.confusion(results)
+    shown = rows(table)
     corners = [(a, b) for a in ("native", "coarse") for b in ("native", "coarse")]
     assert [(row["Trained at"], row["Tested at"]) for row in shown] == [pair for pair in corners for _ in range(2)]
-    cell = [float(m[1][0]) for m in results.confusion["native", "coarse"]]
-    expected = f"{statistics.fmean(cell):.1f} ± {statistics.stdev(cell):.1f}"
-    assert (shown[3]["True class"], shown[3]["Called spiral"]) == ("elliptical", expected)
-    data = tables.confusion(results)
-    assert list(data.columns) == ["trained", "tested", "actual", "predicted", "mean", "std"]
+    cell = results.confusion["native", "coarse"][:, 1, 0]
+    assert shown[3]["True class"] == "elliptical"
+    assert shown[3]["Called spiral"] == f"{cell.mean():.1f} ± {cell.std(ddof=1):.1f}"
+    assert list(table.data.columns) == ["trained", "tested", "actual", "predicted", "mean", "std"]
 
 
 def test_ablation_is_against_the_same_network_at_the_first_level(results: ResolutionResults) -> None:
-    table = tables.resolution_ablation(results)
+    table = tables.ablation(results)
     assert table is not None
     assert list(table.data["tested"]) == ["blur_only", "noise_only", "blurred"]
     assert set(table.data["trained"]) == {"native"}
-    assert written(accuracies(results, "native", "native")) in table.caption
+    there = ("native", "native")
+    assert written(accuracies(results, *there)) in table.caption
     for row, tested in zip(rows(table), table.data["tested"], strict=True):
-        here, there = accuracies(results, "native", tested), accuracies(results, "native", "native")
-        change = [a - b for a, b in zip(here, there, strict=True)]
+        here = accuracies(results, "native", tested)
         assert row["Accuracy ± std"] == written(here)
-        assert row["Change of accuracy"] == written(change).replace("-", "−")
-        higher = [
-            a - b
-            for a, b in zip(recalls(results, "native", tested, 1), recalls(results, "native", "native", 1), strict=True)
-        ]
-        assert row["Change of recall of ellipticals"] == "+" + written(higher)
+        assert row["Change of accuracy"] == written(less(here, accuracies(results, *there)), "+")
+        change = less(recalls(results, "native", tested, 1), recalls(results, *there, 1))
+        assert row["Change of recall of ellipticals"] == written(change, "+")
 
 
-def test_without_ablations_there_is_no_such_table(make_resolution: MakeResolution) -> None:
-    assert tables.resolution_ablation(make_resolution(ablations=False)) is None
-
-
-@pytest.fixture(scope="module")
-def watched(make_resolution: MakeResolution) -> ResolutionResults:
-    made = make_resolution(levels=2)
-    curves = {
-        ("native", "native"): np.array([[0.5, 0.8, 0.9], [0.5, 0.8, 0.8]]),
-        ("native", "blurred"): np.array([[0.5, 0.7, 0.4], [0.6, 0.6, 0.6]]),
-    }
-    return dataclasses.replace(made, oracle=curves, epochs=dict(made.epochs) | {"native": 3})
-
-
-def test_the_best_epoch_of_each_level_is_by_the_mean_over_runs(watched: ResolutionResults) -> None:
-    table = tables.oracle(watched)
-    assert table[["trained", "tested"]].to_numpy().tolist() == [["native", "native"], ["native", "blurred"]]
-    assert table["epoch"].tolist() == [3, 3]
-    assert table["best_epoch"].tolist() == [3, 2]
-    assert table["mean"].tolist() == pytest.approx([0.85, 0.5])
-    assert table["best_mean"].tolist() == pytest.approx([0.85, 0.65])
-    # Run by run: 0.3 and 0.0.
-    assert table["gain_mean"].tolist() == pytest.approx([0.0, 0.15])
-    assert table["gain_std"].tolist() == pytest.approx([0.0, 0.3 / math.sqrt(2)])
-
-
-def test_table_of_the_oracle(watched: ResolutionResults) -> None:
-    table = tables.resolution_oracle(watched)
+def test_the_best_epoch_of_each_level_is_by_the_mean_over_runs() -> None:
+    table = tables.oracle(watched(made_resolution(levels=2)))
     assert table is not None
-    row = {str(key): str(value) for key, value in table.shown.iloc[1].items()}
+    data = table.data
+    assert data[["trained", "tested"]].to_numpy().tolist() == [["native", "native"], ["native", "blurred"]]
+    assert data["epoch"].tolist() == [3, 3]
+    assert data["best_epoch"].tolist() == [3, 2]
+    assert data["mean"].tolist() == pytest.approx([0.85, 0.5])
+    assert data["best_mean"].tolist() == pytest.approx([0.85, 0.65])
+    # Run by run: 0.3 and 0.0.
+    assert data["gain_mean"].tolist() == pytest.approx([0.0, 0.15])
+    assert data["gain_std"].tolist() == pytest.approx([0.0, 0.3 / math.sqrt(2)])
+    row = rows(table)[1]
     assert (row["Trained at"], row["Tested at"]) == ("native", "blurred")
-    assert (row["Selected epoch"], row["Best epoch"]) == ("3", "2")
-    assert row["Gain ± std"] == "+0.150 ± 0.212"
-
-
-def test_without_an_oracle_there_is_no_such_table(make_resolution: MakeResolution) -> None:
-    assert tables.resolution_oracle(make_resolution()) is None
+    assert (row["Selected epoch"], row["Best epoch"], row["Gain ± std"]) == ("3", "2", "+0.150 ± 0.212")
 
 
 def matrices(rights: list[int]) -> np.ndarray:
     return np.array([[[right, 10 - right], [5, 5]] for right in rights], np.int64)
 
 
-def test_each_remedy_stands_beside_its_own_target(make_resolution: MakeResolution) -> None:
-    made = make_resolution(levels=2, runs=2, ablations=False, mixed=False)
+def test_each_remedy_stands_beside_its_own_target() -> None:
+    made = made_resolution(levels=2, runs=2, ablations=False, mixed=False)
     elsewhere = Level("elsewhere", 1.0, 0.4, math.nan, "survey")
     tuned = Level("tuned", math.nan, math.nan, math.nan, "remedy", "elsewhere")
     confusion = dict(made.confusion)
     for trained, rights in (("native", [2, 4]), ("blurred", [3, 3]), ("elsewhere", [9, 9]), ("tuned", [7, 8])):
         confusion[trained, "elsewhere"] = matrices(rights)
-    for tested in ("native", "blurred"):
-        confusion["elsewhere", tested] = confusion["tuned", tested] = matrices([5, 5])
     results = dataclasses.replace(
         made,
         levels=(*made.levels, elsewhere, tuned),
@@ -212,50 +174,44 @@ def test_each_remedy_stands_beside_its_own_target(make_resolution: MakeResolutio
         surveys={"elsewhere": 77},
     )
     table = tables.remedies(results)
-    assert table[["training", "trained", "tested"]].to_numpy().tolist() == [
+    assert table is not None
+    assert table.data[["training", "trained", "tested"]].to_numpy().tolist() == [
         ["as it is", "native", "blurred"],
         ["trained at the target", "blurred", "blurred"],
         ["as it is", "native", "elsewhere"],
         ["trained at the target", "elsewhere", "elsewhere"],
         ["tuned", "tuned", "elsewhere"],
     ]
-    gain = table.iloc[-1]
+    gain = table.data.iloc[-1]
     # Of 20 galaxies 5 more right in the first run, 4 more in the second; the interval has the overlap of that level.
     mean, half = corrected_interval([5 / 20, 4 / 20], 0.2)
     assert (gain["accuracy_gain"], gain["accuracy_half"]) == (pytest.approx(mean), pytest.approx(half))
     assert gain["overlap"] == 0.2
-    assert loss(results, "accuracy", made.levels[0], elsewhere) == pytest.approx([7 / 20, 5 / 20])
+    assert results.loss("accuracy", made.levels[0], elsewhere) == pytest.approx([7 / 20, 5 / 20])
 
 
-def test_one_run_has_no_spread(make_resolution: MakeResolution) -> None:
-    results = make_resolution(runs=1)
-    data = tables.matrix(results)
+def test_one_run_has_no_spread() -> None:
+    results = made_resolution(runs=1)
+    data = tables.matrix(results).data
     assert data.filter(like="_std").isna().all(axis=None)
     assert data["accuracy_mean"].notna().all()
-    ablation = tables.resolution_ablation(results)
-    assert ablation is not None
-    for table in (tables.resolution_matrix(results), tables.resolution_confusion(results), ablation):
-        assert "nan" not in table.shown.to_string()
-    assert rows(tables.resolution_matrix(results))[0]["Accuracy ± std"].endswith(" ± —")
+    assert not any("nan" in table.shown.to_string() for table in tables.chapter_tables(results))
+    assert rows(tables.matrix(results))[0]["Accuracy ± std"].endswith(" ± —")
 
 
-def test_one_level(make_resolution: MakeResolution) -> None:
-    results = make_resolution(levels=1, mixed=False)
-    assert len(tables.confusion(results)) == 4
-    assert list(tables.ablation(results)["tested"]) == ["blur_only", "noise_only"]
+def test_one_level() -> None:
+    results = made_resolution(levels=1, mixed=False)
+    assert [table.name for table in tables.chapter_tables(results)] == [
+        f"resolution_{name}" for name in ("levels", "matrix", "confusion", "ablation")
+    ]
+    assert len(tables.confusion(results).data) == 4
+    assert [row["Tested at"] for row in rows(tables.ablation(results))] == ["blur only", "noise only"]
 
 
 def test_a_class_that_one_run_lacks_is_missing_in_the_mean(results: ResolutionResults) -> None:
     lacking = results.confusion["native", "blurred"].copy()
     lacking[2, 1] = 0
     changed = dataclasses.replace(results, confusion={**results.confusion, ("native", "blurred"): lacking})
-    check(changed)
-    row = rows(tables.resolution_matrix(changed))[2]
+    row = rows(tables.matrix(changed))[2]
     assert (row["Recall of ellipticals ± std"], row["TSS ± std"]) == ("—", "—")
     assert row["Recall of spirals ± std"] == written(recalls(results, "native", "blurred", 0))
-
-
-def test_arcseconds_are_printed_by_latex(results: ResolutionResults) -> None:
-    text = latex(tables.resolution_levels(results))
-    assert "″" not in text
-    assert "PSF FWHM ($''$)" in text

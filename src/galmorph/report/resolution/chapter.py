@@ -7,93 +7,74 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.report.language import capital, joined, listed, mark, say, sentences
+from galmorph.report.language import capital, joined, level_name, listed, say, sentences
 from galmorph.report.page import Book, Picture, Section, unbroken
-from galmorph.report.resolution import figures, tables
+from galmorph.report.resolution import figures
 from galmorph.report.resolution.findings import best_epoch, summary
-from galmorph.report.resolution.results import ABLATION, REMEDY, SURVEY, ResolutionResults, check, ends, of_role, spoken
+from galmorph.report.resolution.results import ResolutionResults
+from galmorph.report.resolution.tables import chapter_tables
+from galmorph.report.study import Study
 from galmorph.report.table import METRICS
 
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
 Examples = tuple[Mapping[str, NDArray[np.float32]], Sequence[str]]
 
-ANCHOR, TITLE = "resolution", mark("Different spatial resolution (chapter 5)")
 
-
-def section(book: Book, results: ResolutionResults, examples: Examples | None) -> Section:
-    """Write the tables and figures of the chapter, and return its section.
+def section(book: Book, study: Study, examples: Examples | None) -> Section | None:
+    """Write the tables and figures of the chapter, and return its section; None where there is no resolution study.
 
     Parameters
     ----------
-    book
-        Where they are written.
-    results
-        Every trained level, tested at every tested one.
     examples
         The stamps to show; None: the figure is left out, and the page says so.
-
-    Raises
-    ------
-    GalmorphError
-        If a pair of levels, a selected epoch or a run is missing.
     """
-    check(results)
-    paragraphs = [_setting(results), *summary(results)]
-    if looked_for := best_epoch(results):
-        paragraphs.append(looked_for)
+    results = study.resolution
+    if results is None:
+        return None
+    paragraphs = [_setting(results), *summary(results), *best_epoch(results)]
     if examples is None:
         paragraphs.append(say("The figure of example galaxies at every level is left out: no stamps were given."))
-    shown = [
-        tables.resolution_levels(results),
-        tables.resolution_matrix(results),
-        tables.resolution_confusion(results),
-    ]
-    further = (
-        tables.resolution_remedies(results),
-        tables.resolution_ablation(results),
-        tables.resolution_oracle(results),
-    )
-    shown += [table for table in further if table is not None]
     return Section(
-        ANCHOR,
-        say(TITLE),
+        "resolution",
+        say("Different spatial resolution (chapter 5)"),
         paragraphs=tuple(unbroken(paragraph) for paragraph in paragraphs),
-        tables=book.tables(*shown),
+        tables=book.tables(*chapter_tables(results)),
         pictures=(*_stamps(book, results, examples), *_scores(book, results)),
     )
 
 
 def _setting(results: ResolutionResults) -> str:
     """Say in plain words what was done."""
-    several = results.runs > 1
-    seen = say("The same {galaxies:,} galaxies are seen at several resolutions.", galaxies=results.galaxies)
-    trained = say(
-        "At each, {runs} networks are trained and tested at every one, to see what it costs to classify images that "
-        "are blurrier, or sharper, than those of the training.",
-        runs=results.runs,
-    )
-    alone = say(
-        "At each, one network is trained and tested at every one, to see what it costs to classify images that are "
-        "blurrier, or sharper, than those of the training."
-    )
-    text = [seen, trained if several else alone]
-    for survey in of_role(results, SURVEY):
+    text = [say("The same {galaxies:,} galaxies are seen at several resolutions.", galaxies=results.galaxies)]
+    if results.runs > 1:
+        trained = say(
+            "At each, {runs} networks are trained and tested at every one, to see what it costs to classify images "
+            "that are blurrier, or sharper, than those of the training.",
+            runs=results.runs,
+        )
+    else:
+        trained = say(
+            "At each, one network is trained and tested at every one, to see what it costs to classify images that are "
+            "blurrier, or sharper, than those of the training."
+        )
+    text.append(trained)
+    for survey in results.of_role("survey"):
         other = say(
             "{survey} is another survey, of {galaxies:,} galaxies of its own with their own splits: what is lost there "
             "is not owed to resolution alone.",
-            survey=spoken(survey),
+            survey=level_name(survey.name),
             galaxies=results.surveys[survey.name],
         )
         text.append(other)
-    if remedies_for := of_role(results, REMEDY):
-        names = listed(spoken(level) for level in remedies_for)
+    if remedies := results.of_role("remedy"):
+        names = listed(level_name(level.name) for level in remedies)
         text.append(say("Remedies ({names}) are trained for that difference, and tested too.", names=names))
-    if ablations := of_role(results, ABLATION):
-        names = listed(spoken(level) for level in ablations)
+    if ablations := results.of_role("ablation"):
+        names = listed(level_name(level.name) for level in ablations)
         text.append(
             say("Where only a part of the resolution differs ({names}), networks are tested, not trained.", names=names)
         )
-    if several:
+    if results.runs > 1:
         spread = say(
             "Every spread here is one standard deviation over the runs. A loss or change is taken run by run, so its "
             "spread is that of the differences."
@@ -105,12 +86,11 @@ def _setting(results: ResolutionResults) -> str:
 def _stamps(book: Book, results: ResolutionResults, examples: Examples | None) -> list[Picture]:
     if examples is None:
         return []
-    images, classes = examples
     caption = say(
         "The same galaxies at every level, with the FWHM of its PSF. Brightness by asinh, each stamp by its own noise, "
         "for the eye only."
     )
-    figure = figures.stamps_at_every_level(images, classes, results.levels)
+    figure = figures.stamps_at_every_level(*examples, results.levels)
     return [book.picture(figure, Picture("resolution_stamps", caption, wide=True))]
 
 
@@ -134,30 +114,30 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
         "networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher.",
         spread=spread,
     )
-    figure = figures.loss_against_ratio(results)
-    pictures.append(book.picture(figure, Picture("resolution_loss", caption, results=True)))
-    if results.by_size is not None and len(results.by_size):
+    picture = Picture("resolution_loss", caption, results=True)
+    pictures.append(book.picture(figures.loss_against_ratio(results), picture))
+    if len(results.by_size):
         caption = say(
             "Loss of accuracy against the FWHM tested at over the half-light radius of the galaxy in the native image, "
             "for networks trained at {first}. Each line is one level, its points are quarters of the galaxies, from "
             "large to small; compared run by run with networks trained there: {spread}.",
-            first=spoken(ends(results)[0]),
+            first=level_name(results.ends[0].name),
             spread=spread,
         )
-        figure = figures.loss_against_size(results)
-        pictures.append(book.picture(figure, Picture("resolution_size", caption, results=True)))
+        picture = Picture("resolution_size", caption, results=True)
+        pictures.append(book.picture(figures.loss_against_size(results), picture))
     caption = say(
         "Recall of each class against the FWHM tested at, a line for each trained level: {spread}.", spread=spread
     )
     if several:
         shifted = say("Points are shifted sideways a little so that their bars can be told apart.")
         caption = sentences([caption, shifted])
-    figure = figures.recall_against_fwhm(results)
-    pictures.append(book.picture(figure, Picture("resolution_recall", caption, results=True, wide=True)))
+    picture = Picture("resolution_recall", caption, results=True, wide=True)
+    pictures.append(book.picture(figures.recall_against_fwhm(results), picture))
     caption = say(
         "Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "
         "percentage are of the true class.",
-        corners=joined(spoken(level) for level in ends(results)),
+        corners=joined(level_name(level.name) for level in results.corners),
         spread=spread,
     )
     picture = Picture("resolution_corners", caption, results=True, wide=True)

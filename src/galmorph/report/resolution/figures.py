@@ -17,23 +17,7 @@ from galmorph.report.figures import style
 from galmorph.report.figures.results import colour_bar, draw
 from galmorph.report.figures.stamps import border, stretch
 from galmorph.report.language import class_name, mark, plural, say
-from galmorph.report.resolution.results import (
-    LEVEL,
-    REMEDY,
-    SURVEY,
-    Level,
-    ResolutionResults,
-    ends,
-    in_line,
-    levels_tested,
-    levels_trained,
-    loss,
-    mean_std,
-    of_role,
-    ratio,
-    score,
-    stacked,
-)
+from galmorph.report.resolution.results import Floats, Level, ResolutionResults, mean_std
 from galmorph.report.table import METRICS, MISSING, number
 
 Metric = Literal["accuracy", "tss"]
@@ -69,9 +53,11 @@ def stamps_at_every_level(
     grid = figure.subplots(len(classes), len(seen), squeeze=False)
     for row, (name, cells) in enumerate(zip(classes, grid, strict=True)):
         for level, axes in zip(seen, cells, strict=True):
-            _stamp(axes, images[level.name][row])
+            stamp = images[level.name][row]
+            axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+            axes.set_axis_off()
             if row == 0:
-                axes.set_title(stacked(level), fontsize=9, pad=3)
+                axes.set_title(level.stacked_label, fontsize=9, pad=3)
         at = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}
         cells[0].text(-0.08, 0.5, class_name(name), rotation=90, fontsize=9, **at)
     return figure
@@ -83,9 +69,9 @@ def heat_map(results: ResolutionResults, metric: Metric) -> Figure:
 
     Cells where both are the same level are framed. The colours run from the lowest to the highest mean.
     """
-    rows, columns = levels_trained(results), levels_tested(results)
-    cells = [[mean_std(score(results, metric, trained, tested)) for tested in columns] for trained in rows]
-    means = np.array([[mean for mean, _ in row] for row in cells])
+    rows, columns = results.trained, results.tested
+    cells = np.array([[mean_std(results.score(metric, trained, tested)) for tested in columns] for trained in rows])
+    means = cells[..., 0]
     low, high = _range(means)
     figure = style.new_figure(_CELL * len(columns) + 2.0, 0.62 * len(rows) + 1.1)
     axes = figure.add_subplot()
@@ -93,14 +79,15 @@ def heat_map(results: ResolutionResults, metric: Metric) -> Figure:
     axes.set_facecolor(style.PALE)
     for row, trained in enumerate(rows):
         for column, tested in enumerate(columns):
-            mean, std = cells[row][column]
+            mean, std = cells[row, column]
             colour = "white" if (mean - low) / (high - low) > 0.55 else style.INK
-            axes.text(column, row, _cell(mean, std), ha="center", va="center", color=colour, fontsize=9.5)
+            text = MISSING if np.isnan(mean) else f"{number(mean)}\n± {number(std)}"
+            axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=9.5)
             if trained.name == tested.name:
                 corner = (column - 0.46, row - 0.46)
                 axes.add_patch(Rectangle(corner, 0.92, 0.92, fill=False, edgecolor="#E09000", linewidth=1.4))
-    axes.set_xticks(range(len(columns)), [stacked(level) for level in columns])
-    axes.set_yticks(range(len(rows)), [stacked(level) for level in rows])
+    axes.set_xticks(range(len(columns)), [level.stacked_label for level in columns])
+    axes.set_yticks(range(len(rows)), [level.stacked_label for level in rows])
     axes.set_xlabel(say("tested at (PSF FWHM)"))
     axes.set_ylabel(say("trained at (PSF FWHM)"))
     axes.set_xticks(np.arange(len(columns) - 1) + 0.5, minor=True)
@@ -117,27 +104,23 @@ def heat_map(results: ResolutionResults, metric: Metric) -> Figure:
 def loss_against_ratio(results: ResolutionResults) -> Figure:
     """Draw the loss of accuracy against FWHM tested / FWHM trained, a line per trained level, mean ± 1 std.
 
-    The loss is against networks trained where they are tested, run by run: zero where the ratio is one by being the
-    same level. A trained level without a FWHM of its own (a mixture) has no ratio and is not drawn.
+    The loss is against networks trained where they are tested, run by run: zero where both are the same level.
     """
-    levels = of_role(results, LEVEL)
-    figure = style.new_figure(4.6, 3.7)
-    axes = figure.add_subplot()
-    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    levels = results.of_role("level")
+    figure, axes = _loss_axes()
     axes.axvline(1, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
-    ratios = [1.0]
-    for place, trained in enumerate(levels):
-        places = np.array([ratio(trained, tested) for tested in levels])
-        _line(axes, results, place, trained, places, [loss(results, "accuracy", trained, tested) for tested in levels])
-        ratios += [float(value) for value in places[np.isfinite(places)]]
+    widths = np.array([level.psf_fwhm for level in levels])
+    ratios = widths / widths[:, None]
+    for trained, places in zip(levels, ratios, strict=True):
+        losses = [mean_std(results.loss("accuracy", trained, tested)) for tested in levels]
+        _line(axes, results, trained, places, np.array(losses))
     axes.set_xscale("log")
-    axes.set_xlim(min(0.65, min(ratios) / 1.15), max(1.55, max(ratios) * 1.15))
+    axes.set_xlim(min(0.65, ratios.min() / 1.15), max(1.55, ratios.max() * 1.15))
     low, high = axes.get_xlim()
     axes.xaxis.set_major_locator(FixedLocator([mark for mark in _MARKS if low <= mark <= high]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(say("PSF FWHM tested at / PSF FWHM trained at"))
-    axes.set_ylabel(say("loss of accuracy"))
     _legend(figure, axes, 2)
     return figure
 
@@ -145,30 +128,18 @@ def loss_against_ratio(results: ResolutionResults) -> Figure:
 @style.house()
 def loss_against_size(results: ResolutionResults) -> Figure:
     """Draw the loss of accuracy against FWHM / half-light radius, a line per tested level, mean ± 1 std."""
-    assert results.by_size is not None
-    figure = style.new_figure(4.6, 3.7)
-    axes = figure.add_subplot()
-    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
-    levels = of_role(results, LEVEL)
-    for place, tested in enumerate(levels):
-        points = results.by_size[results.by_size["tested"] == tested.name].sort_values("ratio")
-        if points.empty:
-            continue
-        spread = points["loss_std"].to_numpy(dtype=float)
-        axes.errorbar(
-            points["ratio"].to_numpy(dtype=float),
-            points["loss_mean"].to_numpy(dtype=float),
-            yerr=None if np.isnan(spread).any() else spread,
-            color=_colour(results, tested),
-            marker=_MARKERS[place % len(_MARKERS)],
-            markersize=4.5,
-            linewidth=1.1,
-            elinewidth=0.9,
-            capsize=2,
-            label=in_line(tested),
-        )
+    figure, axes = _loss_axes()
+    for tested in results.of_role("level"):
+        points = results.by_size[results.by_size["tested"] == tested.name]
+        if len(points):
+            _line(
+                axes,
+                results,
+                tested,
+                points["ratio"].to_numpy(float),
+                points[["loss_mean", "loss_std"]].to_numpy(float),
+            )
     axes.set_xlabel(say("PSF FWHM tested at / half-light radius"))
-    axes.set_ylabel(say("loss of accuracy"))
     _legend(figure, axes, 2, mark("tested at (PSF FWHM)"))
     return figure
 
@@ -180,18 +151,16 @@ def recall_against_fwhm(results: ResolutionResults) -> Figure:
     Mean ± 1 std. The points are those of levels that are both trained and tested; those of different trained levels
     are shifted a little, so that their bars can be told apart.
     """
-    levels = of_role(results, LEVEL)
-    trained_levels = [level for level in levels_trained(results) if level.role != SURVEY]
+    levels = results.of_role("level")
+    trained_levels = results.of_role("level", "remedy")
     figure = style.new_figure(style.FULL, 3.6)
     panels = figure.subplots(1, len(results.classes), sharey=True, squeeze=False)[0]
     widths = np.array([tested.psf_fwhm for tested in levels])
-    known = widths[np.isfinite(widths)]
-    extent = max(float(np.ptp(known)) if len(known) else 0.0, 0.1)
+    step = _SHIFT * max(float(np.ptp(widths)), 0.1)
     for panel, name in zip(panels, results.classes, strict=True):
         for place, trained in enumerate(trained_levels):
-            shifted = widths + _SHIFT * extent * (place - (len(trained_levels) - 1) / 2)
-            values = [score(results, f"recall_{name}", trained, tested) for tested in levels]
-            _line(panel, results, place, trained, shifted, values)
+            recalls = [mean_std(results.score(f"recall_{name}", trained, tested)) for tested in levels]
+            _line(panel, results, trained, widths + step * (place - (len(trained_levels) - 1) / 2), np.array(recalls))
         panel.margins(x=0.08)
         panel.set_title(plural(name))
         panel.set_xlabel(say("PSF FWHM tested at (arcsec)"))
@@ -203,7 +172,7 @@ def recall_against_fwhm(results: ResolutionResults) -> Figure:
 @style.house()
 def corner_confusions(results: ResolutionResults) -> Figure:
     """Draw the confusion matrices of the first and the last level: rows trained at, columns tested at."""
-    levels = ends(results)
+    levels = results.corners
     count = len(levels)
     figure = style.new_figure(3.0 * count + 0.8, 3.2 * count)
     grid = figure.subplots(count, count, squeeze=False)
@@ -211,47 +180,52 @@ def corner_confusions(results: ResolutionResults) -> Figure:
     for trained, row in zip(levels, grid, strict=True):
         for tested, axes in zip(levels, row, strict=True):
             images.append(draw(axes, results.confusion[trained.name, tested.name], results.classes))
-            title = say("trained at {trained},\ntested at {tested}", trained=in_line(trained), tested=in_line(tested))
+            title = say("trained at {trained},\ntested at {tested}", trained=trained.label, tested=tested.label)
             axes.set_title(title, fontsize=9.5)
     colour_bar(figure, images[0], list(grid.ravel()), shrink=0.5 if count > 1 else 0.85)
     return figure
 
 
-def _line(
-    axes: Axes,
-    results: ResolutionResults,
-    place: int,
-    trained: Level,
-    places: NDArray[np.float64],
-    values: Sequence[NDArray[np.float64]],
-) -> None:
-    """Draw the points of one trained level from left to right, with bars where the runs have a spread."""
-    spreads = [mean_std(value) for value in values]
-    means, stds = (np.array(part) for part in zip(*spreads, strict=True))
+def _loss_axes() -> tuple[Figure, Axes]:
+    """Return an empty figure of losses of accuracy."""
+    figure = style.new_figure(4.6, 3.7)
+    axes = figure.add_subplot()
+    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    axes.set_ylabel(say("loss of accuracy"))
+    return figure, axes
+
+
+def _line(axes: Axes, results: ResolutionResults, level: Level, places: Floats, points: Floats) -> None:
+    """Draw the line of a level or remedy from left to right: colours from dark to light in the order of the levels.
+
+    Parameters
+    ----------
+    places
+        (n,) where on the x axis.
+    points
+        (n, 2): means, and standard deviations, which are bars where there are several runs.
+    """
     order = np.argsort(places, kind="stable")
-    order = order[np.isfinite(places[order]) & np.isfinite(means[order])]
-    remedy = trained.role == REMEDY
+    order = order[np.isfinite(points[order, 0])]
+    means, stds = points[order].T
+    remedy = level.role == "remedy"
+    levels = results.of_role("level", "remedy")
+    own = results.of_role("level")
+    markers, place = (_REMEDY_MARKERS if remedy else _MARKERS), levels.index(level)
     axes.errorbar(
         places[order],
-        means[order],
-        yerr=None if np.isnan(stds[order]).any() else stds[order],
-        color=style.INK if remedy else _colour(results, trained),
+        means,
+        yerr=None if np.isnan(stds).any() else stds,
+        color=style.INK if remedy else matplotlib.colormaps["viridis"](0.82 * place / max(len(own) - 1, 1)),
         linestyle="--" if remedy else "-",
-        marker=(_REMEDY_MARKERS if remedy else _MARKERS)[place % len(_MARKERS)],
+        marker=markers[place % len(markers)],
         markersize=7 if remedy else 4.5,
         linewidth=1.1,
         elinewidth=0.9,
         capsize=2,
-        label=in_line(trained),
+        label=level.label,
         zorder=4 if remedy else 3,
     )
-
-
-def _colour(results: ResolutionResults, level: Level) -> tuple[float, float, float, float]:
-    """Return a level's colour, from dark to light in the order of the levels; the markers differ as well."""
-    names = [known.name for known in of_role(results, LEVEL)]
-    red, green, blue, alpha = matplotlib.colormaps["viridis"](0.82 * names.index(level.name) / max(len(names) - 1, 1))
-    return red, green, blue, alpha
 
 
 def _legend(figure: Figure, axes: Axes, columns: int, title: str = mark("trained at (PSF FWHM)")) -> None:
@@ -270,13 +244,3 @@ def _range(means: NDArray[np.float64]) -> tuple[float, float]:
     low, high = float(known.min()), float(known.max())
     missing = max(_LEAST_RANGE - (high - low), 0.0)
     return low - missing / 2, high + missing / 2
-
-
-def _cell(mean: float, std: float) -> str:
-    """Return a mean above its spread; a dash for what is missing."""
-    return MISSING if np.isnan(mean) else f"{number(mean)}\n± {number(std)}"
-
-
-def _stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
-    axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
-    axes.set_axis_off()

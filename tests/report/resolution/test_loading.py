@@ -1,17 +1,16 @@
-"""Results are checked; what is lost by the size of the galaxies, counted by hand."""
+"""What is lost by the size of the galaxies, counted by hand."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from galmorph.errors import GalmorphError
-from galmorph.report.resolution.results import Level, ResolutionResults, check, loss_by_size
+from galmorph.report.resolution.loading import loss_by_size
+from galmorph.report.resolution.results import Level
 from galmorph.training.records import ConditionRecords, Evaluation
 from tests.support.records import made_record
 
@@ -61,24 +60,3 @@ def test_a_galaxy_without_a_size_is_left_out() -> None:
 def test_one_level_or_no_sizes_give_nothing() -> None:
     assert loss_by_size({}, LEVELS[:2], RADII).empty
     assert loss_by_size({}, LEVELS, np.full(8, math.nan)).empty
-
-
-def test_incomplete_results_are_refused(make_resolution: Callable[..., ResolutionResults]) -> None:
-    results = make_resolution()
-    check(results)
-    without = {pair: value for pair, value in results.confusion.items() if pair != ("mixed", "blurred")}
-    wrong = {**results.confusion, ("mixed", "blurred"): results.confusion["mixed", "blurred"][:3]}
-    empty = {**results.confusion, ("mixed", "blurred"): 0 * results.confusion["mixed", "blurred"]}
-    odd = Level("odd", 1.0, 0.4, 1.0, "other")
-    cases = [
-        (dataclasses.replace(results, confusion=without), "trained at mixed, tested at blurred: no confusion"),
-        (dataclasses.replace(results, confusion=wrong), r"shape \(3, 2, 2\), not one per run"),
-        (dataclasses.replace(results, confusion=empty), "tested on no galaxy"),
-        (dataclasses.replace(results, epochs={"native": 1}), "level blurred: it is trained, but it has no selected"),
-        (dataclasses.replace(results, levels=(*results.levels, results.levels[0])), "level native: declared twice"),
-        (dataclasses.replace(results, levels=(*results.levels, odd)), "level odd: unknown role 'other'"),
-        (dataclasses.replace(results, levels=results.levels[1:2]), "no resolution level is both"),
-    ]
-    for case, message in cases:
-        with pytest.raises(GalmorphError, match=message):
-            check(case)
