@@ -32,7 +32,7 @@ def level(psf_fwhm: float | None, pixel_scale: float = PIXEL, noise: float | Non
     return LevelSettings(psf_fwhm=psf_fwhm, pixel_scale=pixel_scale, noise=noise)
 
 
-def chance(seed: int = 1) -> np.random.Generator:
+def rng(seed: int = 1) -> np.random.Generator:
     """Return a generator."""
     return np.random.default_rng(seed)
 
@@ -70,7 +70,7 @@ def fitted(image: NDArray[np.float32]) -> float:
 
 def noise_stamps(target: LevelSettings, count: int = 60) -> NDArray[np.float32]:
     """Return (count, 64, 64) stamps of noise of 6 DN, as a level shows them."""
-    noise, source = chance(5), Telescope(1.4, PIXEL, 6.0)
+    noise, source = rng(5), Telescope(1.4, PIXEL, 6.0)
     empty = (noise.normal(0, 6, (128, 128)).astype(np.float32) for _ in range(count))
     return np.array([degrade(image, source, target, noise, grid="pixels") for image in empty])
 
@@ -97,7 +97,7 @@ def real_stars(frame_path: Path, tsfield_path: Path, target: float) -> tuple[NDA
             continue
         sky, noise = clipped_median(wide)
         wide = wide - np.float32(sky)
-        after = degrade(wide, Telescope(psf_width, PIXEL, noise), level(target), chance())
+        after = degrade(wide, Telescope(psf_width, PIXEL, noise), level(target), rng())
         measured.append((fitted(wide) * PIXEL, fitted(after) * PIXEL))
     return np.array(measured), psf_width
 
@@ -117,10 +117,10 @@ def bright_stars(image: NDArray[np.float32]) -> list[tuple[float, float]]:
 def main() -> None:
     """Print every number."""
     for fwhm, scale in FLUXES:
-        kept = degrade(galaxy(), SHARP, level(fwhm, scale), chance(), size=126).sum() / galaxy().sum()
+        kept = degrade(galaxy(), SHARP, level(fwhm, scale), rng(), size=126).sum() / galaxy().sum()
         print(f"flux at {fwhm} arcsec, pixels of {scale}: {kept - 1:+.1e}")
     for fwhm, scale in WIDTHS:
-        width = fitted(degrade(star(1.3), SHARP, level(fwhm, scale), chance(), grid="pixels")) * scale
+        width = fitted(degrade(star(1.3), SHARP, level(fwhm, scale), rng(), grid="pixels")) * scale
         print(f"point source at {fwhm} arcsec, pixels of {scale}: {width:.3f}, {100 * (width / fwhm - 1):+.2f} %")
     for fwhm, scale, noise in NOISES:
         stamps = noise_stamps(level(fwhm, scale, noise))

@@ -18,13 +18,13 @@ from validation.resolution import (
     PIXEL,
     SHARP,
     WIDTHS,
-    chance,
     fitted,
     galaxy,
     level,
     neighbours,
     noise_stamps,
     real_stars,
+    rng,
     star,
 )
 
@@ -35,14 +35,14 @@ NATIVE = LevelSettings(psf_fwhm=None, pixel_scale=None, noise=None)
 @pytest.mark.parametrize("target", [level(2.6), level(2.0, 0.6), level(3.0, 0.792)], ids=lambda t: f"{t.pixel_scale}")
 def test_flux_of_an_isolated_galaxy_is_conserved(target, kernel):
     image = galaxy()
-    result = degrade(image, SHARP, target, chance(), kernel=kernel, size=126)
+    result = degrade(image, SHARP, target, rng(), kernel=kernel, size=126)
     assert result.sum() == pytest.approx(image.sum(), rel=1e-3)
 
 
 @pytest.mark.parametrize("kernel", ["gaussian", "moffat"])
 @pytest.mark.parametrize(("fwhm", "scale"), WIDTHS)
 def test_a_point_source_has_the_width_of_the_target(fwhm, scale, kernel):
-    result = degrade(star(1.3), SHARP, level(fwhm, scale), chance(), kernel=kernel, grid="pixels")
+    result = degrade(star(1.3), SHARP, level(fwhm, scale), rng(), kernel=kernel, grid="pixels")
     if kernel == "gaussian":
         assert fitted(result) * scale == pytest.approx(fwhm, rel=0.02)
     else:
@@ -65,20 +65,20 @@ def test_noise_is_that_of_the_level_and_white(fwhm, scale, noise):
 
 
 def test_native_is_the_identity():
-    image = chance().normal(size=(128, 128)).astype(np.float32)
-    result = degrade(image, SHARP, NATIVE, chance())
+    image = rng().normal(size=(128, 128)).astype(np.float32)
+    result = degrade(image, SHARP, NATIVE, rng())
     np.testing.assert_array_equal(result, image[32:96, 32:96])
     assert result.base is None
     # And so is a level that asks for nothing but the pixels that there are.
-    np.testing.assert_array_equal(degrade(image, SHARP, level(None), chance()), result)
-    np.testing.assert_array_equal(degrade(image, SHARP, level(1.3), chance()), result)
+    np.testing.assert_array_equal(degrade(image, SHARP, level(None), rng()), result)
+    np.testing.assert_array_equal(degrade(image, SHARP, level(1.3), rng()), result)
 
 
 def test_two_steps_are_one():
     image = galaxy()
-    once = degrade(image, SHARP, level(2.6), chance(), size=128)
-    halfway = degrade(image, SHARP, level(1.9), chance(), size=128)
-    twice = degrade(halfway, Telescope(1.9, PIXEL, 0.0), level(2.6), chance(), size=128)
+    once = degrade(image, SHARP, level(2.6), rng(), size=128)
+    halfway = degrade(image, SHARP, level(1.9), rng(), size=128)
+    twice = degrade(halfway, Telescope(1.9, PIXEL, 0.0), level(2.6), rng(), size=128)
     np.testing.assert_allclose(twice[32:96, 32:96], once[32:96, 32:96], atol=1e-4 * image.max())
 
 
@@ -88,14 +88,14 @@ def test_it_is_the_convolution_that_astropy_makes():
     y, x = np.mgrid[-30:31, -30:31]
     kernel = np.exp(-(x**2 + y**2) / (2 * width**2))
     expected = convolve_fft(image, kernel / kernel.sum())
-    result = degrade(image.astype(np.float32), SHARP, level(2.6), chance(), size=128)
+    result = degrade(image.astype(np.float32), SHARP, level(2.6), rng(), size=128)
     np.testing.assert_allclose(result[20:108, 20:108], expected[20:108, 20:108], atol=1e-5 * image.max())
 
 
 def test_both_grids_show_the_galaxy_in_the_middle():
     source = star(1.3)
     for grid, scale in (("field", PIXEL), ("pixels", 0.792)):
-        result = degrade(source, SHARP, level(2.6, 0.792), chance(), grid=grid)
+        result = degrade(source, SHARP, level(2.6, 0.792), rng(), grid=grid)
         y, x = np.indices(result.shape)
         centre = [(axis * result).sum() / result.sum() * scale for axis in (x, y)]
         # The pixel of the galaxy is at index 64 of the wide stamp, half a native pixel beyond the middle.
@@ -103,9 +103,9 @@ def test_both_grids_show_the_galaxy_in_the_middle():
         np.testing.assert_allclose(centre, middle, atol=0.02)
 
 
-def test_the_same_chance_gives_the_same_noise():
+def test_the_same_seed_gives_the_same_noise():
     source, target = Telescope(1.3, PIXEL, 5.0), level(2.6, noise=6.0)
-    first, second = (degrade(galaxy(), source, target, chance(9)) for _ in range(2))
+    first, second = (degrade(galaxy(), source, target, rng(9)) for _ in range(2))
     np.testing.assert_array_equal(first, second)
 
 
@@ -121,7 +121,7 @@ def test_the_same_chance_gives_the_same_noise():
 )
 def test_nothing_is_made_better(source, target, grid, words):
     with pytest.raises(GalmorphError, match=words):
-        degrade(galaxy(), source, target, chance(), grid=grid)
+        degrade(galaxy(), source, target, rng(), grid=grid)
 
 
 @pytest.mark.real
@@ -138,4 +138,4 @@ def test_real_stars_are_as_wide_as_the_target(real_data: Path):
 def test_pixels_that_do_not_cover_the_field_are_refused(count, scale):
     source = np.ones((count, count), np.float32)
     with pytest.raises(GalmorphError, match=r"less than the field of 64 .* raise cutouts\.wide_size"):
-        degrade(source, SHARP, level(59.0, scale), chance(), grid="field")
+        degrade(source, SHARP, level(59.0, scale), rng(), grid="field")

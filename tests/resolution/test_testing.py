@@ -1,10 +1,11 @@
-"""Networks of one level, tested at others."""
+"""Networks of one level, tested at others, trained further there, and watched there while they train."""
 
 from __future__ import annotations
 
 import dataclasses
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,11 +21,17 @@ from galmorph.training.records import load_phase, load_record, record_name, save
 from galmorph.training.run import run_one
 from tests.support.campaigns import made_campaign
 
+RUNS = (1, 2)
+
+
+def with_training(campaign: Campaign, **changes: Any) -> Campaign:
+    return dataclasses.replace(campaign, training=campaign.training.model_copy(update=changes))
+
 
 @pytest.fixture(scope="module")
 def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
-    made = made_campaign(tmp_path_factory.mktemp("level"))
-    return dataclasses.replace(made, training=made.training.model_copy(update={"keep_weights": 3}))
+    made = made_campaign(tmp_path_factory.mktemp("level"), runs=len(RUNS))
+    return dataclasses.replace(with_training(made, keep_weights=len(RUNS)), epochs=1)
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +39,12 @@ def confirmed(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("confirmed") / "records"
     run_campaign(campaign, folder, lambda path: None)
     return folder
+
+
+@pytest.fixture
+def own_confirmed(confirmed: Path, tmp_path: Path) -> Path:
+    """Return a copy that a test may spoil."""
+    return Path(shutil.copytree(confirmed, tmp_path / "confirmed"))
 
 
 @pytest.fixture(scope="module")
@@ -60,8 +73,8 @@ def tested(campaign: Campaign, confirmed: Path, levels: Levels, tmp_path_factory
     return folder
 
 
-def test_tested_where_it_was_trained_a_network_answers_as_it_did_then(confirmed: Path, tested: Path) -> None:
-    for run in (1, 2, 3):
+def test_a_network_predicts_the_same_where_it_was_trained(confirmed: Path, tested: Path) -> None:
+    for run in RUNS:
         before, after = (load_record(folder / record_name(run)) for folder in (confirmed, tested))
         np.testing.assert_array_equal(after.sets["here"].probabilities, before.sets["test"].probabilities)
         np.testing.assert_array_equal(after.sets["noise"].rows, before.sets["test"].rows)
@@ -70,7 +83,7 @@ def test_tested_where_it_was_trained_a_network_answers_as_it_did_then(confirmed:
 
 
 def test_another_survey_is_tested_on_its_own_galaxies(tested: Path) -> None:
-    for run in (1, 2, 3):
+    for run in RUNS:
         sets = load_record(tested / record_name(run)).sets
         # The same galaxies turned round: row 149 - i, in the opposite order.
         np.testing.assert_array_equal(149 - sets["other"].rows[::-1], sets["here"].rows)
@@ -78,15 +91,15 @@ def test_another_survey_is_tested_on_its_own_galaxies(tested: Path) -> None:
         np.testing.assert_allclose(sets["other"].probabilities[::-1], sets["here"].probabilities, atol=1e-6)
 
 
-def test_its_answers_elsewhere_are_scores_with_the_md5_of_what_was_shown(tested: Path, levels: Levels) -> None:
-    record = load_phase(tested, 3, "three_class", "confirmed")[0]
+def test_predictions_elsewhere_are_scored_and_name_their_images(tested: Path, levels: Levels) -> None:
+    record = load_phase(tested, len(RUNS), "three_class", "confirmed")[0]
     content = run_content(record, tested / record_name(1), record.epochs)
     assert content.tags["galmorph.tested_noise_md5"] == file_md5(levels["noise"][0])
     assert content.tags["galmorph.tested_other_split_md5"] == file_md5(levels["other"][1])
     pairs = [(true, guess) for true in ("spiral", "elliptical") for guess in ("spiral", "elliptical")]
-    cells = [content.metrics[f"noise/confusion/{true}_as_{guess}"][2] for true, guess in pairs]
+    cells = [content.metrics[f"noise/confusion/{true}_as_{guess}"][1] for true, guess in pairs]
     assert sum(cells) == np.isin(record.sets["noise"].truth, [0, 1]).sum()
-    assert content.metrics["noise/accuracy"][2] == pytest.approx((cells[0] + cells[3]) / sum(cells))
+    assert content.metrics["noise/accuracy"][1] == pytest.approx((cells[0] + cells[3]) / sum(cells))
 
 
 def test_another_number_of_galaxies_is_refused(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
@@ -95,52 +108,47 @@ def test_another_number_of_galaxies_is_refused(campaign: Campaign, confirmed: Pa
         run_tests(campaign, confirmed, {"few": (tmp_path / "few.npy", campaign.split)}, tmp_path / "tested")
 
 
-def test_torn_weights_are_refused(campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path) -> None:
-    shutil.copytree(confirmed, tmp_path / "confirmed")
-    (tmp_path / "confirmed" / weights_name(2)).write_bytes(b"nothing")
+def test_torn_weights_are_refused(campaign: Campaign, own_confirmed: Path, levels: Levels, tmp_path: Path) -> None:
+    (own_confirmed / weights_name(2)).write_bytes(b"nothing")
     with pytest.raises(GalmorphError, match=r"run-002\.weights\.h5: not the weights of this network"):
-        run_tests(campaign, tmp_path / "confirmed", levels, tmp_path / "tested")
+        run_tests(campaign, own_confirmed, levels, tmp_path / "tested")
 
 
 @pytest.mark.fault
 def test_networks_of_other_settings_are_refused(
     campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path
 ) -> None:
-    other = dataclasses.replace(campaign, training=campaign.training.model_copy(update={"scaling": "linear"}))
-    assert other.training != campaign.training
-    with pytest.raises(GalmorphError, match=r"run-00\d\.npz: trained with other settings than params\.yaml has"):
+    other = with_training(campaign, scaling="linear")
+    with pytest.raises(GalmorphError, match=r"run-00\d\.npz: trained with settings that differ from params\.yaml"):
         run_tests(other, confirmed, levels, tmp_path / "tested")
 
 
 @pytest.mark.fault
-def test_fine_tuning_goes_on_from_no_network_of_another_campaign(
-    campaign: Campaign, confirmed: Path, tmp_path: Path
+def test_fine_tuning_continues_from_no_network_of_another_campaign(
+    campaign: Campaign, own_confirmed: Path, tmp_path: Path
 ) -> None:
-    shutil.copytree(confirmed, tmp_path / "confirmed")
-    path = tmp_path / "confirmed" / record_name(2)
+    path = own_confirmed / record_name(2)
     right = load_record(path)
     save_record(path, dataclasses.replace(right, fingerprint="another"))
-    tuned = dataclasses.replace(campaign, start=Origin(path.parent, "three_class", right.fingerprint, 12))
+    tuned = dataclasses.replace(campaign, start=Origin(own_confirmed, "three_class", right.fingerprint, 12))
     with pytest.raises(GalmorphError, match=r"run-002\.npz: of another campaign than run 1"):
         run_one(tuned, code_hash(), 2, tmp_path)
 
 
-def test_fine_tuning_goes_on_from_the_network_and_its_scaling(
-    campaign: Campaign, confirmed: Path, levels: Levels, tmp_path: Path
+def test_fine_tuning_continues_from_the_network_and_its_scaling(
+    campaign: Campaign, confirmed: Path, tmp_path: Path
 ) -> None:
     before = load_record(confirmed / record_name(1))
+    # With a rate of learning so small that nothing changes, it is the network that it continues from.
+    still = with_training(campaign, learning_rate=1e-12)
     origin = Origin(confirmed, "three_class", before.fingerprint, 12)
-    tuned = dataclasses.replace(campaign, images=levels["noise"][0], epochs=1, start=origin)
-    run_one(tuned, code_hash(), 1, tmp_path)
+    run_one(dataclasses.replace(still, start=origin), code_hash(), 1, tmp_path)
     after = load_record(tmp_path / record_name(1))
+    np.testing.assert_allclose(after.sets["test"].probabilities, before.sets["test"].probabilities, atol=1e-6)
+    # That of 28 training galaxies, not of the 12.
     assert after.softening == before.softening
     assert after.data["start"] == before.fingerprint
     assert after.fingerprint != before.fingerprint
-    # With a rate of learning so small that nothing changes, it is the network that it went on from.
-    still = campaign.training.model_copy(update={"learning_rate": 1e-12})
-    run_one(dataclasses.replace(campaign, training=still, epochs=1, start=origin), code_hash(), 1, tmp_path)
-    same = load_record(tmp_path / record_name(1)).sets["test"].probabilities
-    np.testing.assert_allclose(same, before.sets["test"].probabilities, atol=1e-6)
 
 
 def test_fine_tuning_with_more_galaxies_than_there_are(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
@@ -148,14 +156,14 @@ def test_fine_tuning_with_more_galaxies_than_there_are(campaign: Campaign, confi
         run_one(dataclasses.replace(campaign, start=Origin(confirmed, "three_class", "", 29)), code_hash(), 1, tmp_path)
 
 
-def test_the_oracle_is_the_selecting_run_once_more_and_what_it_answered_elsewhere(
+def test_the_oracle_is_the_selecting_run_once_more_and_its_predictions_elsewhere(
     campaign: Campaign, levels: Levels, tmp_path: Path
 ) -> None:
-    selecting = dataclasses.replace(campaign, phase="selected", epochs=3)
+    selecting = dataclasses.replace(campaign, phase="selected", epochs=2)
     watching = dataclasses.replace(selecting, phase="oracle", watched=levels)
-    for each, folder in ((selecting, tmp_path / "selected"), (watching, tmp_path / "oracle")):
-        folder.mkdir()
-        run_one(each, code_hash(), 2, folder)
+    for each in (selecting, watching):
+        (tmp_path / each.phase).mkdir()
+        run_one(each, code_hash(), 2, tmp_path / each.phase)
     before, after = (load_record(tmp_path / phase / record_name(2)) for phase in ("selected", "oracle"))
     # To look on changes nothing.
     np.testing.assert_array_equal(after.predicted, before.predicted)
@@ -168,8 +176,7 @@ def test_the_oracle_is_the_selecting_run_once_more_and_what_it_answered_elsewher
     assert not np.array_equal(after.sets["noise"].predicted, before.predicted)
     content = run_content(after, tmp_path / "oracle" / record_name(2), 1)
     assert content.name == "three_class oracle 02"
-    curve = content.metrics["here/test_accuracy"]
-    assert curve == content.metrics["test_accuracy"]
-    assert list(content.metrics["noise/test_accuracy"]) == [1, 2, 3]
+    assert content.metrics["here/test_accuracy"] == content.metrics["test_accuracy"]
+    assert list(content.metrics["noise/test_accuracy"]) == [1, 2]
     # It has no probabilities, and so no further scores on the levels.
     assert "noise/accuracy" not in content.metrics

@@ -1,7 +1,4 @@
-"""How large galaxies look: the radius that holds half of the light of a stamp.
-
-Which galaxies the resolution study is about: those that can be shown at every level, whatever the levels are.
-"""
+"""The sample of the resolution study: the galaxies that can be shown at every level, and how large they look."""
 
 from __future__ import annotations
 
@@ -16,68 +13,14 @@ from photutils.aperture import CircularAperture
 from galmorph.errors import GalmorphError
 from galmorph.settings.resolution import ResolutionSettings
 
-BLOCK = 1000  # stamps that are measured at once
-
-
-@functools.cache
-def _masks(size: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return radii (steps,), pixels, and the share of each pixel within each of them (size * size, steps)."""
-    centre = size // 2  # of the pixel that holds the galaxy, see `galmorph.stamps.pixels.cut`
-    radii = np.linspace(0.0, centre - 1.5, steps + 1)[1:]
-    inside = [
-        CircularAperture((centre, centre), radius).to_mask(method="exact").to_image((size, size)) for radius in radii
-    ]
-    return radii, np.stack([mask.ravel() for mask in inside], axis=1)
-
-
-def half_light_radii(images: ArrayLike, steps: int = 60) -> NDArray[np.float64]:
-    """Measure the half-light radius of each stamp, about its centre, from its curve of growth.
-
-    The whole light is that within the largest circle in the stamp: of a galaxy with a neighbour beside it, or larger
-    than its stamp, this is an estimate. It is as the survey sees the galaxy, the blur of its PSF included.
-
-    Parameters
-    ----------
-    images
-        (n, size, size), DN after sky subtraction, (y, x); a memory map will do.
-    steps
-        Circles of the curve of growth, between which it is taken as straight.
-
-    Returns
-    -------
-    (n,) float64, pixels; NaN where the light within the largest circle is not positive.
-
-    Raises
-    ------
-    GalmorphError
-        If the stamps are smaller than 8 pixels.
-    """
-    stack = np.asarray(images) if not isinstance(images, np.ndarray) else images
-    size = stack.shape[-1]
-    if size < 8:
-        raise GalmorphError(f"stamps of {size} pixels: too small to measure a radius; raise cutouts.stamp_size")
-    radii, masks = _masks(size, steps)
-    measured = np.full(len(stack), np.nan)
-    for start in range(0, len(stack), BLOCK):
-        growth = np.asarray(stack[start : start + BLOCK], np.float64).reshape(-1, size * size) @ masks
-        for row, curve in enumerate(growth, start=start):
-            if curve[-1] > 0:
-                share = np.concatenate([[0.0], curve / curve[-1]])
-                # The first circle that holds half; noise lets a curve fall again beyond it.
-                after = int(np.argmax(share >= 0.5))
-                edge = np.concatenate([[0.0], radii])
-                measured[row] = np.interp(0.5, share[after - 1 : after + 1], edge[after - 1 : after + 1])
-    return measured
-
-
 NO_WIDE = "no wide stamp"
 NO_PSF = "no usable PSF width"
 NO_SCALE = "no pixel scale"
 NO_NOISE = "no usable noise"
 WIDE_PSF = "PSF wider than resolution.sample.max_psf_fwhm"
 NOISY = "noise above resolution.sample.max_noise"
-
 USABLE_PSF = (0.3, 10.0)  # arcsec, FWHM; what is outside is no measurement
+BLOCK = 1000  # stamps that are measured at once
 
 
 def why_left_out(galaxies: pd.DataFrame, settings: ResolutionSettings) -> pd.Series[str]:
@@ -138,3 +81,54 @@ def resolution_sample(galaxies: pd.DataFrame, settings: ResolutionSettings) -> t
             "remedies empty: {}"
         )
     return sample, left_out.reset_index(drop=True)
+
+
+def half_light_radii(images: ArrayLike, steps: int = 60) -> NDArray[np.float64]:
+    """Measure the half-light radius of each stamp, about its centre, from its curve of growth.
+
+    The whole light is that within the largest circle in the stamp: of a galaxy with a neighbour beside it, or larger
+    than its stamp, this is an estimate. It is as the survey sees the galaxy, the blur of its PSF included.
+
+    Parameters
+    ----------
+    images
+        (n, size, size), DN after sky subtraction, (y, x); a memory map will do.
+    steps
+        Circles of the curve of growth, between which it is taken as straight.
+
+    Returns
+    -------
+    (n,) float64, pixels; NaN where the light within the largest circle is not positive.
+
+    Raises
+    ------
+    GalmorphError
+        If the stamps are smaller than 8 pixels.
+    """
+    stack = np.asanyarray(images)
+    size = stack.shape[-1]
+    if size < 8:
+        raise GalmorphError(f"stamps of {size} pixels: too small to measure a radius; raise cutouts.stamp_size")
+    radii, masks = _masks(size, steps)
+    measured = np.full(len(stack), np.nan)
+    for start in range(0, len(stack), BLOCK):
+        growth = np.asarray(stack[start : start + BLOCK], np.float64).reshape(-1, size * size) @ masks
+        for row, curve in enumerate(growth, start=start):
+            if curve[-1] > 0:
+                share = np.concatenate([[0.0], curve / curve[-1]])
+                # The first circle that holds half; noise lets a curve fall again beyond it.
+                after = int(np.argmax(share >= 0.5))
+                edge = np.concatenate([[0.0], radii])
+                measured[row] = np.interp(0.5, share[after - 1 : after + 1], edge[after - 1 : after + 1])
+    return measured
+
+
+@functools.cache
+def _masks(size: int, steps: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return radii (steps,), pixels, and the share of each pixel within each of them (size * size, steps)."""
+    centre = size // 2  # of the pixel that holds the galaxy, see `galmorph.stamps.pixels.cut`
+    radii = np.linspace(0.0, centre - 1.5, steps + 1)[1:]
+    inside = [
+        CircularAperture((centre, centre), radius).to_mask(method="exact").to_image((size, size)) for radius in radii
+    ]
+    return radii, np.stack([mask.ravel() for mask in inside], axis=1)
