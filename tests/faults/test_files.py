@@ -4,6 +4,7 @@ What must be kept: no wrong pixel, label or score is taken; the message names th
 """
 
 import shutil
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,7 +43,7 @@ def colour(path):
 
 
 # By file name, how the file is written and read.
-FILES = {
+FILES: dict[str, tuple[Any, Any]] = {
     "tsField-001729-3-40-0083.fit": (
         lambda path: write_tsfield(path.parent).rename(path),
         lambda path: read_psf_width(path, "r"),

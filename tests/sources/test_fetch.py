@@ -150,9 +150,11 @@ def test_a_pause_ends_when_the_download_is_stopped():
 
 def test_no_more_connections_than_allowed(archive, mirror, monkeypatch):
     monkeypatch.setenv("GALMORPH_CONNECTIONS", "2")
-    for number in range(20):
-        (archive.folder / str(number)).write_bytes(b"x" * 100_000)
-    asked = [Download(f"{archive.url}/{number}", str(number), lambda path: None, 1) for number in range(20)]
+    both = threading.Barrier(2)
+    archive.fault = lambda path, number: None if both.wait(60) >= 0 else "500"
+    for number in range(8):
+        (archive.folder / str(number)).touch()
+    asked = [Download(f"{archive.url}/{number}", str(number), lambda path: None, 1) for number in range(8)]
     assert mirror.fetch(asked, "files", REMEDY) == {}
     assert archive.most_at_once == 2
 

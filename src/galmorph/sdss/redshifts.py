@@ -60,9 +60,10 @@ def empty_redshifts() -> pd.DataFrame:
     return pd.DataFrame({column: np.empty(0, dtype=kind) for column, kind in kinds.items()})
 
 
-def known_redshifts(galaxies: pd.DataFrame) -> pd.DataFrame:
-    """Return objid, ra, dec and redshift of the galaxies that have one."""
-    return galaxies.loc[galaxies["redshift"].notna(), ["objid", "ra", "dec", "redshift"]]
+def write_redshifts(galaxies: pd.DataFrame, path: Path) -> None:
+    """Write objid, ra, dec and redshift of the galaxies that have one, as `read_redshifts` reads them."""
+    known = galaxies.loc[galaxies["redshift"].notna(), ["objid", "ra", "dec", "redshift"]]
+    known.to_csv(path, index=False, lineterminator="\n")
 
 
 def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, write_missing
 from galmorph.sdss.frames import read_frame, read_psf_width
 from galmorph.sdss.galaxyzoo import ROWS, read_table2
 from galmorph.sdss.names import BEST_SKY, FrameName, ObjectId, Release, tsfield_path
-from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
+from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, read_redshifts, write_redshifts
 from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.survey import SampleSettings, SdssSettings
 from galmorph.sources.fetch import Download, Mirror, require_answer
@@ -212,7 +212,7 @@ def acquire(settings: SdssSettings, sample: SampleSettings, folder: Path, mirror
             urls[download.path] = download.url
     write_missing(failures, folder)
     copy_rows(request.catalogue, request.galaxies.index.tolist(), request.rows, folder / TABLE2_NAME)
-    known_redshifts(request.galaxies).to_csv(folder / REDSHIFTS_NAME, index=False, lineterminator="\n")
+    write_redshifts(request.galaxies, folder / REDSHIFTS_NAME)
     return urls
 
 

@@ -43,6 +43,10 @@ class RefusedError(Exception):
     """The reason not to ask for a file again."""
 
 
+class _DamagedError(Exception):
+    """What is wrong with the content of a file."""
+
+
 @dataclass(frozen=True)
 class Download:
     """A file to download.
@@ -188,10 +192,12 @@ def _fetch(
 ) -> str | None:
     """Make sure that a file is there; return the reason why it cannot be downloaded, or None."""
     if final.exists():
-        if _fault(download, final) is None:
+        try:
+            _verify(download, final)
             return None
-        log.warning("%s: damaged on the disk; downloading it again", final)
-        final.unlink()
+        except _DamagedError:
+            log.warning("%s: damaged on the disk; downloading it again", final)
+            final.unlink()
     final.parent.mkdir(parents=True, exist_ok=True)
     try:
         while True:
@@ -200,11 +206,14 @@ def _fetch(
             if response.status != HTTPStatus.OK:
                 return f"the server says {response.status} {response.reason or ''}".rstrip()
             display.step(download.path, len(response.data))
-            if (fault := _save(download, response.data, final)) is None:
+            try:
+                with atomic_file(final) as partial:
+                    partial.write_bytes(response.data)
+                    _verify(download, partial)
                 return None
-            retries = (response.retries or retries).increment(
-                "GET", download.url, error=exceptions.ResponseError(fault)
-            )
+            except _DamagedError as fault:
+                error = exceptions.ResponseError(str(fault))
+            retries = (response.retries or retries).increment("GET", download.url, error=error)
             retries.sleep()
     except RefusedError as error:
         return str(error)
@@ -215,25 +224,12 @@ def _fetch(
         return _reason(problem)
 
 
-def _save(download: Download, content: bytes, final: Path) -> str | None:
-    """Write and verify a file; return the fault because of which it was not kept, or None."""
-    try:
-        with atomic_file(final) as partial:
-            partial.write_bytes(content)
-            if fault := _fault(download, partial):
-                raise RefusedError(fault)
-    except RefusedError as error:
-        return str(error)
-    return None
-
-
-def _fault(download: Download, path: Path) -> str | None:
+def _verify(download: Download, path: Path) -> None:
     try:
         with _check_lock:
             download.check(path)
     except GalmorphError as error:
-        return str(error).removeprefix(f"{path}: ")
-    return None
+        raise _DamagedError(str(error).removeprefix(f"{path}: ")) from None
 
 
 def _reason(error: Exception | None) -> str:

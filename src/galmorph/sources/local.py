@@ -13,7 +13,7 @@ from galmorph.files.texttable import copy_rows
 from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, assign_frames, find_frames, find_tsfields
 from galmorph.sdss.galaxyzoo import read_table2
 from galmorph.sdss.names import ObjectId, Place, parse_tsfield_name, tsfield_path
-from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, known_redshifts, read_redshifts
+from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, read_redshifts, write_redshifts
 from galmorph.settings.survey import LocalSettings, SampleSettings
 from galmorph.sources.sample import choose_sample
 
@@ -88,7 +88,7 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         if name := parse_tsfield_name(tsfields[place].name):
             _copy(tsfields[place], folder / tsfield_path(*name))
     copy_rows(table2, chosen.index.tolist(), len(catalogue), folder / TABLE2_NAME)
-    known_redshifts(chosen).to_csv(folder / REDSHIFTS_NAME, index=False, lineterminator="\n")
+    write_redshifts(chosen, folder / REDSHIFTS_NAME)
     log.info("%d galaxies, %d of %d frames", len(chosen), len(used), len(frames))
 
 

@@ -109,7 +109,7 @@ def make_stamp(
     if settings.field == "whole":
         if nx != ny:
             raise UnusableStampError(f"{NOT_SQUARE}: {nx} x {ny} pixels, of which stamps.field centre takes the middle")
-        image = measured = area(picture, size) if settings.resampling == "area" else spline(picture, size)
+        image = measured = resample(picture, size, settings.resampling)
         pixel_scale *= nx / size
     else:
         middle = cut(picture, nx // 2, ny // 2, size)
@@ -128,37 +128,27 @@ def make_stamp(
     return Stamp(row, image, wide, name, (nx - 1) / 2, (ny - 1) / 2, psf_fwhm, pixel_scale, sky, noise)
 
 
-def area(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Average over the area of each new pixel, with old pixels at its edge weighted by their overlap.
+def resample(picture: NDArray[np.float32], size: int, method: str) -> NDArray[np.float32]:
+    """Resample a square picture.
 
     Parameters
     ----------
     picture
         (n, n) float32.
+    method
+        area: the average over the area of each new pixel, with old pixels at its edge weighted by their overlap.
+        spline: cubic splines; pixels are squares, so the edges of the picture keep their place.
 
     Returns
     -------
-    (size, size) float32.
+    (size, size) float32
     """
     count = picture.shape[0]
-    weights = shares(np.arange(count + 1.0), np.arange(size + 1) * count / size) * size / count
-    return (weights @ picture.astype(np.float64) @ weights.T).astype(np.float32)
-
-
-def spline(picture: NDArray[np.float32], size: int) -> NDArray[np.float32]:
-    """Interpolate by cubic splines; pixels are squares, so the edges of the picture keep their place.
-
-    Parameters
-    ----------
-    picture
-        (n, n) float32.
-
-    Returns
-    -------
-    (size, size) float32.
-    """
-    factor = size / picture.shape[0]
-    return ndimage.zoom(picture.astype(np.float64), factor, order=3, mode="nearest", grid_mode=True).astype(np.float32)
+    pixels = picture.astype(np.float64)
+    if method == "area":
+        weights = shares(np.arange(count + 1.0), np.arange(size + 1) * count / size) * size / count
+        return (weights @ pixels @ weights.T).astype(np.float32)
+    return ndimage.zoom(pixels, size / count, order=3, mode="nearest", grid_mode=True).astype(np.float32)
 
 
 def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:

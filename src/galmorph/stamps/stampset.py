@@ -142,11 +142,9 @@ def write_stamp_set(
         rejects = _write_galaxies(catalogue, results, folder / "galaxies.parquet")
         _refuse_too_many(rejects, len(results), settings.max_rejected_fraction)
         rejects.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
-        images = _read_pixels(
-            accepted["block"], accepted["place"], [block / _IMAGES for block in blocks], settings.stamp_size
-        )
+        images = _read_pixels(accepted, "place", blocks, _IMAGES, settings.stamp_size)
         write_array(folder / "images.npy", images, len(accepted), settings.stamp_size)
-        wides = _read_pixels(wide["block"], wide["wide_place"], [block / _WIDE for block in blocks], settings.wide_size)
+        wides = _read_pixels(wide, "wide_place", blocks, _WIDE, settings.wide_size)
         write_array(folder / "wide.npy", wides, len(wide), settings.wide_size)
     return len(accepted), len(rejects)
 
@@ -186,14 +184,14 @@ def _read_results(blocks: Sequence[Path]) -> pd.DataFrame:
 
 
 def _read_pixels(
-    blocks: pd.Series, places: pd.Series, files: Sequence[Path], side: int
+    results: pd.DataFrame, place: str, blocks: Sequence[Path], file: str, side: int
 ) -> Iterator[NDArray[np.float32]]:
-    """Yield images, given the block of each, its index within the block, and the file of each block."""
+    """Yield the image of each result; column `place` is its index in the file of its block."""
     opened: dict[int, NDArray[np.float32]] = {}
-    for block, place in zip(blocks.tolist(), places.tolist(), strict=True):
+    for block, index in zip(results["block"].tolist(), results[place].tolist(), strict=True):
         if block not in opened:
-            opened[block] = np.memmap(files[block], dtype="<f4", mode="r").reshape(-1, side, side)
-        yield opened[block][place]
+            opened[block] = np.memmap(blocks[block] / file, dtype="<f4", mode="r").reshape(-1, side, side)
+        yield opened[block][index]
 
 
 def _pixel_bytes(image: NDArray[np.float32]) -> memoryview:
@@ -229,10 +227,8 @@ def _refuse_too_many(rejects: pd.DataFrame, requested: int, limit: float) -> Non
         return
     kinds = Counter(reason.split(":")[0] for reason in rejects["reason"])
     counts = ", ".join(f"{count} {kind}" for kind, count in sorted(kinds.items(), key=lambda item: (-item[1], item[0])))
-    first = "; ".join(
-        f"{objid} {frame} {reason}".replace("  ", " ")
-        for objid, frame, reason in rejects[["objid", "frame", "reason"]].head(3).itertuples(index=False)
-    )
+    rows = rejects[["objid", "frame", "reason"]].head(3).astype(str).to_numpy().tolist()
+    first = "; ".join(" ".join(filter(None, row)) for row in rows)
     raise GalmorphError(
         f"{len(rejects)} of {requested} galaxies rejected ({counts}), more than cutouts.max_rejected_fraction "
         f"{limit:g} allows. First: {first}. Fix their cause, or raise cutouts.max_rejected_fraction"
