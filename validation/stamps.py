@@ -17,7 +17,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.stamps import border, example_rows, stretch
+from galmorph.report.figures.stamps import example_rows, show_stamp
 from galmorph.sdss.frames import read_frame
 from galmorph.sources.pictures import read_picture
 from galmorph.stamps.pixels import cut, local_sky
@@ -72,7 +72,7 @@ def draw(real: dict[str, Stamps], simulated: dict[str, Stamps], path: Path) -> N
         for axes in cells:
             axes.set_axis_off()
         for stamp, axes in zip(stamps, cells, strict=False):
-            axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+            show_stamp(axes, stamp)
         source = "EFIGI" if (name, kind) == ("elliptical", "real") else kind
         colour = "black" if kind == "real" else "#0072b2"
         cells[0].text(

@@ -123,17 +123,17 @@ def schematic(images: NDArray[np.float32]) -> Schematic:
 @pytest.fixture(scope="session")
 def layers() -> list[LayerDrawing]:
     return [
-        LayerDrawing("stamps", "input", (64, 64, 1)),
-        LayerDrawing("convolution_1", "convolution", (62, 62, 32), "3 × 3, ReLU"),
-        LayerDrawing("pooling_1", "pooling", (31, 31, 32), "max, 2 × 2"),
-        LayerDrawing("convolution_2", "convolution", (29, 29, 64), "3 × 3, ReLU"),
-        LayerDrawing("pooling_2", "pooling", (14, 14, 64), "max, 2 × 2"),
-        LayerDrawing("convolution_3", "convolution", (13, 13, 128), "2 × 2, ReLU"),
-        LayerDrawing("pooling_3", "pooling", (6, 6, 128), "max, 2 × 2"),
-        LayerDrawing("flatten", "flatten", (4608,)),
-        LayerDrawing("dense_1", "dense", (1024,), "ReLU"),
-        LayerDrawing("dense_2", "dense", (1024,), "ReLU"),
-        LayerDrawing("classes", "output", (3,), "softmax"),
+        LayerDrawing("input", (64, 64, 1)),
+        LayerDrawing("convolution", (62, 62, 32), "3 × 3, ReLU"),
+        LayerDrawing("pooling", (31, 31, 32), "max, 2 × 2"),
+        LayerDrawing("convolution", (29, 29, 64), "3 × 3, ReLU"),
+        LayerDrawing("pooling", (14, 14, 64), "max, 2 × 2"),
+        LayerDrawing("convolution", (13, 13, 128), "2 × 2, ReLU"),
+        LayerDrawing("pooling", (6, 6, 128), "max, 2 × 2"),
+        LayerDrawing("flatten", (4608,)),
+        LayerDrawing("dense", (1024,), "ReLU"),
+        LayerDrawing("dense", (1024,), "ReLU"),
+        LayerDrawing("output", (3,), "softmax"),
     ]
 
 

@@ -21,12 +21,12 @@ from galmorph.report.language import (
     SOURCE,
     capital,
     current,
+    in_language,
     joined,
     listed,
     read_catalogue,
     say,
     sentences,
-    spoken_in,
 )
 from galmorph.resolution import sample
 from galmorph.settings.study import ReportSettings
@@ -110,14 +110,14 @@ def test_english_needs_no_catalogue() -> None:
     assert current() == SOURCE
     assert say("{first}, {second}", first=1, second=2) == "1, 2"
     assert say("{as it stands}") == "{as it stands}"
-    with spoken_in(SOURCE):
+    with in_language(SOURCE):
         assert say("spiral") == "spiral"
         assert (sentences(["A.", "B."]), capital("two classes")) == ("A. B.", "Two classes")
         assert (listed(["a", "b", "c"]), joined(["a", "b"])) == ("a, b, c", "a and b")
 
 
 def test_japanese_until_the_end_of_the_block() -> None:
-    with spoken_in("ja"):
+    with in_language("ja"):
         assert (current(), say("spiral")) == ("ja", "渦巻銀河")
         assert (sentences(["あ。", "い。"]), listed(["a", "b", "c"]), joined(["a", "b"])) == (
             "あ。い。",
@@ -125,13 +125,13 @@ def test_japanese_until_the_end_of_the_block() -> None:
             "a、b",
         )
         assert capital("two_class") == "two_class"
-    with pytest.raises(ZeroDivisionError), spoken_in("ja"):
+    with pytest.raises(ZeroDivisionError), in_language("ja"):
         raise ZeroDivisionError
     assert say("spiral") == "spiral"
 
 
 def test_a_text_without_a_translation_stays_english_and_is_counted(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "galmorph.report"), spoken_in("ja"):
+    with caplog.at_level(logging.WARNING, "galmorph.report"), in_language("ja"):
         assert (
             say("never seen, {count:,}", count=1000) == say("never seen, {count:,}", count=1000) == "never seen, 1,000"
         )
@@ -142,7 +142,7 @@ def test_a_text_without_a_translation_stays_english_and_is_counted(caplog: pytes
 
 
 def test_a_language_without_a_catalogue_is_refused() -> None:
-    with pytest.raises(GalmorphError, match=r"xx\.po.*docs/report\.md"), spoken_in("xx"):
+    with pytest.raises(GalmorphError, match=r"xx\.po.*docs/report\.md"), in_language("xx"):
         pass
 
 
@@ -161,7 +161,7 @@ def test_every_reason_of_the_resolution_study_is_known() -> None:
 
 def test_the_japanese_font_is_for_japanese_figures_only() -> None:
     before = matplotlib.rcParams["font.family"]
-    with spoken_in("ja"), style.house():
+    with in_language("ja"), style.house():
         assert matplotlib.rcParams["font.family"] == ["IPAexGothic", "DejaVu Sans"]
     with style.house():
         assert matplotlib.rcParams["font.family"] == ["STIXGeneral"]

@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.stamps import border, stretch
+from galmorph.report.figures.stamps import show_stamp
 from galmorph.sources.pictures import ENDINGS
 
 COLUMNS = 8
@@ -96,7 +96,7 @@ def contact_sheet(
 
 def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) -> None:
     """Draw one galaxy; if its label is not the predicted class, the label is shown."""
-    axes.imshow(stretch(image, border(image)), cmap="gray", origin="lower", vmin=0, vmax=1)
+    show_stamp(axes, image)
     axes.set_xticks([])
     axes.set_yticks([])
     predicted, label = galaxy["predicted"], galaxy["class"]

@@ -14,7 +14,7 @@ from galmorph.report import comparisons, conditions, data, hardest, page, plots,
 from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.stamps import Schematic
 from galmorph.report.findings import findings
-from galmorph.report.language import say, spoken_in
+from galmorph.report.language import in_language, say
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
@@ -44,9 +44,9 @@ def build(
     images
         (n, size, size) float32, DN, (y, x): row i is the stamp of row i of `galaxies`; a memory map will do.
     schematic
-        A galaxy in its frame; None where the survey has no frames: the figure is left out, and the page says so.
+        A galaxy in its frame; None where the survey has no frames: the page says that the figure is left out.
     table2_row
-        A row of Table 2, column to value; None where there is no such catalogue, likewise.
+        A row of Table 2, column to value; None where there is no such catalogue: the page says that it is left out.
     layers
         The built network, from its input to its output.
     resolution_examples
@@ -68,7 +68,7 @@ def build(
         raise GalmorphError(
             f"{len(images)} images, but {len(galaxies)} rows in galaxies.parquet: run dvc repro cutouts"
         )
-    with spoken_in(settings.report.language):
+    with in_language(settings.report.language):
         book = Book(settings, folder)
         compared = comparisons.compare(study)
         fair = comparisons.restricted_accuracies(study)

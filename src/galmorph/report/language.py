@@ -59,7 +59,7 @@ def read_catalogue(language: str) -> Mapping[str, str]:
 
 
 @contextmanager
-def spoken_in(language: str) -> Iterator[None]:
+def in_language(language: str) -> Iterator[None]:
     """Write in a language until the end of the block; what has no translation stays English, and is counted in the log.
 
     Raises
@@ -101,7 +101,7 @@ def say(template: str, /, **values: object) -> str:
     --------
     >>> say("{runs} runs", runs=30)
     '30 runs'
-    >>> with spoken_in("ja"):
+    >>> with in_language("ja"):
     ...     say("spiral")
     '渦巻銀河'
     """

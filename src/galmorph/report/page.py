@@ -147,17 +147,13 @@ def what_was_run(settings: Settings, galaxies: int) -> str:
     if len(sizes) > 1:
         drawn = say("{least:,} to {most:,}", least=sizes[0], most=sizes[-1])
     percent = 100 * settings.protocol.train_fraction * (1 - (settings.protocol.validation_fraction or 0))
+    one = mark("in each, 1 run of {epochs} epochs and 1 fresh one to the selected epoch")
+    several = mark("in each, {runs} runs of {epochs} epochs and {runs} fresh ones to the selected epoch")
     return in_turn(
         [
             say("{galaxies:,} galaxies", galaxies=galaxies),
             say("1 condition") if conditions == 1 else say("{conditions} conditions", conditions=conditions),
-            say("in each, 1 run of {epochs} epochs and 1 fresh one to the selected epoch", epochs=epochs)
-            if runs == 1
-            else say(
-                "in each, {runs} runs of {epochs} epochs and {runs} fresh ones to the selected epoch",
-                runs=runs,
-                epochs=epochs,
-            ),
+            say(one if runs == 1 else several, runs=runs, epochs=epochs),
             say("draws of {drawn} galaxies, {percent:g} % of them for training.", drawn=drawn, percent=percent),
         ]
     )

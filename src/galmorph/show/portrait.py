@@ -6,14 +6,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.stamps import block_mean, border, stamp_corner, stretch
+from galmorph.report.figures.stamps import show_frame, show_stamp
 from galmorph.show.dossier import Dossier
 
-_DRAWN = 700  # pixels a side at which a frame is drawn; more would not be seen
 _MARK = "#FFB000"
 _LINE = 0.2  # inches of a bar
 _LEAST_BARS = 3  # for which there is room, so that a single one is no block
@@ -55,22 +53,13 @@ def _title(dossier: Dossier) -> str:
 
 def _draw_frame(axes: Axes, frame: NDArray[np.float32], dossier: Dossier) -> None:
     assert dossier.stamp is not None
-    ny, nx = frame.shape
-    size = dossier.stamp.shape[0]
-    factor = max(1, max(ny, nx) // _DRAWN)
-    drawn = block_mean(frame, factor)
-    extent = (-0.5, drawn.shape[1] * factor - 0.5, -0.5, drawn.shape[0] * factor - 0.5)
-    axes.imshow(stretch(drawn, top=99.8), cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
-    corner = stamp_corner(dossier.facts["x"], dossier.facts["y"], size)
-    axes.add_patch(Rectangle(corner, size, size, fill=False, edgecolor=_MARK, linewidth=1.3))
-    axes.set_xlim(-0.5, nx - 0.5)
-    axes.set_ylim(-0.5, ny - 0.5)
+    show_frame(axes, frame, dossier.facts["x"], dossier.facts["y"], dossier.stamp.shape[0])
     axes.set_title(str(dossier.facts["frame"]), fontsize=8.5, parse_math=False)
     axes.tick_params(direction="out", top=False, right=False, labelsize=7.5)
 
 
 def _draw_stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
-    axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+    show_stamp(axes, stamp)
     for spine in axes.spines.values():
         spine.set_edgecolor(_MARK)
         spine.set_linewidth(1.6)

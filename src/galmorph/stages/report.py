@@ -89,7 +89,7 @@ def layer_drawings(settings: Settings) -> list[LayerDrawing]:
                 kind, detail = "dropout", f"{layer.rate:g}"
             case _:
                 kind, detail = ("output", "softmax") if last else ("dense", "ReLU")
-        drawings.append(LayerDrawing(layer.name, kind, tuple(layer.output.shape[1:]), detail))
+        drawings.append(LayerDrawing(kind, tuple(layer.output.shape[1:]), detail))
     return drawings
 
 

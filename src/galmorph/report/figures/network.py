@@ -34,8 +34,6 @@ class LayerDrawing:
 
     Attributes
     ----------
-    name
-        The layer's name in the built model.
     kind
         What it does.
     output_shape
@@ -44,7 +42,6 @@ class LayerDrawing:
         A word on it: the kernel's size, the activation; may be empty.
     """
 
-    name: str
     kind: Kind
     output_shape: tuple[int, ...]
     detail: str = ""

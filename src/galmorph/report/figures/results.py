@@ -63,20 +63,12 @@ def learning_curve(
     several = history["run"].nunique() > 1
     training = say("training, mean ± 1 σ") if several else say("training, one run")
     test = say("test, mean ± 1 σ") if several else say("test, one run")
-    _draw(axes, curves, f"train_{quantity}", training, style.TRAINING_COLOUR, "--")
-    _draw(axes, curves, f"test_{quantity}", test, style.TEST_COLOUR, "-")
+    _mean_and_band(axes, curves, f"train_{quantity}", training, style.TRAINING_COLOUR, "--")
+    _mean_and_band(axes, curves, f"test_{quantity}", test, style.TEST_COLOUR, "-")
     axes.axvline(selected_epoch, color=style.INK, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-    axes.plot(
-        [selected_epoch],
-        [curves[f"test_{quantity}", "mean"].loc[selected_epoch]],
-        linestyle="none",
-        marker="o",
-        markersize=5,
-        markerfacecolor="white",
-        markeredgecolor=style.INK,
-        label=say("selected epoch, {epoch}", epoch=selected_epoch),
-        zorder=5,
-    )
+    height = curves[f"test_{quantity}", "mean"].loc[selected_epoch]
+    label = say("selected epoch, {epoch}", epoch=selected_epoch)
+    axes.plot(selected_epoch, height, "o", ms=5, mfc="white", mec=style.INK, label=label, zorder=5)
     if baseline is not None:
         label = say("baseline, {accuracy:.3f}", accuracy=baseline)
         axes.axhline(baseline, color=style.MUTED, linewidth=1.0, linestyle=":", label=label)
@@ -92,7 +84,7 @@ def learning_curve(
     return figure
 
 
-def _draw(axes: Axes, curves: pd.DataFrame, column: str, label: str, colour: str, line: str) -> None:
+def _mean_and_band(axes: Axes, curves: pd.DataFrame, column: str, label: str, colour: str, line: str) -> None:
     epochs, mean, std = curves.index.to_numpy(), curves[column, "mean"].to_numpy(), curves[column, "std"].to_numpy()
     single = len(epochs) == 1
     axes.plot(epochs, mean, line, color=colour, label=label, zorder=3, marker="s" if single else None, markersize=3)
@@ -115,13 +107,13 @@ def confusion_matrix(matrices: NDArray[np.int64], classes: Sequence[str], title:
     """
     figure = style.new_figure(style.HALF, 3.3 if len(classes) > 2 else 3.0)
     axes = figure.add_subplot()
-    image = draw(axes, matrices, classes)
+    image = draw_confusion(axes, matrices, classes)
     colour_bar(figure, image, axes, shrink=0.85)
     axes.set_title(title)
     return figure
 
 
-def draw(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[str]) -> AxesImage:
+def draw_confusion(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[str]) -> AxesImage:
     """Draw the mean confusion matrix in given axes, and return the image for its colour bar."""
     mean = matrices.mean(axis=0)
     total = mean.sum(axis=1, keepdims=True)

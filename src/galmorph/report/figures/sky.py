@@ -1,7 +1,4 @@
-"""The throughput curves of the SDSS filters.
-
-The sample on the sky: its redshifts, by class.
-"""
+"""The throughput of the SDSS filters, and the redshifts of the sample."""
 
 from __future__ import annotations
 

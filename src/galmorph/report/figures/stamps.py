@@ -83,6 +83,18 @@ def show_stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
     axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
 
 
+def show_frame(axes: Axes, frame: NDArray[np.generic], x: float, y: float, size: int) -> None:
+    """Show a frame, with a box around the stamp of `size` pixels that is cut out at (x, y)."""
+    ny, nx = frame.shape
+    factor = max(1, max(ny, nx) // _DRAWN)
+    drawn = block_mean(frame, factor)
+    extent = (-0.5, drawn.shape[1] * factor - 0.5, -0.5, drawn.shape[0] * factor - 0.5)
+    axes.imshow(stretch(drawn, top=99.8), cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
+    axes.add_patch(Rectangle(stamp_corner(x, y, size), size, size, fill=False, edgecolor="#FFB000", linewidth=1.3))
+    axes.set_xlim(-0.5, nx - 0.5)
+    axes.set_ylim(-0.5, ny - 0.5)
+
+
 def block_mean(image: NDArray[np.generic], factor: int) -> NDArray[np.float64]:
     """Return the mean over blocks of factor x factor pixels; an incomplete block at the far edges is left out."""
     ny, nx = (side // factor for side in image.shape)
@@ -101,16 +113,9 @@ def cutout_schematic(schematic: Schematic) -> Figure:
     """Draw the frame with a box around the galaxy, and the stamp beside it, enlarged."""
     ny, nx = schematic.frame.shape
     size = schematic.stamp.shape[0]
-    factor = max(1, max(ny, nx) // _DRAWN)
-    drawn = block_mean(schematic.frame, factor)
     figure = style.new_figure(style.FULL, 3.2)
     left, right = figure.subplots(1, 2, width_ratios=(nx / ny, 1.0))
-    extent = (-0.5, drawn.shape[1] * factor - 0.5, -0.5, drawn.shape[0] * factor - 0.5)
-    left.imshow(stretch(drawn, top=99.8), cmap="gray", origin="lower", extent=extent, vmin=0, vmax=1)
-    corner = stamp_corner(schematic.x, schematic.y, size)
-    left.add_patch(Rectangle(corner, size, size, fill=False, edgecolor="#FFB000", linewidth=1.3))
-    left.set_xlim(-0.5, nx - 0.5)
-    left.set_ylim(-0.5, ny - 0.5)
+    show_frame(left, schematic.frame, schematic.x, schematic.y, size)
     left.set_xlabel(say("x (pixels)"))
     left.set_ylabel(say("y (pixels)"))
     left.set_title(say("frame, {width} × {height} pixels", width=nx, height=ny), fontsize=10)

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 from matplotlib import font_manager
@@ -30,6 +31,9 @@ TRAINING_COLOUR, TEST_COLOUR = "#D98C1F", "#1F5FA8"
 BAND_COLOURS = {"u": "#332288", "g": "#117733", "r": "#CC6677", "i": "#882255", "z": "#555555"}
 INK, MUTED, PALE = "#222222", "#666666", "#D5D5D5"
 
+CROPPED: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.06}
+# No version and no date, so that the bytes depend on the numbers alone.
+NO_VERSION = {"Software": None}
 _STYLE = {
     "font.family": "STIXGeneral",
     "mathtext.fontset": "stix",
@@ -61,10 +65,10 @@ _STYLE = {
 
 @functools.cache
 def _japanese() -> tuple[str, ...]:
-    """Return the font of Japanese text, once matplotlib knows it, and the one for signs that it lacks.
+    """Make the font of Japanese text known to matplotlib; return it, and the one for signs that it lacks.
 
-    It is a sans serif, and so is the other: the serifs of the English figures beside it would be of two minds. The
-    package that ships the font is not imported, because that changes the font of every figure of the process.
+    Both are sans serif. The package that ships the font is not imported, because that changes the font of every figure
+    of the process.
     """
     path = Path(str(metadata.distribution("matplotlib-fontja").locate_file("matplotlib_fontja/fonts/ipaexg.ttf")))
     font_manager.fontManager.addfont(path)
@@ -109,15 +113,9 @@ def save(figure: Figure, folder: Path, name: str, dpi: int, note: str | None = N
     """
     if note:
         figure.text(0.5, -0.015, note, ha="center", va="top", fontsize=7.5, style="italic", color=MUTED, wrap=True)
-    # No date, no version: the bytes depend on the numbers alone.
-    figure.savefig(folder / f"{name}.png", dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
-    figure.savefig(
-        folder / f"{name}.svg",
-        dpi=dpi,
-        bbox_inches="tight",
-        pad_inches=0.06,
-        metadata={"Date": None, "Creator": None, "Format": None, "Type": None},
-    )
+    no_date = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+    figure.savefig(folder / f"{name}.png", dpi=dpi, metadata=NO_VERSION, **CROPPED)
+    figure.savefig(folder / f"{name}.svg", dpi=dpi, metadata=no_date, **CROPPED)
 
 
 @house()
@@ -132,4 +130,4 @@ def save_png(figure: Figure, path: Path, dpi: int = 200) -> None:
     if path.suffix.lower() != ".png":
         raise GalmorphError(f"{path}: the picture is a PNG; give it a name that ends in .png")
     with atomic_file(path) as partial:
-        figure.savefig(partial, dpi=dpi, bbox_inches="tight", pad_inches=0.06, metadata={"Software": None})
+        figure.savefig(partial, dpi=dpi, metadata=NO_VERSION, **CROPPED)

@@ -14,8 +14,8 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import NDArray
 
 from galmorph.report.figures import style
-from galmorph.report.figures.results import colour_bar, draw
-from galmorph.report.figures.stamps import border, stretch
+from galmorph.report.figures.results import colour_bar, draw_confusion
+from galmorph.report.figures.stamps import show_stamp
 from galmorph.report.language import class_name, mark, plural, say
 from galmorph.report.resolution.results import Floats, Level, ResolutionResults, mean_std
 from galmorph.report.table import METRICS, MISSING, number
@@ -54,7 +54,7 @@ def stamps_at_every_level(
     for row, (name, cells) in enumerate(zip(classes, grid, strict=True)):
         for level, axes in zip(seen, cells, strict=True):
             stamp = images[level.name][row]
-            axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+            show_stamp(axes, stamp)
             axes.set_axis_off()
             if row == 0:
                 axes.set_title(level.stacked_label, fontsize=9, pad=3)
@@ -179,7 +179,7 @@ def corner_confusions(results: ResolutionResults) -> Figure:
     images = []
     for trained, row in zip(levels, grid, strict=True):
         for tested, axes in zip(levels, row, strict=True):
-            images.append(draw(axes, results.confusion[trained.name, tested.name], results.classes))
+            images.append(draw_confusion(axes, results.confusion[trained.name, tested.name], results.classes))
             title = say("trained at {trained},\ntested at {tested}", trained=trained.label, tested=tested.label)
             axes.set_title(title, fontsize=9.5)
     colour_bar(figure, images[0], list(grid.ravel()), shrink=0.5 if count > 1 else 0.85)
