@@ -6,12 +6,14 @@ import csv
 import io
 import json
 import shutil
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from tests.support.dask_scheduler import running_scheduler
 from tests.support.dvc_project import CONDITIONS, Project
 
 pytestmark = pytest.mark.slow
@@ -19,23 +21,24 @@ RATE = "training.learning_rate"
 
 
 @pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
     """A finished study, committed, and three experiments: in the checkout, in a temporary copy, from the queue."""
-    made = Project(tmp_path_factory.mktemp("experiments"))
-    made.write_params({"resolution.levels": {}})
-    for name, value in (("user.name", "t"), ("user.email", "t@example.org")):
-        made.run("git", "config", name, value)
-    made.repro()
-    made.run("git", "add", ".")
-    made.run("git", "commit", "--quiet", "-m", "study")
-    made.run("dvc", "exp", "run", "--name", "here", "-S", f"{RATE}=0.002")
-    made.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")
-    made.run("dvc", "checkout")
-    made.run("dvc", "exp", "run", "--temp", "--name", "aside", "-S", f"{RATE}=0.003")
-    made.run("dvc", "exp", "run", "--queue", "--name", "waiting", "-S", f"{RATE}=0.004")
-    made.run("dvc", "queue", "start")
-    made.run("dvc", "queue", "logs", "--follow", "waiting")
-    return made
+    with running_scheduler(tmp_path_factory.mktemp("cluster") / "dask", 1) as scheduler:
+        made = Project(tmp_path_factory.mktemp("experiments"), GALMORPH_SCHEDULER=scheduler.address)
+        made.write_params({"resolution.levels": {}})
+        for name, value in (("user.name", "t"), ("user.email", "t@example.org")):
+            made.run("git", "config", name, value)
+        made.repro()
+        made.run("git", "add", ".")
+        made.run("git", "commit", "--quiet", "-m", "study")
+        made.run("dvc", "exp", "run", "--name", "here", "-S", f"{RATE}=0.002")
+        made.run("git", "checkout", "--quiet", "--", "params.yaml", "dvc.lock")
+        made.run("dvc", "checkout")
+        made.run("dvc", "exp", "run", "--temp", "--name", "aside", "-S", f"{RATE}=0.003")
+        made.run("dvc", "exp", "run", "--queue", "--name", "waiting", "-S", f"{RATE}=0.004")
+        made.run("dvc", "queue", "start")
+        made.run("dvc", "queue", "logs", "--follow", "waiting")
+        yield made
 
 
 def runs(project: Project, kind: str) -> list[Run]:
