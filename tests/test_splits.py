@@ -64,7 +64,7 @@ def test_balanced_draws_are_one_to_one_in_both_parts():
 
 
 def test_natural_draws_vary_about_the_sample_fraction():
-    settings = small(**{"protocol.runs": 200})
+    settings = small(**{"protocol.runs": 60})
     table = split("two_class", settings)
     train = table[table["part"] == "train"]
     share = (train["class"] == "elliptical").groupby([train["phase"], train["run"]]).mean()

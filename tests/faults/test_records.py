@@ -85,7 +85,7 @@ def test_a_record_with_infinite_or_missing_numbers(tmp_path, part):
     else:
         record.sets["test"].probabilities[0, 0] = np.inf
     save_record(tmp_path / "r.npz", record)
-    with pytest.raises(GalmorphError, match=rf"r\.npz: not a whole record \(.*{part}.* has values that are no numbers"):
+    with pytest.raises(GalmorphError, match=rf"r\.npz: not a whole record \(.*{part}.* has values that are not finite"):
         load_record(tmp_path / "r.npz")
 
 

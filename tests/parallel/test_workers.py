@@ -47,7 +47,7 @@ def test_the_job_of_a_worker_that_dies_is_done_by_another_at_most_three_times(tm
         on_failure=lambda *failure: failures.append(failure),
     )
     assert dict(done) == {0: 0, 1: 1, 3: 3}
-    assert attempts_at(counts, 1) == 2
+    assert attempts_at(counts, 1) >= 2  # a worker that dies takes results along that were not yet fetched
     assert attempts_at(counts, 2) == 3
     ((index, error),) = failures
     assert index == 2

@@ -10,7 +10,7 @@ from photutils.profiles import CurveOfGrowth
 
 from galmorph.errors import GalmorphError
 from galmorph.resolution.sample import half_light_radii, resolution_sample, why_left_out
-from galmorph.training.plan import transfer_condition, transfer_protocol
+from galmorph.training.plan import transfer_draw
 from tests.support.parameters import settings_with
 
 SETTINGS = settings_with({"resolution.sample.max_left_out_fraction": 0.95}).resolution
@@ -68,9 +68,9 @@ def test_the_sample_does_not_depend_on_the_levels():
 
 def test_what_each_run_draws_and_how_many_there_are():
     settings = settings_with({"resolution.runs": 7, "resolution.draw": 50, "resolution.mix": "balanced"})
-    condition = transfer_condition(settings.resolution)
+    condition, protocol = transfer_draw(settings)
     assert (condition.classes, condition.draw, condition.mix) == (("spiral", "elliptical"), 50, "balanced")
-    assert transfer_protocol(settings.resolution, settings.protocol).runs == 7
+    assert protocol.runs == 7
 
 
 def gaussian(sigma: float, size: int = 64) -> np.ndarray:

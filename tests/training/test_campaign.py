@@ -74,11 +74,6 @@ def test_the_epoch_is_selected_on_the_validation_part(tmp_path):
     assert record.deciding_accuracy.tolist() != record.history["test_accuracy"].tolist()
 
 
-def test_without_a_validation_part_the_test_part_decides(finished):
-    record = load_record(finished / record_name(1))
-    np.testing.assert_array_equal(record.deciding_accuracy, record.history["test_accuracy"])
-
-
 @pytest.mark.fault
 def test_a_killed_campaign_repeats_only_the_runs_that_were_not_finished(made, finished, tmp_path, caplog):
     # Run 1 was killed between its weights and its record, run 2 is torn, run 3 is finished.

@@ -1,1 +1,1 @@
-"""params.yaml as frozen, typed objects, and where the pipeline's files lie."""
+"""params.yaml as frozen, typed objects, and the paths of the pipeline's files."""

@@ -1,4 +1,4 @@
-"""Where the pipeline's files are, relative to the project's root."""
+"""Paths of the pipeline's files, relative to the project's root."""
 
 from __future__ import annotations
 

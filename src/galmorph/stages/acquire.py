@@ -43,11 +43,11 @@ def main() -> None:
     """Run the stage."""
     settings = load_params()
     with fresh_folder("acquire") as folder:
-        made = folder / "raw"
-        made.mkdir()
-        urls = acquire(settings, made)
-        log.info("acquire: %d files from source %s", write_manifest(made, urls), settings.survey.source)
-        move_into_place(made, RAW)
+        output = folder / "raw"
+        output.mkdir()
+        urls = acquire(settings, output)
+        log.info("acquire: %d files from source %s", write_manifest(output, urls), settings.survey.source)
+        move_into_place(output, RAW)
 
 
 if __name__ == "__main__":

@@ -17,13 +17,13 @@ def main() -> None:
     """Run the stage."""
     settings = load_params()
     with fresh_folder("cutouts") as folder:
-        made = folder / "cutouts"
+        output = folder / "cutouts"
         if settings.survey.source == "stamps":
-            accepted, rejected = cut_stamps(RAW.resolve(), made, settings.stamps, settings.cutouts, BLOCKS.resolve())
+            accepted, rejected = cut_stamps(RAW.resolve(), output, settings.stamps, settings.cutouts, BLOCKS.resolve())
         else:
-            accepted, rejected = cut_survey(RAW.resolve(), made, settings.cutouts, BLOCKS.resolve())
+            accepted, rejected = cut_survey(RAW.resolve(), output, settings.cutouts, BLOCKS.resolve())
         log.info("cutouts: %d stamps; %d galaxies rejected, see %s", accepted, rejected, REJECTED)
-        move_into_place(made, CUTOUTS)
+        move_into_place(output, CUTOUTS)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from galmorph.files.datafiles import read_table
 from galmorph.settings.layout import RESOLUTION_SPLIT, fresh_folder, level_galaxies, level_split, load_params
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.training.plan import transfer_condition, transfer_protocol
+from galmorph.training.plan import transfer_draw
 
 
 def main() -> None:
@@ -22,9 +22,8 @@ def main() -> None:
         split = read_table(RESOLUTION_SPLIT)
     else:
         galaxies = read_table(level_galaxies(name))
-        protocol = transfer_protocol(resolution, settings.protocol)
         try:
-            split = split_condition(galaxies, "resolution", transfer_condition(resolution), protocol)
+            split = split_condition(galaxies, "resolution", *transfer_draw(settings))
         except GalmorphError as error:
             raise GalmorphError(f"resolution level {name}, which is another survey: {error}") from None
     with fresh_folder(f"parts-{name}") as folder:

@@ -18,7 +18,7 @@ from galmorph.settings.layout import (
 )
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.training.plan import transfer_condition, transfer_protocol
+from galmorph.training.plan import transfer_draw
 
 log = logging.getLogger("galmorph.resolution")
 
@@ -35,8 +35,7 @@ def main() -> None:
         # In arcsec, of the native images; rounded, so that its last digits do not depend on the processor.
         galaxies["half_light_radius"] = (half_light_radii(images) * galaxies["pixel_scale"]).round(3)
         sample, left_out = resolution_sample(galaxies, settings.resolution)
-        protocol = transfer_protocol(settings.resolution, settings.protocol)
-        split = split_condition(sample, "resolution", transfer_condition(settings.resolution), protocol)
+        split = split_condition(sample, "resolution", *transfer_draw(settings))
     with fresh_folder("resolution") as folder:
         sample.to_parquet(folder / "sample.parquet", index=False)
         split.to_parquet(folder / "split.parquet", index=False)

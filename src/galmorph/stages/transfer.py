@@ -20,7 +20,7 @@ from galmorph.settings.resolution import transfer_name
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch, run_and_store, save_epoch
 from galmorph.stages.launch import launch
-from galmorph.training.plan import ORACLE, Campaign, Origin, transfer_condition, transfer_protocol
+from galmorph.training.plan import ORACLE, Campaign, Origin, transfer_draw
 from galmorph.training.records import load_run
 
 
@@ -42,16 +42,17 @@ def transfer_campaign(settings: Settings, name: str, phase: str) -> Campaign:
         epochs = settings.training.epochs
         if phase == "confirmed":
             epochs = read_epoch(transfer_folder(name, "selected"), epochs)
+    condition, protocol = transfer_draw(settings)
     return Campaign(
         name=transfer_name(name),
-        condition=transfer_condition(resolution),
+        condition=condition,
         phase=phase,
         epochs=epochs,
         images=(level_path(name) if remedy is None else mixture_path(name)).resolve(),
         split=level_split(galaxies).resolve(),
         network=settings.network,
         training=settings.training.model_copy(update=training),
-        protocol=transfer_protocol(resolution, settings.protocol),
+        protocol=protocol,
         level=remedy or resolution.levels[name],
         start=start,
         watched=levels_to_test(settings) if phase == ORACLE else {},

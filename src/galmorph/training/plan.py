@@ -13,8 +13,8 @@ from typing import Any
 import pandas as pd
 
 from galmorph.files.reading import file_md5, source_hash
-from galmorph.settings.resolution import LevelSettings, RemedySettings, ResolutionSettings
-from galmorph.settings.study import ConditionSettings, NetworkSettings, ProtocolSettings, TrainingSettings
+from galmorph.settings.resolution import LevelSettings, RemedySettings
+from galmorph.settings.study import ConditionSettings, NetworkSettings, ProtocolSettings, Settings, TrainingSettings
 from galmorph.training.protocol import EVALUATION_CLASSES
 
 # In this phase the runs of the selected phase are trained again, and tested at other levels after every epoch.
@@ -131,13 +131,10 @@ def levels_md5(levels: Levels) -> dict[str, str]:
     }
 
 
-def transfer_condition(settings: ResolutionSettings) -> ConditionSettings:
-    """Return what each run of the resolution study draws: spirals and ellipticals, the same at every level."""
-    return ConditionSettings(
-        classes=EVALUATION_CLASSES, drawn_among=EVALUATION_CLASSES, mix=settings.mix, draw=settings.draw
+def transfer_draw(settings: Settings) -> tuple[ConditionSettings, ProtocolSettings]:
+    """Return what each run of the resolution study draws, the same at every level, and the protocol with its runs."""
+    resolution = settings.resolution
+    condition = ConditionSettings(
+        classes=EVALUATION_CLASSES, drawn_among=EVALUATION_CLASSES, mix=resolution.mix, draw=resolution.draw
     )
-
-
-def transfer_protocol(settings: ResolutionSettings, protocol: ProtocolSettings) -> ProtocolSettings:
-    """Return the protocol of the resolution study: the study's own, with its own number of runs."""
-    return protocol.model_copy(update={"runs": settings.runs})
+    return condition, settings.protocol.model_copy(update={"runs": resolution.runs})

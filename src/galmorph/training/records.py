@@ -1,4 +1,4 @@
-"""Records of runs on disk: the truth, of which MLflow is a view.
+"""Records of runs on disk, of which MLflow is a view.
 
 A record is one .npz file: arrays, and a JSON text for the rest. It holds no time, host or path, so that the same run
 gives the same bytes.
@@ -23,7 +23,9 @@ from galmorph.files.reading import regular_file
 
 FORMAT = 3
 CONTENTS = "sha256"  # of everything else in the file
-VALIDATION = "validation"  # the set on which the epoch is chosen, in the selected phase, where there is such a part
+# Attributes of a record that its JSON text holds.
+HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening", "weights")
+VALIDATION = "validation"  # the set on which the selected phase selects the epoch, if there is one
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,6 @@ class Record:
         return accuracy
 
 
-HEAD = ("condition", "phase", "run", "classes", "fingerprint", "parameters", "data", "softening", "weights")
-
-
 def record_name(run: int) -> str:
     """Return the file name of a run's record."""
     return f"run-{run:03d}.npz"
@@ -175,8 +174,8 @@ def load_record(path: Path) -> Record:
         head = json.loads(str(arrays.pop("head")))
         if head.pop("format") != FORMAT:
             raise ValueError("another format")
-        if odd := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
-            raise ValueError(f"{odd[0]} has values that are no numbers")
+        if broken := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
+            raise ValueError(f"{broken[0]} has values that are not finite")
         head["classes"] = tuple(head["classes"])
         head["predicted"] = arrays.pop("predicted")
         # history/CURVE and sets/SET/PART
