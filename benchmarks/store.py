@@ -14,8 +14,9 @@ RUNS, EPOCHS, GALAXIES = 90, 250, 300
 def rows() -> list[tuple[str, float, float]]:
     """Return rows of (what, seconds, the most it may take)."""
     from galmorph.report.study import phase_results
+    from galmorph.scores.evaluation import ConditionRecords
     from galmorph.tracking.store import Store
-    from galmorph.training.records import ConditionRecords, Evaluation, Record, record_name, save_record
+    from galmorph.training.records import Evaluation, Record, record_name, save_record
 
     rng = np.random.default_rng(0)
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:

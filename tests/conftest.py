@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
 from galmorph.parallel import cluster, workers
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.tracking.content import Confusion
-from galmorph.training.records import ConditionRecords
 from tests.support.dask_scheduler import Scheduler, running_scheduler
 from tests.support.records import THREE, made_condition
 from tests.support.trained_study import made_trained_study

@@ -21,9 +21,14 @@ from numpy.typing import NDArray
 from scipy import stats
 from tabulate import tabulate
 
-from galmorph.report.bootstrap import difference_interval
-from galmorph.report.predictions import Predictions
-from galmorph.scores.statistics import corrected_mean, mean_overlap, naive_half_width, unpaired_difference
+from galmorph.scores.predictions import Predictions
+from galmorph.scores.statistics import (
+    corrected_mean,
+    difference_interval,
+    mean_overlap,
+    naive_half_width,
+    unpaired_difference,
+)
 from galmorph.settings.study import ConditionSettings, ProtocolSettings
 from galmorph.splits import split_run
 from galmorph.training.protocol import generator
@@ -168,8 +173,8 @@ def as_drawn(
 
 def held_by_bootstrap(sides: list[Predictions], score: str, repetition: int) -> bool:
     """Return whether the bootstrap over galaxies, of 400 draws, holds 0."""
-    chance = generator(repetition, "confirmed", 0, "coverage of the bootstrap")
-    low, high = difference_interval(sides[0], sides[1], "tss" if score == "tss" else "accuracy", chance, 400)
+    rng = generator(repetition, "confirmed", 0, "coverage of the bootstrap")
+    low, high = difference_interval(sides[0], sides[1], "tss" if score == "tss" else "accuracy", rng, 400)
     return low <= 0 <= high
 
 

@@ -14,7 +14,7 @@ import pytest
 from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_sha256
-from galmorph.scores.evaluation import scores
+from galmorph.scores.evaluation import score_run
 from galmorph.stages.campaign import read_epoch, save_epoch
 from galmorph.stages.records import declared_records, declared_transfers
 from galmorph.tracking.content import run_content
@@ -206,7 +206,8 @@ def test_an_undefined_score_is_not_logged():
     record = made_record(phase="confirmed")
     one_class = dataclasses.replace(record.sets["test"], truth=np.zeros_like(record.sets["test"].truth))
     record = dataclasses.replace(record, sets=record.sets | {"test": one_class})
-    assert np.isnan(scores(record, 2)["tss"])
-    metrics = run_content(record, Path("run-001.npz"), 2).metrics
+    run = score_run(record, 2)
+    assert np.isnan(run.scores["tss"])
+    metrics = run_content(run, Path("run-001.npz")).metrics
     assert "tss" not in metrics
     assert "accuracy" in metrics

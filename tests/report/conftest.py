@@ -16,21 +16,20 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from numpy.typing import NDArray
 
+from galmorph.report import comparisons
 from galmorph.report.build import build
 from galmorph.report.figures import style
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.figures.stamps import Schematic
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import ConditionResults, Study
 from galmorph.settings.reading import load_settings, parse_settings
 from galmorph.settings.study import Settings
-from galmorph.training.records import ConditionRecords
 from tests.support.resolution import made_resolution
 from tests.support.study import GALAXIES, made_study, results_of, rows_by_class, study_of
 
 ROOT = Path(__file__).resolve().parents[2]
 
 SettingsFactory = Callable[..., Settings]
-RecordsFactory = Callable[..., dict[str, ConditionRecords]]
 ResultsFactory = Callable[..., dict[str, ConditionResults]]
 
 
@@ -64,9 +63,15 @@ def make_settings() -> SettingsFactory:
 
 
 @pytest.fixture(scope="session")
-def make_records() -> RecordsFactory:
-    """Records of the declared conditions from a seed."""
-    return made_study
+def study(make_settings: SettingsFactory) -> Study:
+    """A whole study: all four conditions, 5 runs."""
+    return study_of(make_settings())
+
+
+@pytest.fixture(scope="session")
+def compared(study: Study) -> pd.DataFrame:
+    """Its comparisons."""
+    return comparisons.compare(study)
 
 
 @pytest.fixture(scope="session")

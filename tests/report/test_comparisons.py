@@ -13,9 +13,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from galmorph.errors import GalmorphError
 from galmorph.report import comparisons
-from galmorph.report.study import Results, Study, check
+from galmorph.report.study import Results, Study
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.study import Settings
 from tests.support.study import study_of
@@ -25,23 +24,8 @@ NATURAL, BALANCED = "common_natural", "common_balanced"
 
 
 @pytest.fixture(scope="module")
-def settings(make_settings: Callable[..., Settings]) -> Settings:
-    return make_settings()
-
-
-@pytest.fixture(scope="module")
-def study(settings: Settings) -> Study:
-    return study_of(settings)
-
-
-@pytest.fixture(scope="module")
 def results(study: Study) -> Results:
     return study.results
-
-
-@pytest.fixture(scope="module")
-def compared(study: Study) -> pd.DataFrame:
-    return comparisons.compare(study)
 
 
 def row_of(compared: pd.DataFrame, metric: str, where: str, comparison: str = "class_balance") -> Any:
@@ -120,7 +104,7 @@ def test_no_p_value_where_the_task_differs_and_holm_over_all_the_rest(compared: 
     assert compared.loc[compared["phase"] == "selected", ["half", "p", "p_holm", "bootstrap_low"]].isna().all(axis=None)
 
 
-def test_the_table_prints_what_was_computed(compared: pd.DataFrame, settings: Settings) -> None:
+def test_the_table_prints_what_was_computed(compared: pd.DataFrame, study: Study) -> None:
     row = row_of(compared, "tss", BALANCED)
 
     def text(value: float, sign: str = "") -> str:
@@ -134,7 +118,7 @@ def test_the_table_prints_what_was_computed(compared: pd.DataFrame, settings: Se
         "Bootstrap over galaxies, 95 %": f"{text(row['bootstrap_low'], '+')} to {text(row['bootstrap_high'], '+')}",
         "p, Holm": text(row["p_holm"]),
     }
-    shown = comparisons.comparison_table(compared, settings, "class_balance").shown.iloc[-1]
+    shown = comparisons.comparison_table(compared, study.settings, "class_balance").shown.iloc[-1]
     assert {name: shown[name] for name in expected} == expected
     assert list(comparisons.comparisons_table(compared).shown.iloc[-1])[-5:] == list(expected.values())[1:]
 
@@ -186,34 +170,18 @@ def test_question_1_is_on_one_task_and_run_by_run_against_the_control(study: Stu
     assert comparisons.restricted_accuracies(dataclasses.replace(study, results=only_balanced)).empty
 
 
-def test_question_1_says_what_is_missing(study: Study, results: Results) -> None:
-    result = results["three_class"]
-    scores = result.confirmed.scores.drop(columns="accuracy_restricted")
-    broken = dataclasses.replace(result, confirmed=dataclasses.replace(result.confirmed, scores=scores))
-    with pytest.raises(GalmorphError, match="three_class: its confirmed runs have no accuracy_restricted"):
-        comparisons.restricted_accuracies(dataclasses.replace(study, results={**results, "three_class": broken}))
-
-
-def test_records_that_are_not_the_stores_are_refused(study: Study) -> None:
-    records = study.records
-    check(study)
-    with pytest.raises(GalmorphError, match="condition balanced: it has results, but no records"):
-        check(dataclasses.replace(study, records={name: records[name] for name in records if name != "balanced"}))
-    with pytest.raises(GalmorphError, match="balanced, selected phase: the predictions of records and store differ"):
-        check(dataclasses.replace(study, records={**records, "balanced": records["two_class"]}))
-
-
 def test_one_run_has_a_bootstrap_and_no_interval(
     make_settings: Callable[..., Settings],
 ) -> None:
-    settings = make_settings(runs=1)
+    settings = make_settings(runs=1, conditions=("two_class", "balanced"))
     row = row_of(comparisons.compare(study_of(settings)), "accuracy", NATURAL)
     assert math.isnan(row["half"])
     assert math.isnan(row["p_holm"])
     assert np.isfinite(row["bootstrap_low"])
 
 
-def test_what_same_task_means(settings: Settings) -> None:
+def test_what_same_task_means(study: Study) -> None:
+    settings = study.settings
     pair, mixed = ("three_class", "two_class"), ("two_class", "balanced")
     assert not comparisons.same_task(settings, pair, "tss", OWN)
     assert comparisons.same_task(settings, pair, "accuracy", FAIR)
@@ -227,7 +195,7 @@ def test_a_condition_and_its_control_are_compared_on_the_spirals_and_ellipticals
     make_settings: Callable[..., Settings],
 ) -> None:
     pair = {"same_draw": {"conditions": ["two_class_small", "three_class"], "metrics": ["accuracy", "tss"]}}
-    settings = make_settings(comparisons=pair)
+    settings = make_settings(comparisons=pair, conditions=("three_class", "two_class_small"))
     compared = comparisons.compare(study_of(settings))
     assert row_of(compared, "accuracy", FAIR, "same_draw")["paired"]
     assert not row_of(compared, "accuracy", OWN, "same_draw")["paired"]

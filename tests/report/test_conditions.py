@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Callable
 
 import pytest
 
 from galmorph.report import conditions
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import ConditionResults, Results, Study
 from galmorph.report.table import Table
-from galmorph.settings.study import Settings
-
-MakeSettings = Callable[..., Settings]
-MakeResults = Callable[..., dict[str, ConditionResults]]
 
 
 @pytest.fixture(scope="module")
-def settings(make_settings: MakeSettings) -> Settings:
-    return make_settings()
-
-
-@pytest.fixture(scope="module")
-def results(make_results: MakeResults, settings: Settings) -> dict[str, ConditionResults]:
-    return make_results(settings)
+def results(study: Study) -> Results:
+    return study.results
 
 
 def written(result: ConditionResults, phase: str, metric: str) -> tuple[str, str]:
@@ -38,17 +28,17 @@ def rows(table: Table) -> list[list[str]]:
     return [[str(value) for value in row] for row in table.shown.itertuples(index=False)]
 
 
-def test_table_4_1(results: dict[str, ConditionResults], settings: Settings) -> None:
+def test_table_4_1(results: Results, study: Study) -> None:
     two_class = results["two_class"]
-    row = rows(conditions.table_4_1(results, settings.protocol))[1]
+    row = rows(conditions.table_4_1(results, study.settings.protocol))[1]
     baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
     expected = ["two classes", *written(two_class, "selected", "accuracy"), str(two_class.epoch), baseline]
     expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034", "± 0.006", "158"]
     assert row == expected
-    assert rows(conditions.table_4_1(results, settings.protocol))[2][-3:] == ["—", "—", "—"]
+    assert rows(conditions.table_4_1(results, study.settings.protocol))[2][-3:] == ["—", "—", "—"]
 
 
-def test_section_4_3(results: dict[str, ConditionResults]) -> None:
+def test_section_4_3(results: Results) -> None:
     balanced = results["balanced"]
     row = rows(conditions.section_4_3(results))[3]
     assert row[:3] == ["balanced", "confirmed", str(balanced.epoch)]
@@ -56,7 +46,7 @@ def test_section_4_3(results: dict[str, ConditionResults]) -> None:
     assert row[7] == "0.500"
 
 
-def test_confusion_is_of_the_confirmed_runs(results: dict[str, ConditionResults]) -> None:
+def test_confusion_is_of_the_confirmed_runs(results: Results) -> None:
     result = results["three_class"]
     shown = rows(conditions.confusion(result))
     cell = [float(matrix[2][0]) for matrix in result.confirmed.confusion]
@@ -64,7 +54,7 @@ def test_confusion_is_of_the_confirmed_runs(results: dict[str, ConditionResults]
     assert [row[0] for row in shown] == ["spiral", "elliptical", "uncertain"]
 
 
-def test_summary_is_written_with_four_digits_of_the_standard_error(results: dict[str, ConditionResults]) -> None:
+def test_summary_is_written_with_four_digits_of_the_standard_error(results: Results) -> None:
     row = rows(conditions.summary(results))[0]
     values = [float(value) for value in results["three_class"].selected.scores["accuracy"]]
     std = statistics.stdev(values)

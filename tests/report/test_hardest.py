@@ -12,6 +12,7 @@ import pytest
 
 from galmorph.report.hardest import all_predictions, by_classes, hardest, legend, section
 from galmorph.report.page import Book
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.study import Settings
 from galmorph.training.records import Evaluation, Record
 from tests.support.records import made_record
@@ -28,6 +29,10 @@ def record(run: int, condition: str = "two_class", **sets: list[tuple[int, int, 
         for name, members in sets.items()
     }
     return dataclasses.replace(made_record(condition, "confirmed", run), sets=made)
+
+
+def confirmed(*records: Record) -> ConditionRecords:
+    return ConditionRecords(records[0].condition, 1, {"confirmed": records}, {})
 
 
 def test_a_galaxy_of_two_sets_of_a_run_answers_once() -> None:
@@ -61,7 +66,9 @@ def test_nothing_wrong_and_no_more_than_asked() -> None:
 
 def test_networks_of_other_classes_stand_apart() -> None:
     three = made_record("three_class", "confirmed", classes=("spiral", "elliptical", "uncertain"))
-    grouped = by_classes({"a": [record(1), record(2)], "b": [three], "c": [record(1, "balanced")]})
+    grouped = by_classes(
+        {"a": confirmed(record(1), record(2)), "b": confirmed(three), "c": confirmed(record(1, "balanced"))}
+    )
     assert [len(group) for group in grouped.values()] == [3, 1]
 
 
@@ -83,7 +90,7 @@ def test_the_section_shows_who_they_are_and_what_they_are_called(
         }
     )
     runs = [record(run, test=[(2, 0, 0.1), (3, 1, 0.2)], common_natural=[(8, 0, 0.3)]) for run in (1, 2)]
-    made = section(Book(make_settings(), tmp_path), {"two_class": runs}, galaxies, images)
+    made = section(Book(make_settings(), tmp_path), {"two_class": confirmed(*runs)}, galaxies, images)
     assert made is not None
     (table,) = made.tables
     assert table.name == "hardest_spiral_elliptical"
@@ -94,5 +101,5 @@ def test_the_section_shows_who_they_are_and_what_they_are_called(
         "587722981736906802\n30 votes: 90 % S, 6 % E\nspiral, called\nelliptical: 2 of 2"
     )
     assert (tmp_path / "figures" / "hardest_spiral_elliptical.png").stat().st_size > 5000
-    right = [record(1, test=[(2, 0, 0.9)])]
+    right = confirmed(record(1, test=[(2, 0, 0.9)]))
     assert section(Book(make_settings(), tmp_path), {"two_class": right}, galaxies, images) is None

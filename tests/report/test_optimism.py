@@ -9,11 +9,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 
 from galmorph.report import optimism
+from galmorph.report.study import Study
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.study import Settings
-from galmorph.training.records import ConditionRecords, Evaluation
+from galmorph.training.records import Evaluation
 from tests.support.records import made_record
 from tests.support.study import study_of
 
@@ -21,35 +24,29 @@ from tests.support.study import study_of
 def test_no_galaxy_is_scored_at_an_epoch_that_it_has_chosen() -> None:
     # Twenty galaxies, two epochs, two runs that test them all; half of them are right in the first epoch only, the
     # other half in the second only. The choosing half cannot know.
-    truth = np.zeros(20, np.uint8)
-    nothing = np.empty((0, 2), np.float32)
-    condition = ConditionRecords("two_class", 1, {"selected": []}, {})
-    halves = optimism.chosen_on_half(_with(condition, truth, np.zeros((2, 20), np.uint8), nothing), seed=3)[1]
+    halves = optimism.chosen_on_half(two_runs(np.zeros((2, 20), np.uint8)), seed=3)[1]
     assert halves.confusion().tolist() == [[[20, 0], [0, 0]]] * 2
     order = np.random.default_rng(0).permutation(20)
     predicted = np.ones((2, 20), np.uint8)
     predicted[0, order[:10]] = 0
     predicted[1, order[10:]] = 0
-    (first, second), crossed = optimism.chosen_on_half(_with(condition, truth, predicted, nothing), seed=3)
+    (first, second), crossed = optimism.chosen_on_half(two_runs(predicted), seed=3)
     # Whichever epoch a half prefers, the other half is worse there: the score lies below one half.
-    accuracy = (crossed.predicted == crossed.truth).mean()
     assert {first, second} == {1, 2}
-    assert accuracy < 0.5
+    assert (crossed.predicted == crossed.truth).mean() < 0.5
 
 
-def _with(condition: ConditionRecords, truth: Any, predicted: Any, nothing: Any) -> ConditionRecords:
-    sets = {"test": Evaluation(np.arange(len(truth)), truth, nothing)}
-    record = dataclasses.replace(made_record(), predicted=predicted, sets=sets)
-    return dataclasses.replace(condition, phases={"selected": [record, record]})
+def two_runs(predicted: NDArray[np.uint8]) -> ConditionRecords:
+    """Two runs with the same predictions, (epochs, n), for galaxies that are all spirals."""
+    n = predicted.shape[1]
+    test = Evaluation(np.arange(n), np.zeros(n, np.uint8), np.empty((0, 2), np.float32))
+    record = dataclasses.replace(made_record(), predicted=predicted, sets={"test": test})
+    return ConditionRecords("two_class", 1, {"selected": [record, record]}, {})
 
 
-def test_the_table_is_the_scores_and_their_differences(
-    make_settings: Callable[..., Settings],
-) -> None:
-    settings = make_settings(conditions=("two_class", "balanced"))
-    study = study_of(settings)
-    results = study.results
-    data = optimism.optimism(study)
+def test_the_table_is_the_scores_and_their_differences(study: Study) -> None:
+    results = {name: study.results[name] for name in ("two_class", "balanced")}
+    data = optimism.optimism(dataclasses.replace(study, results=results))
     assert list(zip(data["condition"], data["metric"], strict=True)) == [
         (name, metric) for name in ("two_class", "balanced") for metric in ("accuracy", "tss")
     ]
@@ -69,11 +66,8 @@ def test_the_table_is_the_scores_and_their_differences(
     assert "chosen on half of the test part, scored on the other half" in optimism.table(data).caption
 
 
-def test_one_run_is_given_without_an_interval(
-    make_settings: Callable[..., Settings],
-) -> None:
-    settings = make_settings(runs=1, conditions=("balanced",))
-    data = optimism.optimism(study_of(settings))
+def test_one_run_is_given_without_an_interval(make_settings: Callable[..., Settings]) -> None:
+    data = optimism.optimism(study_of(make_settings(runs=1, conditions=("balanced",))))
     assert data["halves_half"].isna().all()
     assert " ± —" in optimism.sentence(data)
     assert optimism.sentence(data.assign(halves_excess=np.nan)) == optimism.NONE_KNOWN

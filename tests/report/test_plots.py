@@ -10,15 +10,13 @@ import pandas as pd
 import pytest
 
 from galmorph.report import plots
-from galmorph.report.study import ConditionResults
+from galmorph.report.study import Study
 from galmorph.settings.study import Settings
-
-MakeSettings = Callable[..., Settings]
-MakeResults = Callable[..., dict[str, ConditionResults]]
+from tests.support.study import study_of
 
 
-def test_metrics_are_nested_and_rounded(make_settings: MakeSettings, make_results: MakeResults) -> None:
-    results = make_results(make_settings())
+def test_metrics_are_nested_and_rounded(study: Study) -> None:
+    results = study.results
     metrics = plots.metrics(results)
     assert list(metrics) == list(results)
     result = results["three_class"]
@@ -32,17 +30,15 @@ def test_metrics_are_nested_and_rounded(make_settings: MakeSettings, make_result
     }
 
 
-def test_one_run_has_a_mean_and_no_std_in_valid_json(
-    make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
-) -> None:
-    plots.write(make_results(make_settings(runs=1)), tmp_path)
+def test_one_run_has_a_mean_and_no_std_in_valid_json(make_settings: Callable[..., Settings], tmp_path: Path) -> None:
+    plots.write(study_of(make_settings(runs=1, conditions=("balanced",))).results, tmp_path)
     text = (tmp_path / "metrics.json").read_text()
     assert "NaN" not in text
     assert set(json.loads(text)["balanced"]["selected"]["accuracy"]) == {"mean"}
 
 
-def test_curves_are_the_mean_over_the_runs(make_settings: MakeSettings, make_results: MakeResults) -> None:
-    result = make_results(make_settings())["two_class"]
+def test_curves_are_the_mean_over_the_runs(study: Study) -> None:
+    result = study.results["two_class"]
     table = plots.curve(result, "loss")
     assert list(table.columns) == ["epoch", "train", "test", "train_std", "test_std"]
     assert list(table["epoch"]) == list(range(1, 13))
@@ -53,8 +49,8 @@ def test_curves_are_the_mean_over_the_runs(make_settings: MakeSettings, make_res
     assert table.loc[3, "test_std"] == pytest.approx(statistics.stdev(values))
 
 
-def test_confusion_has_one_row_per_test_galaxy(make_settings: MakeSettings, make_results: MakeResults) -> None:
-    result = make_results(make_settings())["three_class"]
+def test_confusion_has_one_row_per_test_galaxy(study: Study) -> None:
+    result = study.results["three_class"]
     counted = Counter(plots.confusion_items(result).itertuples(index=False, name=None))
     total = result.confirmed.confusion.sum(axis=0)
     for i, actual in enumerate(result.classes):
@@ -62,12 +58,9 @@ def test_confusion_has_one_row_per_test_galaxy(make_settings: MakeSettings, make
             assert counted[(actual, predicted)] == total[i, j]
 
 
-def test_every_condition_has_the_same_columns(
-    make_settings: MakeSettings, make_results: MakeResults, tmp_path: Path
-) -> None:
-    results = make_results(make_settings())
-    plots.write(results, tmp_path)
+def test_every_condition_has_the_same_columns(study: Study, tmp_path: Path) -> None:
+    plots.write(study.results, tmp_path)
     for kind in ("loss", "accuracy", "confusion"):
         files = sorted((tmp_path / "plots" / kind).iterdir())
-        assert [path.stem for path in files] == sorted(results)
+        assert [path.stem for path in files] == sorted(study.results)
         assert len({tuple(pd.read_csv(path).columns) for path in files}) == 1

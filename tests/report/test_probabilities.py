@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,32 +10,18 @@ import pytest
 from matplotlib.patches import Rectangle
 from sklearn.metrics import roc_auc_score
 
-from galmorph.report import predictions, probabilities
+from galmorph.report import probabilities
 from galmorph.report.figures.results import roc_and_reliability
 from galmorph.report.study import Study
-from galmorph.settings.study import Settings
-from galmorph.training.records import ConditionRecords
-from tests.support.study import study_of
+from galmorph.scores.predictions import predictions
 
 
-@pytest.fixture(scope="module")
-def records(
-    make_settings: Callable[..., Settings], make_records: Callable[..., dict[str, ConditionRecords]]
-) -> dict[str, ConditionRecords]:
-    return make_records(make_settings())
-
-
-@pytest.fixture(scope="module")
-def study(make_settings: Callable[..., Settings], records: dict[str, ConditionRecords]) -> Study:
-    return study_of(make_settings(), records)
-
-
-def test_areas_are_scikit_learns_run_by_run(study: Study, records: dict[str, ConditionRecords]) -> None:
+def test_areas_are_scikit_learns_run_by_run(study: Study) -> None:
     data: Any = probabilities.scores(study).set_index(["condition", "evaluated_on"])
     assert set(data.index.get_level_values(0)) == {"two_class", "balanced", "two_class_small"}
     areas = [
         roc_auc_score(record.sets["common_natural"].truth == 0, record.sets["common_natural"].probabilities[:, 0])
-        for record in records["balanced"].phases["confirmed"]
+        for record in study.records["balanced"].phases["confirmed"]
     ]
     row = data.loc[("balanced", "common_natural")]
     assert row["auc_mean"] == pytest.approx(np.mean(areas))
@@ -44,8 +29,8 @@ def test_areas_are_scikit_learns_run_by_run(study: Study, records: dict[str, Con
     assert row["galaxies"] == 5 * 60
 
 
-def test_the_area_under_the_mean_curve_is_the_mean_area(records: dict[str, ConditionRecords]) -> None:
-    given = predictions.predictions(records["two_class"], "confirmed")
+def test_the_area_under_the_mean_curve_is_the_mean_area(study: Study) -> None:
+    given = predictions(study.records["two_class"], "confirmed")
     curves = probabilities.roc_curves(given)
     assert curves.shape == (5, 101)
     assert (curves[:, 0] == 0).all()
@@ -75,15 +60,15 @@ def test_probabilities_that_are_frequencies_have_no_error_and_constant_ones_the_
     assert probabilities.expected_calibration_error(np.array([True, False]), np.array([1.0, 1.0])) == 0.5
 
 
-def test_a_run_of_one_class_has_no_area(records: dict[str, ConditionRecords]) -> None:
-    given = predictions.predictions(records["two_class"], "confirmed")
+def test_a_run_of_one_class_has_no_area(study: Study) -> None:
+    given = predictions(study.records["two_class"], "confirmed")
     spirals = given.truth == 0
     parts = ("run", "galaxy", "truth", "predicted", "probabilities")
     chosen = dataclasses.replace(given, **{name: getattr(given, name)[spirals] for name in parts})
     assert np.isnan(probabilities.by_run(chosen, lambda true, p: float(roc_auc_score(true, p)))).all()
 
 
-def test_tables_and_figure(study: Study, records: dict[str, ConditionRecords]) -> None:
+def test_tables_and_figure(study: Study) -> None:
     tables = probabilities.curve_tables(study)
     assert tables is not None
     roc, bins = tables
@@ -92,7 +77,7 @@ def test_tables_and_figure(study: Study, records: dict[str, ConditionRecords]) -
     assert bins.shown["Probability given"].iloc[9] == "0.95 ± 0.05"
     alone = dataclasses.replace(study, results={"three_class": study.results["three_class"]})
     assert probabilities.curve_tables(alone) is None
-    given = predictions.predictions(records["two_class"], "confirmed")
+    given = predictions(study.records["two_class"], "confirmed")
     left, right = roc_and_reliability(given, (0.91, 0.02), 0.05, "Two classes").axes
     (curve,) = (line for line in left.get_lines() if "area 0.910 ± 0.020" in str(line.get_label()))
     np.testing.assert_allclose(np.asarray(curve.get_ydata()), probabilities.roc_curves(given).mean(axis=0))

@@ -160,7 +160,8 @@ def test_the_thesis_figures_are_each_shown_once_or_named_twice() -> None:
     shown = [
         number
         for condition in thesis.CONDITIONS.values()
-        for number in (*condition.loss_figures, *condition.accuracy_figures, *condition.confusion_figures)
+        for numbers in condition.figures.values()
+        for number in numbers
     ]
     assert sorted(shown, key=lambda text: int(text.split(".")[1])) == [f"4.{n}" for n in range(3, 15)]
 

@@ -14,6 +14,7 @@ import pytest
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_md5
 from galmorph.resolution.testing import tested_campaign as run_tests
+from galmorph.scores.evaluation import score_run
 from galmorph.tracking.content import run_content
 from galmorph.training.campaign import run_campaign
 from galmorph.training.plan import Campaign, Levels, Origin, code_hash
@@ -93,7 +94,7 @@ def test_another_survey_is_tested_on_its_own_galaxies(tested: Path) -> None:
 
 def test_predictions_elsewhere_are_scored_and_name_their_images(tested: Path, levels: Levels) -> None:
     record = load_phase(tested, len(RUNS), "three_class", "confirmed")[0]
-    content = run_content(record, tested / record_name(1), record.epochs)
+    content = run_content(score_run(record, record.epochs), tested / record_name(1))
     assert content.tags["galmorph.tested_noise_md5"] == file_md5(levels["noise"][0])
     assert content.tags["galmorph.tested_other_split_md5"] == file_md5(levels["other"][1])
     pairs = [(true, guess) for true in ("spiral", "elliptical") for guess in ("spiral", "elliptical")]
@@ -174,7 +175,7 @@ def test_the_oracle_is_the_selecting_run_once_more_and_its_predictions_elsewhere
     np.testing.assert_array_equal(after.sets["here"].predicted, before.predicted)
     assert after.sets["noise"].predicted is not None
     assert not np.array_equal(after.sets["noise"].predicted, before.predicted)
-    content = run_content(after, tmp_path / "oracle" / record_name(2), 1)
+    content = run_content(score_run(after, 1), tmp_path / "oracle" / record_name(2))
     assert content.name == "three_class oracle 02"
     assert content.metrics["here/test_accuracy"] == content.metrics["test_accuracy"]
     assert list(content.metrics["noise/test_accuracy"]) == [1, 2]

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from galmorph.scores.evaluation import curves, restricted, restricted_confusion, scores
+from galmorph.scores.evaluation import restricted, restricted_confusion, score_run
 from galmorph.training.records import Evaluation
 from tests.support.records import made_record
 
@@ -13,17 +13,18 @@ def test_scores_of_the_test_part_are_those_of_its_epoch():
     record = made_record(epochs=5)
     truth = record.sets["test"].truth
     for epoch in (1, 4):
-        values = scores(record, epoch)
+        run = score_run(record, epoch)
+        values = run.scores
         assert values["accuracy"] == pytest.approx(accuracy_score(truth, record.predicted[epoch - 1]))
         tss = balanced_accuracy_score(truth, record.predicted[epoch - 1], adjusted=True)
         assert values["tss"] == pytest.approx(tss)
-        assert curves(record)["test_tss"][epoch - 1] == pytest.approx(tss)
+        assert run.curves["test_tss"][epoch - 1] == pytest.approx(tss)
         assert values["baseline"] == pytest.approx(np.bincount(truth).max() / len(truth))
 
 
 def test_confirmed_scores_on_the_common_sets():
     record = made_record(phase="confirmed")
-    values = scores(record, record.epochs)
+    values = score_run(record, record.epochs).scores
     for name in ("common_natural", "common_balanced"):
         answer = record.sets[name].probabilities.argmax(axis=1)
         assert values[f"accuracy@{name}"] == pytest.approx(accuracy_score(record.sets[name].truth, answer))
@@ -50,7 +51,7 @@ def test_a_restricted_set_is_in_the_order_of_the_evaluation_classes_whatever_the
 
 def test_restricted_accuracy_is_given_for_conditions_with_a_third_class():
     record = made_record("three_class", "confirmed", classes=THREE)
-    values = scores(record, record.epochs)
+    values = score_run(record, record.epochs).scores
     test = record.sets["test"]
     judged = test.truth != 0
     answer = 1 + test.probabilities[judged][:, 1:].argmax(axis=1)
@@ -59,4 +60,10 @@ def test_restricted_accuracy_is_given_for_conditions_with_a_third_class():
 
 def test_a_condition_without_both_classes_has_the_plain_scores_only():
     record = made_record("other", "confirmed", classes=("spiral", "uncertain"))
-    assert set(scores(record, record.epochs)) == {"accuracy", "tss", "baseline"}
+    assert set(score_run(record, record.epochs).scores) == {"accuracy", "tss", "baseline"}
+
+
+def test_a_run_without_an_epoch_has_curves_alone():
+    run = score_run(made_record(epochs=5), None)
+    assert {len(curve) for curve in run.curves.values()} == {5}
+    assert (run.confusions, run.scores) == ({}, {})

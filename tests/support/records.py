@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.tracking.store import Store
-from galmorph.training.records import ConditionRecords, Evaluation, Record, load_record, record_name, save_record
+from galmorph.training.records import Evaluation, Record, load_record, record_name, save_record
 
 PHASES = ("selected", "confirmed")
 THREE = ("spiral", "elliptical", "uncertain")

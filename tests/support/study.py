@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.report.study import ConditionResults, PhaseResults, Study
-from galmorph.scores.evaluation import curves, epoch_confusions, scores
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.study import ConditionSettings, Settings
 from galmorph.splits import split_run
 from galmorph.training.protocol import selected_epoch
-from galmorph.training.records import ConditionRecords, Evaluation, Record
+from galmorph.training.records import Evaluation, Record
 
 FRACTIONS = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
 GALAXIES = 3000
@@ -90,18 +90,18 @@ def results_of(records: Mapping[str, ConditionRecords]) -> dict[str, ConditionRe
     """Return what the store would give back of records."""
 
     def phase(condition: ConditionRecords, name: str) -> PhaseResults:
-        made = condition.phases[name]
+        runs = condition.scored[name]
         histories = []
-        for record in made:
-            table = pd.DataFrame(curves(record))
-            table.insert(0, "epoch", np.arange(1, record.epochs + 1))
-            table.insert(0, "run", record.run)
+        for run in runs:
+            table = pd.DataFrame(run.curves)
+            table.insert(0, "epoch", np.arange(1, run.record.epochs + 1))
+            table.insert(0, "run", run.record.run)
             histories.append(table)
-        by_run = {record.run: scores(record, condition.epoch) for record in made}
+        by_run = {run.record.run: run.scores for run in runs}
         return PhaseResults(
             history=pd.concat(histories, ignore_index=True),
             scores=pd.DataFrame.from_dict(by_run, orient="index").rename_axis("run"),
-            confusion=np.stack([epoch_confusions(record)[condition.epoch - 1] for record in made]),
+            confusion=np.stack([run.confusions["test"] for run in runs]),
         )
 
     return {

@@ -4,7 +4,7 @@ from pathlib import Path
 import mlflow.data
 import numpy as np
 
-from galmorph.scores.evaluation import curves, epoch_confusions, scores
+from galmorph.scores.evaluation import score_run
 from galmorph.tracking.content import DataFile, condition_content, metric_name, run_content, score_name
 from galmorph.tracking.store import CONFUSION_PICTURE, DESCRIPTION, data_held
 from tests.support.records import open_store
@@ -13,11 +13,11 @@ from tests.support.records import open_store
 def test_a_run_holds_its_curves_scores_parameters_and_record(place, declared):
     store = open_store(place)
     store.sync(declared)
-    record, path = declared[0].phases["confirmed"][1], declared[0].files["confirmed"][1]
+    scored, path = declared[0].scored["confirmed"][1], declared[0].files["confirmed"][1]
     (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
-    for name, values in curves(record).items():
+    for name, values in scored.curves.items():
         assert store.history(run, name) == dict(enumerate(values.tolist(), start=1))
-    for name, value in scores(record, 3).items():
+    for name, value in scored.scores.items():
         assert run.data.metrics[metric_name(name)] == value
     assert run.data.params["training.learning_rate"] == "0.0003"
     assert run.data.tags["galmorph.images_md5"] == "0" * 32
@@ -57,7 +57,7 @@ def test_stamps_that_a_network_is_only_tested_on_are_for_evaluation(declared):
         record, data=record.data | dict.fromkeys(levels, "0" * 32) | {"start": "a fingerprint"}
     )
     paths = levels | {"images": levels["tested_native"], "split": Path("data/resolution/split.parquet")}
-    content = run_content(record, declared[0].files["confirmed"][0], 3, paths)
+    content = run_content(score_run(record, 3), declared[0].files["confirmed"][0], paths)
     assert {(Path(file.path).stem, file.context) for file in content.inputs} == {
         ("native", "training"),
         ("coarse", "evaluation"),
@@ -79,14 +79,13 @@ def drawn(content):
 
 
 def test_a_run_is_drawn_in_counts_and_a_condition_in_means(declared):
-    records = declared[0].phases["confirmed"]
-    counts = epoch_confusions(records[1])[2]
-    axes = drawn(run_content(records[1], declared[0].files["confirmed"][1], 3))
+    runs = declared[0].scored["confirmed"]
+    axes = drawn(run_content(runs[1], declared[0].files["confirmed"][1]))
     assert axes.get_title() == "two_class confirmed 02"
-    assert [text.get_text() for text in axes.texts] == [str(count) for count in counts.flat]
+    assert [text.get_text() for text in axes.texts] == [str(count) for count in runs[1].confusions["test"].flat]
     assert [label.get_text() for label in axes.get_yticklabels()] == ["spiral", "elliptical"]
     axes = drawn(condition_content(declared[0]))
-    matrices = np.stack([epoch_confusions(record)[2] for record in records])
+    matrices = np.stack([run.confusions["test"] for run in runs])
     expected = zip(matrices.mean(axis=0).flat, matrices.std(axis=0, ddof=1).flat, strict=True)
     assert [text.get_text() for text in axes.texts] == [f"{mean:.1f} ± {std:.1f}" for mean, std in expected]
 
@@ -95,7 +94,7 @@ def test_a_parent_is_described_and_a_person_s_own_words_stay(place, declared):
     store = open_store(place)
     store.sync(declared)
     (parent,) = store.runs("condition", condition="two_class")
-    mean = np.mean([scores(record, 3)["accuracy"] for record in declared[0].phases["confirmed"]])
+    mean = np.mean([run.scores["accuracy"] for run in declared[0].scored["confirmed"]])
     said = parent.data.tags[DESCRIPTION]
     assert "spiral / elliptical" in said
     assert f"confirmed, 3 runs, epoch 3: accuracy {mean:.3f}" in said
@@ -124,7 +123,7 @@ def test_metric_names_go_both_ways():
 def test_undefined_values_are_not_logged(declared):
     record = declared[0].phases["selected"][0]
     broken = dataclasses.replace(record, history=record.history | {"test_loss": np.full(4, np.nan)})
-    content = run_content(broken, declared[0].files["selected"][0], 3)
+    content = run_content(score_run(broken, 3), declared[0].files["selected"][0])
     assert "test_loss" not in content.metrics
     single = dataclasses.replace(declared[0], phases={"selected": [record]})
     assert "selected/test_accuracy_std" not in condition_content(single).metrics

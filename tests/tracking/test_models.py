@@ -18,9 +18,10 @@ from mlflow.exceptions import MlflowException
 
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_md5
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.tracking.store import Store
 from galmorph.training.campaign import run_campaign
-from galmorph.training.records import ConditionRecords, load_phase, record_name, weights_name
+from galmorph.training.records import load_phase, record_name, weights_name
 from tests.support.campaigns import made_campaign
 from tests.support.damage import damage, empty, page, truncated
 

@@ -9,7 +9,6 @@ from mlflow.entities import ViewType
 
 from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
-from galmorph.scores.evaluation import scores
 from galmorph.tracking.content import DataFile
 from galmorph.tracking.store import DIGEST, data_held, data_input
 from galmorph.training.records import Evaluation
@@ -161,15 +160,23 @@ def test_sync_mends(place, declared, damage):
     load_results(store, declared)
 
 
-@pytest.mark.parametrize("step", [1, 9])
-def test_a_curve_with_other_points_is_refused_by_the_report_and_then_mended(place, declared, step):
+@pytest.mark.parametrize(
+    ("name", "value", "step"),
+    [
+        ("test_accuracy", 0.999, 1),
+        ("test_accuracy", None, 9),  # the last value, again after an epoch that there was not
+        ("tss", 0.5, 3),
+        ("confusion/spiral_as_elliptical", 7, 3),
+    ],
+)
+def test_a_metric_that_is_not_the_records_is_refused_by_the_report_and_then_mended(place, declared, name, value, step):
     store = open_store(place)
     store.sync(declared)
     before = shown(store)
     (run,) = store.runs("run", condition="two_class", phase="selected", run="2")
-    last = run.data.metrics["test_accuracy"]
-    store.client.log_metric(run.info.run_id, "test_accuracy", 0.999 if step == 1 else last, step=step)
-    with pytest.raises(GalmorphError, match=r"run two_class selected 02: its curve test_accuracy .* galmorph sync"):
+    value = run.data.metrics[name] if value is None else value
+    store.client.log_metric(run.info.run_id, name, value, step=step)
+    with pytest.raises(GalmorphError, match=rf"run two_class selected 02: its metric {name} .* galmorph sync"):
         load_results(store, declared)
     assert store.sync(declared).replaced == 1
     assert shown(store) == before
@@ -241,9 +248,9 @@ def test_results_are_those_of_the_records(place, declared):
         result = results[condition.name]
         assert result.epoch == 3
         for phase, found in (("selected", result.selected), ("confirmed", result.confirmed)):
-            for record in condition.phases[phase]:
-                expected = scores(record, 3)
-                assert found.scores.loc[record.run].dropna().to_dict() == pytest.approx(expected)
+            for run in condition.scored[phase]:
+                record = run.record
+                assert found.scores.loc[record.run].dropna().to_dict() == run.scores
                 history = found.history[found.history["run"] == record.run]
                 np.testing.assert_array_equal(history["epoch"], np.arange(1, record.epochs + 1))
                 np.testing.assert_array_equal(history["test_loss"], record.history["test_loss"])
@@ -279,7 +286,7 @@ def test_a_watched_set_is_a_curve_and_no_score(place, tmp_path):
     store = open_store(place)
     store.sync([condition])
     (result,) = load_results(store, [condition]).values()
-    assert set(result.selected.scores) == set(scores(watched[0], 3))
+    assert set(result.selected.scores) == set(condition.scored["selected"][0].scores)
     (run,) = store.runs("run", phase="selected", run="1")
     assert run.data.metrics["validation/test_accuracy"] == pytest.approx(2 / 3)
 

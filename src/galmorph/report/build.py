@@ -18,7 +18,7 @@ from galmorph.report.language import in_language, say
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
-from galmorph.report.study import Study, check
+from galmorph.report.study import Study
 
 
 def build(
@@ -59,10 +59,8 @@ def build(
     Raises
     ------
     GalmorphError
-        If the results are not those of the declared conditions or not of these records, or images and galaxies differ
-        in number.
+        If images and galaxies differ in number.
     """
-    check(study)
     settings = study.settings
     if len(images) != len(galaxies):
         raise GalmorphError(
@@ -72,11 +70,10 @@ def build(
         book = Book(settings, folder)
         compared = comparisons.compare(study)
         fair = comparisons.restricted_accuracies(study)
-        confirmed = {name: records.phases["confirmed"] for name, records in study.records.items()}
         chapters = [
             *conditions.sections(book, study, fair),
             chapter.section(book, study, resolution_examples),
-            hardest.section(book, confirmed, galaxies, images),
+            hardest.section(book, study.records, galaxies, images),
             data.section(book, settings.report, galaxies, images, schematic, table2_row),
             _network(book, layers),
             _every_number(book, study),

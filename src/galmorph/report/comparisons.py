@@ -1,10 +1,6 @@
-"""Question 1 on one task: accuracies on spirals and ellipticals alone, beside a control.
+"""Conditions compared: the declared comparisons, question 1 on one task, and both mixes of section 4.3.
 
-Section 4.3's question on common ground: both kinds of training draw, on both mixes of test galaxies.
-
-The declared comparisons in numbers: each difference with its intervals and its p value.
-
-The formulae, their sources and what each may be used for: docs/statistics.md.
+Each difference has its intervals and its p value; formulae and sources: docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -15,151 +11,36 @@ from typing import Any
 
 import pandas as pd
 
-from galmorph.errors import GalmorphError
 from galmorph.report import thesis
 from galmorph.report.accuracy import metric_order, spread
-from galmorph.report.bootstrap import Metric, difference_interval
 from galmorph.report.language import mark, say, sentences, set_name
-from galmorph.report.predictions import predictions, same_galaxies
-from galmorph.report.study import (
-    COMMON_SETS,
-    OWN_TEST_PART,
-    PHASES,
-    RESTRICTED,
-    ConditionResults,
-    Phase,
-    Results,
-    Study,
-    phase_of,
-)
+from galmorph.report.study import ConditionResults, Results, Study
 from galmorph.report.table import METRICS, MISSING, TWO_STE, Table, interval, metric_label, number, p_value, pairs
-from galmorph.scores.statistics import corrected_mean, holm, mean_overlap, naive_half_width, unpaired_difference
+from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED, Predictions, predictions, same_galaxies
+from galmorph.scores.statistics import (
+    Metric,
+    corrected_mean,
+    difference_interval,
+    holm,
+    mean_overlap,
+    naive_half_width,
+    unpaired_difference,
+)
 from galmorph.settings.study import ComparisonSettings, Settings
-from galmorph.training.protocol import EVALUATION_CLASSES, generator
-
-
-def restricted_accuracies(study: Study) -> pd.DataFrame:
-    """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
-
-    A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
-    its test parts (accuracy_restricted); a condition of spirals and ellipticals that came in their natural mix is
-    taken as it is. Confirmed phase.
-
-    Returns
-    -------
-    pandas.DataFrame
-        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
-        two_std, two_ste; difference from the control's mean, half of its corrected 95 % interval, and paired (whether
-        it is taken run by run, on the same galaxies): missing for the control itself, and where it is not declared.
-    """
-    settings, results = study.settings, study.results
-    control = thesis.TWO_CLASS_SMALL
-    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
-    columns += ["difference", "half", "paired"]
-    rows = []
-    for name, result in results.items():
-        if not set(EVALUATION_CLASSES) <= set(result.classes) or settings.conditions[name].mix == "balanced":
-            continue
-        metric = restricted_score(result)
-        if metric is None:
-            raise GalmorphError(f"condition {name}: its confirmed runs have no accuracy_restricted; run galmorph sync")
-        pair = [result.classes.index(galaxy_class) for galaxy_class in EVALUATION_CLASSES]
-        scores = result.confirmed.scores
-        mean, std, ste = spread(scores[metric])
-        difference, half, paired = math.nan, math.nan, None
-        if name != control and control in results:
-            difference = mean - spread(results[control].confirmed.scores["accuracy"])[0]
-            against = contrast(study, (control, name), ("accuracy", metric), RESTRICTED)
-            half, paired = against["half"], against["paired"]
-        galaxies = float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean())
-        numbers = (galaxies, mean, 2 * std, 2 * ste, difference, half, paired)
-        rows.append((name, metric, result.epoch, len(scores), *numbers))
-    return pd.DataFrame(rows, columns=columns)
-
-
-def restricted_table(data: pd.DataFrame) -> Table:
-    """The accuracies on spirals and ellipticals alone."""
-    shown = {
-        say("Networks trained on"): [thesis.label(name) for name in data["condition"]],
-        say("Metric"): [metric_label(metric) for metric in data["metric"]],
-        say("Epoch"): data["epoch"].map(str),
-        say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
-        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"]),
-        say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
-    }
-    caption = say(
-        "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
-        "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
-    )
-    if data["difference"].notna().any():
-        shown[say("Less the control, corrected 95 % interval")] = pairs(data["difference"], data["half"], signed=True)
-        control = say(
-            "The control is trained on the spirals and ellipticals alone that a draw of three classes has, and tested "
-            "on those of that draw: the two are compared run by run on the same galaxies."
-        )
-        caption = sentences([caption, control])
-    return Table("question_1", caption, data, pd.DataFrame(shown))
-
-
-PAIR = (thesis.TWO_CLASS, thesis.BALANCED)
-_METRICS: tuple[Metric, ...] = ("accuracy", "tss")
-
-
-def by_test_mix(study: Study) -> pd.DataFrame:
-    """Return accuracy and TSS of networks trained on imbalanced and on balanced draws, on the two common sets.
-
-    Returns
-    -------
-    pandas.DataFrame
-        metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, balanced_mean, balanced_std, difference (balanced
-        less imbalanced, run by run), overlap (mean share of a run's evaluation set that another's has), half (of its
-        corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not know
-        both classes.
-    """
-    columns = ["metric", "evaluated_on", "runs", "imbalanced_mean", "imbalanced_std", "balanced_mean", "balanced_std"]
-    columns += ["difference", "overlap", "half", "naive_half"]
-    rows = []
-    results = study.results
-    declared = set(PAIR) <= set(results)
-    judged = declared and all(set(EVALUATION_CLASSES) <= set(results[name].classes) for name in PAIR)
-    for metric in _METRICS if judged else ():
-        for evaluated_on in COMMON_SETS:
-            column = f"{metric}@{evaluated_on}"
-            scores = [results[name].confirmed.scores[column] for name in PAIR]
-            (first, first_std, _), (second, second_std, _) = (spread(values) for values in scores)
-            said = contrast(study, PAIR, (column, column), evaluated_on)
-            numbers = (first, first_std, second, second_std, second - first)
-            intervals = (said["overlap_first"], said["half"], said["naive_half"])
-            rows.append((metric, evaluated_on, len(scores[0]), *numbers, *intervals))
-    return pd.DataFrame(rows, columns=columns)
-
-
-def mix_table(data: pd.DataFrame) -> Table:
-    """The two kinds of training draw beside each other, on each common set."""
-    shown = pd.DataFrame(
-        {
-            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
-            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
-            say("Trained on imbalanced draws ± 2 std"): pairs(data["imbalanced_mean"], 2 * data["imbalanced_std"]),
-            say("Trained on balanced draws ± 2 std"): pairs(data["balanced_mean"], 2 * data["balanced_std"]),
-            say("Balanced less imbalanced, corrected 95 % interval"): pairs(
-                data["difference"], data["half"], signed=True
-            ),
-            say(TWO_STE): [f"± {number(half)}" for half in data["naive_half"]],
-        }
-    )
-    caption = say(
-        "Networks trained on imbalanced and on balanced draws, on test galaxies of both mixes: the same for both kinds "
-        "of network, and compared run by run. Confirmed runs."
-    )
-    return Table("test_mixes", caption, data, shown)
-
+from galmorph.splits import COMMON_SETS
+from galmorph.training.protocol import EVALUATION_CLASSES, PHASES, generator
 
 COLUMNS = (
     *("comparison", "metric", "evaluated_on", "phase", "first", "second", "runs"),
     *("first_mean", "first_std", "second_mean", "second_std", "difference"),
     *("paired", "overlap_first", "overlap_second", "half", "freedom", "naive_half"),
     *("bootstrap_low", "bootstrap_high", "p", "p_holm"),
+)
+# Section 4.3: trained on imbalanced and on balanced draws.
+PAIR = (thesis.TWO_CLASS, thesis.BALANCED)
+DIFFERENCE = mark(
+    "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
+    "p value is given where the test parts are not the same task."
 )
 
 
@@ -179,22 +60,18 @@ def compare(study: Study) -> pd.DataFrame:
         naive_half (two standard errors, as the thesis prints them), bootstrap_low, bootstrap_high (galaxies drawn
         anew), p (missing where the two are not the same task), and p_holm: adjusted for all the p values of the table.
     """
-    settings, results = study.settings, study.results
     rows = []
-    for name, comparison in settings.comparisons.items():
+    for name, comparison in study.settings.comparisons.items():
         for metric in comparison.metrics:
             for phase in PHASES:
-                for evaluated_on, columns in _shared(results, comparison, metric, phase):
-                    row: dict[str, Any] = {
-                        "comparison": name,
-                        "metric": metric,
-                        "evaluated_on": evaluated_on,
-                        "phase": phase,
-                    }
-                    row |= _means(results, comparison.conditions, columns, phase)
+                for evaluated_on, columns in _shared(study.results, comparison, metric, phase):
+                    row: dict[str, Any] = {"comparison": name, "metric": metric}
+                    row |= {"evaluated_on": evaluated_on, "phase": phase}
+                    row |= _means(study.results, comparison.conditions, columns, phase)
                     if phase == "confirmed":
                         row |= contrast(study, comparison.conditions, columns, evaluated_on)
-                        if not same_task(settings, comparison.conditions, metric, evaluated_on):
+                        row |= _bootstrap(study, comparison.conditions, metric, evaluated_on)
+                        if not same_task(study.settings, comparison.conditions, metric, evaluated_on):
                             row["p"] = math.nan
                     rows.append(row)
     data = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -202,29 +79,8 @@ def compare(study: Study) -> pd.DataFrame:
     return data
 
 
-def _shared(
-    results: Results, comparison: ComparisonSettings, metric: Metric, phase: Phase
-) -> Iterator[tuple[str, tuple[str, str]]]:
-    """Yield where both conditions have a metric, and under which names their scores have it."""
-    parts = [phase_of(results[name], phase) for name in comparison.conditions]
-    for column in metric_order(parts[0]):
-        base, _, where = column.partition("@")
-        if base == metric and column in parts[1].scores:
-            yield where or OWN_TEST_PART, (column, column)
-            fair = [restricted_score(results[name]) for name in comparison.conditions]
-            if column == "accuracy" and phase == "confirmed" and None not in fair and fair != ["accuracy", "accuracy"]:
-                yield RESTRICTED, (str(fair[0]), str(fair[1]))
-
-
-def restricted_score(result: ConditionResults) -> str | None:
-    """Return which score of a condition is its accuracy on spirals and ellipticals alone; None where it has none."""
-    if set(result.classes) == set(EVALUATION_CLASSES):
-        return "accuracy"
-    return "accuracy_restricted" if "accuracy_restricted" in result.confirmed.scores else None
-
-
 def same_task(settings: Settings, conditions: tuple[str, str], metric: str, evaluated_on: str) -> bool:
-    """Tell whether a difference of two conditions is one between networks, not one between what is asked of them.
+    """Tell whether a difference of two conditions is one between networks, not one between their tasks.
 
     On the common sets it always is. Own test parts must have the same classes, and for the accuracy, which depends on
     it, the same mix of them.
@@ -237,49 +93,60 @@ def same_task(settings: Settings, conditions: tuple[str, str], metric: str, eval
     return metric == "tss" or first.mix == second.mix
 
 
-def _means(results: Results, conditions: tuple[str, str], columns: tuple[str, str], phase: Phase) -> dict[str, Any]:
+def restricted_score(result: ConditionResults) -> str | None:
+    """Return which score of a condition is its accuracy on spirals and ellipticals alone; None where it has none."""
+    if not set(EVALUATION_CLASSES) <= set(result.classes):
+        return None
+    return "accuracy" if len(result.classes) == len(EVALUATION_CLASSES) else "accuracy_restricted"
+
+
+def _shared(
+    results: Results, comparison: ComparisonSettings, metric: Metric, phase: str
+) -> Iterator[tuple[str, tuple[str, str]]]:
+    """Yield where both conditions have a metric, and under which names their scores have it."""
+    first, second = (results[name].phases[phase].scores for name in comparison.conditions)
+    for column in metric_order(first):
+        base, _, where = column.partition("@")
+        if base == metric and column in second:
+            yield where or OWN_TEST_PART, (column, column)
+            fair = [restricted_score(results[name]) for name in comparison.conditions]
+            if column == "accuracy" and phase == "confirmed" and None not in fair and fair != ["accuracy", "accuracy"]:
+                yield RESTRICTED, (str(fair[0]), str(fair[1]))
+
+
+def _means(results: Results, conditions: tuple[str, str], columns: tuple[str, str], phase: str) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for side, name, column in zip(("first", "second"), conditions, columns, strict=True):
-        scores = phase_of(results[name], phase).scores
+        scores = results[name].phases[phase].scores
         row |= {side: name, "runs": len(scores)}
         row[f"{side}_mean"], row[f"{side}_std"], _ = spread(scores[column])
     return row | {"difference": row["second_mean"] - row["first_mean"]}
 
 
-def contrast(
-    study: Study,
-    conditions: tuple[str, str],
-    columns: tuple[str, str],
-    evaluated_on: str,
-) -> dict[str, Any]:
-    """Return what can be said of the difference of two conditions in one score: the columns from paired to p.
+def _answers(study: Study, conditions: tuple[str, str], evaluated_on: str) -> list[Predictions]:
+    return [predictions(study.records[name], "confirmed", evaluated_on) for name in conditions]
+
+
+def contrast(study: Study, conditions: tuple[str, str], columns: tuple[str, str], evaluated_on: str) -> dict[str, Any]:
+    """Return the corrected and the naive interval of the difference of two conditions in one score, and its p value.
 
     Parameters
     ----------
     conditions, columns
         The first and the second, and the name of the score in each one's confirmed scores.
     evaluated_on
-        Where, one of the sets that `galmorph.report.predictions.predictions` knows.
+        As in `galmorph.scores.predictions.predictions`.
     """
-    first, second = (predictions(study.records[name], "confirmed", evaluated_on) for name in conditions)
-    scores = [
-        study.results[name].confirmed.scores[column].to_numpy()
-        for name, column in zip(conditions, columns, strict=True)
-    ]
-    overlaps = [mean_overlap(side.parts) for side in (first, second)]
-    paired = same_galaxies(first, second)
-    if paired:
-        estimate = corrected_mean(scores[1] - scores[0], overlaps[0])
-        naive = naive_half_width(scores[1] - scores[0])
+    first, second = _answers(study, conditions, evaluated_on)
+    one, two = (study.results[name].confirmed.scores[column] for name, column in zip(conditions, columns, strict=True))
+    scores = one.to_numpy(), two.to_numpy()
+    overlaps = mean_overlap(first.parts), mean_overlap(second.parts)
+    if paired := same_galaxies(first, second):
+        differences = scores[1] - scores[0]
+        estimate, naive = corrected_mean(differences, overlaps[0]), naive_half_width(differences)
     else:
-        one, two = (corrected_mean(values, overlap) for values, overlap in zip(scores, overlaps, strict=True))
-        estimate, naive = unpaired_difference(one, two), naive_half_width(*scores)
-    metric: Metric = "tss" if columns[0].startswith("tss") else "accuracy"
-    # Of no run (they count from 1); the same for both metrics, which so see the same galaxies drawn.
-    purpose = f"bootstrap of {' and '.join(conditions)} on the {evaluated_on}"
-    low, high = difference_interval(
-        first, second, metric, generator(study.settings.protocol.seed, "confirmed", 0, purpose)
-    )
+        means = map(corrected_mean, scores, overlaps)
+        estimate, naive = unpaired_difference(*means), naive_half_width(*scores)
     return {
         "paired": paired,
         "overlap_first": overlaps[0],
@@ -287,16 +154,17 @@ def contrast(
         "half": estimate.half_width(),
         "freedom": estimate.freedom,
         "naive_half": naive,
-        "bootstrap_low": low,
-        "bootstrap_high": high,
         "p": estimate.p_value(),
     }
 
 
-DIFFERENCE = mark(
-    "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
-    "p value is given where the test parts are not the same task."
-)
+def _bootstrap(study: Study, conditions: tuple[str, str], metric: Metric, evaluated_on: str) -> dict[str, Any]:
+    # Of no run (they count from 1); the same for both metrics, for which the same galaxies are drawn.
+    purpose = f"bootstrap of {' and '.join(conditions)} on the {evaluated_on}"
+    rng = generator(study.settings.protocol.seed, "confirmed", 0, purpose)
+    first, second = _answers(study, conditions, evaluated_on)
+    low, high = difference_interval(first, second, metric, rng)
+    return {"bootstrap_low": low, "bootstrap_high": high}
 
 
 def comparisons_table(compared: pd.DataFrame) -> Table:
@@ -336,3 +204,111 @@ def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list
         say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
         say("p, Holm"): [p_value(value) for value in data["p_holm"]],
     }
+
+
+def restricted_accuracies(study: Study) -> pd.DataFrame:
+    """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
+
+    A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
+    its test parts (accuracy_restricted); a condition of spirals and ellipticals in their natural mix is taken as it is.
+    Confirmed phase.
+
+    Returns
+    -------
+    pandas.DataFrame
+        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
+        two_std, two_ste; difference from the control's mean, half of its corrected 95 % interval, and paired (whether
+        it is taken run by run, on the same galaxies): missing for the control itself, and where it is not declared.
+    """
+    control = thesis.TWO_CLASS_SMALL
+    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
+    columns += ["difference", "half", "paired"]
+    rows = []
+    for name, result in study.results.items():
+        metric = restricted_score(result)
+        if metric is None or study.settings.conditions[name].mix == "balanced":
+            continue
+        pair = [result.classes.index(galaxy_class) for galaxy_class in EVALUATION_CLASSES]
+        scores = result.confirmed.scores
+        mean, std, ste = spread(scores[metric])
+        difference, half, paired = math.nan, math.nan, None
+        if name != control and control in study.results:
+            difference = mean - spread(study.results[control].confirmed.scores["accuracy"])[0]
+            against = contrast(study, (control, name), ("accuracy", metric), RESTRICTED)
+            half, paired = against["half"], against["paired"]
+        galaxies = float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean())
+        numbers = (galaxies, mean, 2 * std, 2 * ste, difference, half, paired)
+        rows.append((name, metric, result.epoch, len(scores), *numbers))
+    return pd.DataFrame(rows, columns=columns)
+
+
+def restricted_table(data: pd.DataFrame) -> Table:
+    """The accuracies on spirals and ellipticals alone."""
+    shown = {
+        say("Networks trained on"): [thesis.label(name) for name in data["condition"]],
+        say("Metric"): [metric_label(metric) for metric in data["metric"]],
+        say("Epoch"): data["epoch"].map(str),
+        say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
+        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"]),
+        say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
+    }
+    caption = say(
+        "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
+        "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
+    )
+    if data["difference"].notna().any():
+        shown[say("Less the control, corrected 95 % interval")] = pairs(data["difference"], data["half"], signed=True)
+        control = say(
+            "The control is trained on the spirals and ellipticals alone that a draw of three classes has, and tested "
+            "on those of that draw: the two are compared run by run on the same galaxies."
+        )
+        caption = sentences([caption, control])
+    return Table("question_1", caption, data, pd.DataFrame(shown))
+
+
+def by_test_mix(study: Study) -> pd.DataFrame:
+    """Return accuracy and TSS of networks trained on imbalanced and on balanced draws, on the two common sets.
+
+    Returns
+    -------
+    pandas.DataFrame
+        metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, balanced_mean, balanced_std, difference (balanced
+        less imbalanced, run by run), overlap (mean share of a run's evaluation set that another's has), half (of its
+        corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not know
+        both classes.
+    """
+    names = {"first_mean": "imbalanced_mean", "first_std": "imbalanced_std", "second_mean": "balanced_mean"}
+    names |= {"second_std": "balanced_std", "overlap_first": "overlap"}
+    columns = ["metric", "evaluated_on", "runs", "first_mean", "first_std", "second_mean", "second_std"]
+    columns += ["difference", "overlap_first", "half", "naive_half"]
+    results = study.results
+    rows = []
+    if all(name in results and set(EVALUATION_CLASSES) <= set(results[name].classes) for name in PAIR):
+        for metric in ("accuracy", "tss"):
+            for evaluated_on in COMMON_SETS:
+                scores = (f"{metric}@{evaluated_on}",) * 2
+                means = _means(results, PAIR, scores, "confirmed")
+                difference = contrast(study, PAIR, scores, evaluated_on)
+                rows.append({"metric": metric, "evaluated_on": evaluated_on} | means | difference)
+    return pd.DataFrame(rows, columns=columns).rename(columns=names)
+
+
+def mix_table(data: pd.DataFrame) -> Table:
+    """The two kinds of training draw beside each other, on each common set."""
+    shown = pd.DataFrame(
+        {
+            say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
+            say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
+            say("Trained on imbalanced draws ± 2 std"): pairs(data["imbalanced_mean"], 2 * data["imbalanced_std"]),
+            say("Trained on balanced draws ± 2 std"): pairs(data["balanced_mean"], 2 * data["balanced_std"]),
+            say("Balanced less imbalanced, corrected 95 % interval"): pairs(
+                data["difference"], data["half"], signed=True
+            ),
+            say(TWO_STE): [f"± {number(half)}" for half in data["naive_half"]],
+        }
+    )
+    caption = say(
+        "Networks trained on imbalanced and on balanced draws, on test galaxies of both mixes: the same for both kinds "
+        "of network, and compared run by run. Confirmed runs."
+    )
+    return Table("test_mixes", caption, data, shown)

@@ -11,9 +11,9 @@ from galmorph.report import accuracy, comparisons, optimism, plots, probabilitie
 from galmorph.report.figures.results import Quantity, confusion_matrix, learning_curve, roc_and_reliability
 from galmorph.report.language import class_name, listed, mark, mix_name, phase_name, say
 from galmorph.report.page import Book, Picture, Section
-from galmorph.report.predictions import predictions
-from galmorph.report.study import OWN_TEST_PART, ConditionResults, Results, Study
+from galmorph.report.study import ConditionResults, Results, Study
 from galmorph.report.table import MISSING, Table, metric_label, number, pairs, plus_minus, whole
+from galmorph.scores.predictions import OWN_TEST_PART, predictions
 from galmorph.settings.study import ProtocolSettings, Settings
 
 _CURVES: Mapping[Quantity, str] = {

@@ -15,12 +15,11 @@ from galmorph.report.figures.stamps import hardest_sheet
 from galmorph.report.language import class_name, listed, say
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.table import Table, number
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.training.records import Record
 
 SHOWN = 6  # of each class
 VOTES = ("p_el", "p_cw", "p_acw", "p_edge", "p_dk", "p_mg", "p_cs")
-
-Records = Mapping[str, Sequence[Record]]
 
 
 def all_predictions(records: Iterable[Record]) -> pd.DataFrame:
@@ -96,12 +95,12 @@ def hardest(given: pd.DataFrame, count: int) -> pd.DataFrame:
     return ordered.groupby("truth").head(count)[columns].reset_index(drop=True)
 
 
-def by_classes(records: Records) -> dict[tuple[str, ...], list[Record]]:
+def by_classes(records: Mapping[str, ConditionRecords]) -> dict[tuple[str, ...], list[Record]]:
     """Return the confirmed records of all conditions, those of networks that know the same classes together."""
     grouped: dict[tuple[str, ...], list[Record]] = {}
-    for of_condition in records.values():
-        for record in of_condition:
-            grouped.setdefault(record.classes, []).append(record)
+    for condition in records.values():
+        confirmed = condition.phases["confirmed"]
+        grouped.setdefault(confirmed[0].classes, []).extend(confirmed)
     return grouped
 
 
@@ -146,7 +145,9 @@ def legend(galaxy: Mapping[Hashable, Any]) -> str:
     )
 
 
-def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArray[np.float32]) -> Section | None:
+def section(
+    book: Book, records: Mapping[str, ConditionRecords], galaxies: pd.DataFrame, images: NDArray[np.float32]
+) -> Section | None:
     """Write the tables and pictures of the galaxies that most runs get wrong; None where no run is wrong.
 
     Parameters
@@ -154,7 +155,7 @@ def section(book: Book, records: Records, galaxies: pd.DataFrame, images: NDArra
     book
         Where they are written.
     records
-        By condition, those of its confirmed runs.
+        By condition.
     galaxies
         galaxies.parquet.
     images

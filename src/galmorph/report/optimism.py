@@ -16,14 +16,14 @@ from numpy.typing import NDArray
 from galmorph.report import thesis
 from galmorph.report.accuracy import spread
 from galmorph.report.language import mark, say
-from galmorph.report.predictions import Predictions, gather, predictions
 from galmorph.report.study import Study
 from galmorph.report.table import METRICS, Table, pairs, plus_minus
 from galmorph.scores import metrics
+from galmorph.scores.evaluation import ConditionRecords
+from galmorph.scores.predictions import Predictions, gather, predictions
 from galmorph.scores.statistics import corrected_mean, mean_overlap, unpaired_difference
 from galmorph.settings.study import ProtocolSettings
 from galmorph.training.protocol import generator, selected_epoch
-from galmorph.training.records import ConditionRecords
 
 ON_TEST = mark(
     "Test accuracy, mean over the runs. The epoch is selected on the test parts themselves, so the first accuracy "

@@ -17,6 +17,7 @@ import pandas as pd
 from galmorph.report import accuracy
 from galmorph.report.figures.results import Quantity, mean_curves
 from galmorph.report.study import ConditionResults, Results
+from galmorph.report.table import csv
 
 # What `dvc metrics diff` and `dvc exp show` print, a column each for mean and spread of each phase; every other score
 # is in tables/summary.csv.
@@ -58,15 +59,14 @@ def confusion_items(result: ConditionResults) -> pd.DataFrame:
 
 def write(results: Results, folder: Path) -> None:
     """Write metrics.json, plots/loss/CONDITION.csv, plots/accuracy/CONDITION.csv and plots/confusion/CONDITION.csv."""
-    text = json.dumps(metrics(results), indent=2, allow_nan=False) + "\n"
-    (folder / "metrics.json").write_text(text, encoding="utf-8", newline="\n")
+    _write(folder / "metrics.json", json.dumps(metrics(results), indent=2, allow_nan=False) + "\n")
     for kind in (*QUANTITIES, "confusion"):
         (folder / "plots" / kind).mkdir(parents=True, exist_ok=True)
     for name, result in results.items():
         for quantity in QUANTITIES:
-            _write_csv(curve(result, quantity), folder / "plots" / quantity / f"{name}.csv")
-        _write_csv(confusion_items(result), folder / "plots" / "confusion" / f"{name}.csv")
+            _write(folder / "plots" / quantity / f"{name}.csv", csv(curve(result, quantity)))
+        _write(folder / "plots" / "confusion" / f"{name}.csv", csv(confusion_items(result)))
 
 
-def _write_csv(data: pd.DataFrame, path: Path) -> None:
-    path.write_text(data.to_csv(index=False, lineterminator="\n"), encoding="utf-8", newline="\n")
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8", newline="\n")

@@ -17,9 +17,10 @@ from sklearn.metrics import roc_auc_score, roc_curve
 from galmorph.report import thesis
 from galmorph.report.accuracy import spread
 from galmorph.report.language import say, set_name
-from galmorph.report.predictions import Predictions, predictions
-from galmorph.report.study import COMMON_SETS, OWN_TEST_PART, Results, Study
+from galmorph.report.study import Results, Study
 from galmorph.report.table import Table, number, pairs, whole
+from galmorph.scores.predictions import OWN_TEST_PART, Predictions, predictions
+from galmorph.splits import COMMON_SETS
 from galmorph.training.protocol import EVALUATION_CLASSES
 
 POSITIVE = EVALUATION_CLASSES[0]

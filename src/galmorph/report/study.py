@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -13,18 +12,10 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.report.resolution.results import ResolutionResults
-from galmorph.scores.evaluation import curves
-from galmorph.scores.metrics import confusion_matrix
+from galmorph.scores.evaluation import ConditionRecords, ScoredRun
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import CONFUSION, confusion_name, score_name
+from galmorph.tracking.content import CONFUSION, confusion_name, run_metrics, score_name
 from galmorph.tracking.store import Store
-from galmorph.training.records import ConditionRecords, Record
-
-Phase = Literal["selected", "confirmed"]
-PHASES: tuple[Phase, ...] = ("selected", "confirmed")
-COMMON_SETS = ("common_natural", "common_balanced")
-OWN_TEST_PART = "own test part"
-RESTRICTED = "own test part, spirals and ellipticals"
 
 
 @dataclass(frozen=True)
@@ -62,6 +53,11 @@ class ConditionResults:
     selected: PhaseResults
     confirmed: PhaseResults
 
+    @property
+    def phases(self) -> dict[str, PhaseResults]:
+        """Both, by name."""
+        return {"selected": self.selected, "confirmed": self.confirmed}
+
 
 Results = Mapping[str, ConditionResults]
 Records = Mapping[str, ConditionRecords]
@@ -93,70 +89,28 @@ CURVES = ("train_loss", "train_accuracy", "test_loss", "test_accuracy", "test_ts
 REMEDY = "run galmorph sync, which rebuilds the store from the records"
 
 
-def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[Run]:
-    """Return the runs of one phase, run 1 first.
+def load_study(
+    settings: Settings, declared: Sequence[ConditionRecords], store: Store, resolution: ResolutionResults | None
+) -> Study:
+    """Read a study: the results of the declared conditions from the store, beside their records.
 
     Raises
     ------
     GalmorphError
-        If the store holds anything but exactly one finished run for each record.
+        If the records are of other classes than params.yaml, or the store shows anything but them.
     """
-    records = condition.phases[phase]
-    found = store.runs("run", condition=condition.name, phase=phase, fingerprint=records[0].fingerprint)
-    by_number = {int(run.data.tags["galmorph.run"]): run for run in found}
-    unfinished = [run.info.run_name for run in found if run.info.status != "FINISHED"]
-    if unfinished or len(found) != len(records) or set(by_number) != set(range(1, len(records) + 1)):
-        raise GalmorphError(
-            f"condition {condition.name}, phase {phase}: the store holds {len(found) - len(unfinished)} finished runs, "
-            f"{len(records)} are declared; {REMEDY}"
-        )
-    return [by_number[number] for number in sorted(by_number)]
-
-
-def stored_curves(store: Store, run: Run, record: Record, names: Sequence[str]) -> dict[str, dict[int, float]]:
-    """Return curves of a run, {name: {epoch: value}}, as the store holds them.
-
-    Raises
-    ------
-    GalmorphError
-        If a curve is not that of the record. The next sync will replace the run.
-    """
-    found = {name: store.history(run, name) for name in names}
-    for name, values in curves(record).items():
-        if name in found and found[name] != {epoch: v for epoch, v in enumerate(values.tolist(), 1) if np.isfinite(v)}:
-            store.distrust(run)
+    for condition in declared:
+        classes = condition.phases["selected"][0].classes
+        if classes != settings.conditions[condition.name].classes:
             raise GalmorphError(
-                f"run {run.info.run_name}: its curve {name} in the MLflow store is not that of its record; {REMEDY}"
+                f"condition {condition.name}: trained with the classes {', '.join(classes)}; params.yaml has others: "
+                "run dvc repro"
             )
-    return found
+    records = {condition.name: condition for condition in declared}
+    return Study(settings, records, load_results(store, declared), resolution)
 
 
-def phase_results(store: Store, condition: ConditionRecords, phase: str) -> PhaseResults:
-    """Collect the curves, scores and confusion matrices of one phase from the store."""
-    records = condition.phases[phase]
-    classes = records[0].classes
-    histories, scores, confusions = [], {}, []
-    for number, (run, record) in enumerate(zip(phase_runs(store, condition, phase), records, strict=True), start=1):
-        history = pd.DataFrame(stored_curves(store, run, record, CURVES)).sort_index()
-        history.insert(0, "epoch", history.index)
-        history.insert(0, "run", number)
-        histories.append(history)
-        metrics = run.data.metrics
-        confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
-        # Curves are of the test part, or of a set that was watched: "validation/test_accuracy".
-        scores[number] = {
-            score_name(name): value
-            for name, value in metrics.items()
-            if name.rpartition("/")[2] not in CURVES and CONFUSION not in name
-        }
-    return PhaseResults(
-        history=pd.concat(histories, ignore_index=True),
-        scores=pd.DataFrame.from_dict(scores, orient="index").rename_axis("run"),
-        confusion=np.array(confusions).astype(np.int64),
-    )
-
-
-def load_results(store: Store, declared: list[ConditionRecords]) -> dict[str, ConditionResults]:
+def load_results(store: Store, declared: Sequence[ConditionRecords]) -> dict[str, ConditionResults]:
     """Read the results of the declared conditions from the store."""
     return {
         condition.name: ConditionResults(
@@ -170,54 +124,74 @@ def load_results(store: Store, declared: list[ConditionRecords]) -> dict[str, Co
     }
 
 
-def phase_of(result: ConditionResults, phase: Phase) -> PhaseResults:
-    """Return one phase of a condition."""
-    return result.selected if phase == "selected" else result.confirmed
+def phase_results(store: Store, condition: ConditionRecords, phase: str) -> PhaseResults:
+    """Read the curves, scores and confusion matrices of one phase from the store."""
+    classes = condition.phases[phase][0].classes
+    histories, scores, confusions = [], {}, []
+    for run, scored in phase_runs(store, condition, phase):
+        history = pd.DataFrame(stored_curves(store, run, scored, CURVES)).sort_index()
+        history.insert(0, "epoch", history.index)
+        history.insert(0, "run", scored.record.run)
+        histories.append(history)
+        metrics = run.data.metrics
+        confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
+        # Curves are of the test part, or of a set that was watched: "validation/test_accuracy".
+        scores[scored.record.run] = {
+            score_name(name): value
+            for name, value in metrics.items()
+            if name.rpartition("/")[2] not in CURVES and CONFUSION not in name
+        }
+    return PhaseResults(
+        history=pd.concat(histories, ignore_index=True),
+        scores=pd.DataFrame.from_dict(scores, orient="index").rename_axis("run"),
+        confusion=np.array(confusions).astype(np.int64),
+    )
 
 
-def check(study: Study) -> None:
-    """Check that results and records are those of the declared conditions, and agree with each other.
+def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[tuple[Run, ScoredRun]]:
+    """Return the runs of one phase as the store shows them, each with its record, run 1 first.
 
     Raises
     ------
     GalmorphError
-        If not; the message names the condition.
+        If the store holds anything but exactly one finished run for each record, or shows other scores.
     """
-    settings, results = study.settings, study.results
-    if missing := [name for name in settings.conditions if name not in results]:
-        raise GalmorphError(f"condition {missing[0]}: declared in params.yaml, but it has no results; run dvc repro")
-    if unknown := [name for name in results if name not in settings.conditions]:
-        raise GalmorphError(f"condition {unknown[0]}: has results, but params.yaml does not declare it")
-    for name, result in results.items():
-        if name not in study.records:
-            raise GalmorphError(f"condition {name}: it has results, but no records; run dvc repro")
-        if result.classes != settings.conditions[name].classes:
-            raise GalmorphError(f"condition {name}: results for {result.classes}; params.yaml has other classes")
-        for phase in PHASES:
-            part = phase_of(result, phase)
-            where = f"condition {name}, {phase} phase"
-            wanted = list(range(1, settings.protocol.runs + 1))
-            if list(part.scores.index) != wanted:
-                raise GalmorphError(f"{where}: the runs are not 1 to {len(wanted)}; run dvc repro, then galmorph sync")
-            if part.confusion.shape != (len(wanted), len(result.classes), len(result.classes)):
-                raise GalmorphError(f"{where}: confusion matrices of shape {part.confusion.shape}, not one per run")
-            if sorted(part.history["run"].unique()) != wanted:
-                raise GalmorphError(f"{where}: learning curves and scores are of different runs")
-            counted = np.trace(part.confusion, axis1=1, axis2=2) / part.confusion.sum(axis=(1, 2))
-            if wrong := np.flatnonzero(np.abs(counted - part.scores["accuracy"].to_numpy()) > 1e-6).tolist():
-                raise GalmorphError(
-                    f"{where}, run {wrong[0] + 1}: its accuracy is not that of its confusion matrix; run galmorph sync"
-                )
-            if not np.array_equal(part.confusion, _confusions(study.records[name], phase)):
-                raise GalmorphError(f"{where}: the predictions of records and store differ; run galmorph sync")
-        if result.epoch not in set(result.selected.history["epoch"]):
-            raise GalmorphError(f"condition {name}: the selected epoch {result.epoch} is not among those recorded")
+    scored = condition.scored[phase]
+    found = store.runs("run", condition=condition.name, phase=phase, fingerprint=scored[0].record.fingerprint)
+    by_number = {int(run.data.tags["galmorph.run"]): run for run in found}
+    unfinished = [run.info.run_name for run in found if run.info.status != "FINISHED"]
+    if unfinished or len(found) != len(scored) or set(by_number) != {one.record.run for one in scored}:
+        raise GalmorphError(
+            f"condition {condition.name}, phase {phase}: the store holds {len(found) - len(unfinished)} finished runs, "
+            f"{len(scored)} are declared; {REMEDY}"
+        )
+    pairs = [(by_number[one.record.run], one) for one in scored]
+    for run, one in pairs:
+        expected = {name: steps[max(steps)] for name, steps in run_metrics(one).items()}
+        for name in sorted(expected.keys() | run.data.metrics.keys()):
+            _agree(store, run, name, run.data.metrics.get(name), expected.get(name))
+    return pairs
 
 
-def _confusions(condition: ConditionRecords, phase: Phase) -> NDArray[np.int64]:
-    """Return the confusion matrix of each run at the selected epoch, (runs, K, K)."""
-    matrices = [
-        confusion_matrix(record.sets["test"].truth, record.predicted[condition.epoch - 1], len(record.classes))
-        for record in condition.phases[phase]
-    ]
-    return np.stack(matrices)
+def stored_curves(store: Store, run: Run, scored: ScoredRun, names: Sequence[str]) -> dict[str, dict[int, float]]:
+    """Return curves of a run, {name: {epoch: value}}, as the store holds them.
+
+    Raises
+    ------
+    GalmorphError
+        If a curve is not that of the record.
+    """
+    found = {name: store.history(run, name) for name in names}
+    expected = run_metrics(scored)
+    for name, curve in found.items():
+        _agree(store, run, name, curve, expected.get(name, {}))
+    return found
+
+
+def _agree(store: Store, run: Run, name: str, found: object, expected: object) -> None:
+    """Raise GalmorphError where a metric is not that of the record, and have the next sync replace the run."""
+    if found != expected:
+        store.distrust(run)
+        raise GalmorphError(
+            f"run {run.info.run_name}: its metric {name} in the MLflow store is not that of its record; {REMEDY}"
+        )

@@ -34,17 +34,15 @@ class ThesisCondition:
         Its row of table 4.1, where it has one.
     recall
         Class to fraction predicted right, as rounded in the text of section 4.2.
-    loss_figures, accuracy_figures, confusion_figures
-        Numbers of the thesis's figures that show the same thing. The two-class condition is shown twice there, in
-        section 4.2 and, as the imbalanced one, in section 4.3.
+    figures
+        "loss", "accuracy" and "confusion" to the numbers of the thesis's figures that show it. The two-class condition
+        is shown twice there, in section 4.2 and, as the imbalanced one, in section 4.3.
     """
 
     label: str
     accuracy: ThesisAccuracy | None = None
     recall: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
-    loss_figures: tuple[str, ...] = ()
-    accuracy_figures: tuple[str, ...] = ()
-    confusion_figures: tuple[str, ...] = ()
+    figures: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: MappingProxyType({}))
 
 
 THREE_CLASS, TWO_CLASS, BALANCED, TWO_CLASS_SMALL = "three_class", "two_class", "balanced", "two_class_small"
@@ -56,23 +54,19 @@ CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
             label=mark("three classes"),
             accuracy=ThesisAccuracy(mean=0.688, two_std=0.062, two_ste=0.011, epoch=148),
             recall=MappingProxyType({"spiral": 0.60, "elliptical": 0.20, "uncertain": 0.75}),
-            loss_figures=("4.3",),
-            accuracy_figures=("4.4",),
-            confusion_figures=("4.7",),
+            figures=MappingProxyType({"loss": ("4.3",), "accuracy": ("4.4",), "confusion": ("4.7",)}),
         ),
         TWO_CLASS: ThesisCondition(
             label=mark("two classes"),
             accuracy=ThesisAccuracy(mean=0.931, two_std=0.034, two_ste=0.006, epoch=158),
             recall=MappingProxyType({"spiral": 0.90, "elliptical": 0.80}),
-            loss_figures=("4.5", "4.9"),
-            accuracy_figures=("4.6", "4.10"),
-            confusion_figures=("4.8", "4.13"),
+            figures=MappingProxyType(
+                {"loss": ("4.5", "4.9"), "accuracy": ("4.6", "4.10"), "confusion": ("4.8", "4.13")}
+            ),
         ),
         BALANCED: ThesisCondition(
             label=mark("balanced two classes"),
-            loss_figures=("4.11",),
-            accuracy_figures=("4.12",),
-            confusion_figures=("4.14",),
+            figures=MappingProxyType({"loss": ("4.11",), "accuracy": ("4.12",), "confusion": ("4.14",)}),
         ),
         TWO_CLASS_SMALL: ThesisCondition(label=mark("two-class control")),
     }
@@ -143,14 +137,7 @@ def condition_counterpart(condition: str, shows: str) -> str | None:
 
     None where the thesis has no such figure.
     """
-    if condition not in CONDITIONS:
-        return None
-    known = CONDITIONS[condition]
-    numbers = {
-        "loss": known.loss_figures,
-        "accuracy": known.accuracy_figures,
-        "confusion": known.confusion_figures,
-    }[shows]
+    numbers = CONDITIONS[condition].figures.get(shows) if condition in CONDITIONS else None
     if not numbers:
         return None
     if len(numbers) > 1:

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 
 from galmorph.errors import GalmorphError
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.layout import (
     EPOCH,
     IMAGES,
@@ -22,7 +23,7 @@ from galmorph.settings.study import Settings
 from galmorph.stages.campaign import read_epoch
 from galmorph.training.plan import ORACLE
 from galmorph.training.protocol import PHASES, selected_epoch
-from galmorph.training.records import ConditionRecords, load_phase, record_name, weights_name
+from galmorph.training.records import load_phase, record_name, weights_name
 
 RESTORE = "restore models with dvc checkout, or run dvc repro"
 

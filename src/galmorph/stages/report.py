@@ -17,7 +17,7 @@ from galmorph.report.figures.network import Kind, LayerDrawing
 from galmorph.report.figures.stamps import Schematic, example_rows
 from galmorph.report.resolution.chapter import Examples
 from galmorph.report.resolution.loading import load_resolution
-from galmorph.report.study import Study, load_results
+from galmorph.report.study import load_study
 from galmorph.sdss.frame_index import TABLE2_NAME, find_frames
 from galmorph.sdss.frames import read_frame
 from galmorph.settings.layout import (
@@ -125,8 +125,7 @@ def main() -> None:
         if transfers
         else None
     )
-    records = {condition.name: condition for condition in declared}
-    study = Study(settings, records, load_results(store, declared), resolution)
+    study = load_study(settings, declared, store, resolution)
     galaxies = read_table(GALAXIES)
     provenance = {
         "galmorph": __version__,

@@ -14,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.files.reading import file_md5
-from galmorph.scores.evaluation import curves, epoch_confusions, scores, set_confusions
+from galmorph.scores.evaluation import ConditionRecords, ScoredRun
 from galmorph.training.protocol import EVALUATION_CLASSES
-from galmorph.training.records import ConditionRecords, Record
+from galmorph.training.records import Record
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -158,35 +158,31 @@ def data_files(records: Sequence[Record], paths: Mapping[str, Path]) -> tuple[Da
     return tuple(found.values())
 
 
-def run_content(
-    record: Record,
-    file: Path,
-    epoch: int | None,
-    paths: Mapping[str, Path] | None = None,
-) -> Content:
-    """Describe the run of a record.
+def run_metrics(run: ScoredRun) -> dict[str, dict[int, float]]:
+    """Return every curve, score and cell of a confusion matrix of a run, {name: {step: value}}; what is finite."""
+    metrics = {name: dict(enumerate(values.tolist(), start=1)) for name, values in run.curves.items()}
+    if run.epoch is not None:
+        metrics |= {metric_name(name): {run.epoch: value} for name, value in run.scores.items()}
+        for part, matrix in run.confusions.items():
+            classes, where = (run.record.classes, "") if part == "test" else (EVALUATION_CLASSES, part)
+            for (i, j), count in np.ndenumerate(matrix):
+                metrics[confusion_name(classes[i], classes[j], where)] = {run.epoch: float(count)}
+    return _finite(metrics)
+
+
+def run_content(run: ScoredRun, file: Path, paths: Mapping[str, Path] | None = None) -> Content:
+    """Describe a run.
 
     Parameters
     ----------
-    record, file
-        The record and where it lies.
-    epoch
-        The epoch whose scores are the run's own; None while it is not selected yet.
+    run, file
+        The record with its scores, and where the record lies.
     paths
         Of the data that the record names.
     """
-    metrics = {name: dict(enumerate(values.tolist(), start=1)) for name, values in curves(record).items()}
+    record = run.record
     name = f"{record.condition} {record.phase} {record.run:02d}"
-    confusion = None
-    if epoch is not None:
-        confusion = Confusion(epoch_confusions(record)[epoch - 1][None], record.classes, name)
-        metrics |= {metric_name(name): {epoch: value} for name, value in scores(record, epoch).items()}
-        matrices = {"": (record.classes, epoch_confusions(record)[epoch - 1])}
-        matrices |= {name: (EVALUATION_CLASSES, matrix) for name, matrix in set_confusions(record).items()}
-        for evaluation_set, (classes, matrix) in matrices.items():
-            for i, true in enumerate(classes):
-                for j, predicted in enumerate(classes):
-                    metrics[confusion_name(true, predicted, evaluation_set)] = {epoch: float(matrix[i, j])}
+    matrix = run.confusions.get("test")
     return Content(
         name=name,
         tags={
@@ -201,28 +197,27 @@ def run_content(
         | {f"galmorph.{name}_md5": md5 for name, md5 in record.data.items()},
         params={name: str(value) for name, value in record.parameters.items()}
         | {"phase": record.phase, "run": str(record.run), "softening": f"{record.softening:.9g}"},
-        metrics=_finite(metrics),
+        metrics=run_metrics(run),
         files=(file,),
         inputs=data_files([record], paths or {}),
-        confusion=confusion,
+        confusion=None if matrix is None else Confusion(matrix[None], record.classes, name),
     )
 
 
 def condition_content(condition: ConditionRecords) -> Content:
     """Describe the parent run of a condition: the mean curves and mean scores of each phase, with their spread."""
     metrics: dict[str, dict[int, float]] = {}
-    for phase, records in condition.phases.items():
-        table = pd.DataFrame([scores(record, condition.epoch) for record in records])
+    for phase, runs in condition.scored.items():
+        table = pd.DataFrame([run.scores for run in runs])
         for name, column in table.items():
             metrics[f"{phase}/{metric_name(str(name))}"] = {condition.epoch: float(column.mean())}
             metrics[f"{phase}/{metric_name(str(name))}_std"] = {condition.epoch: float(column.std(ddof=1))}
-        by_run = [curves(record) for record in records]
-        for name in by_run[0]:
-            epochs = pd.DataFrame([curve[name] for curve in by_run])
+        for name in runs[0].curves:
+            epochs = pd.DataFrame([run.curves[name] for run in runs])
             for statistic, values in (("mean", epochs.mean()), ("std", epochs.std(ddof=1))):
                 metrics[f"{phase}/{name}_{statistic}"] = dict(enumerate(values.tolist(), start=1))
-    phase, records = list(condition.phases.items())[-1]
-    confusion = np.stack([epoch_confusions(record)[condition.epoch - 1] for record in records])
+    phase, runs = list(condition.scored.items())[-1]
+    confusion = np.stack([run.confusions["test"] for run in runs])
     firsts = [records[0] for records in condition.phases.values()]
     first = firsts[0]
     return Content(
@@ -235,7 +230,7 @@ def condition_content(condition: ConditionRecords) -> Content:
         metrics=_finite(metrics),
         description=_description(condition, metrics),
         inputs=data_files(firsts, condition.data),
-        confusion=Confusion(confusion, first.classes, f"{condition.name}, {len(records)} {phase} runs"),
+        confusion=Confusion(confusion, first.classes, f"{condition.name}, {len(runs)} {phase} runs"),
     )
 
 

@@ -25,10 +25,11 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
 
+from galmorph.scores.evaluation import ConditionRecords, score_run
 from galmorph.tracking.address import every_page, explained, locked
 from galmorph.tracking.content import KIND, STATUS, Content, DataFile, condition_content, run_content
 from galmorph.tracking.models import KeptNetworks
-from galmorph.training.records import ConditionRecords, Record
+from galmorph.training.records import Record
 
 MAX_ENTRIES = 1000  # metrics, parameters and tags that one call to log_batch writes at once
 CONTEXT, DESCRIPTION = "mlflow.data.context", "mlflow.note.content"
@@ -147,7 +148,7 @@ class Store:
                 parent = found[0].info.run_id if found else self._write(Content(name, tags))
                 self.open_parents[name] = parent
             epoch = record.epochs if record.phase == "confirmed" else None
-            self._write(run_content(record, file, epoch), self.open_parents[name])
+            self._write(run_content(score_run(record, epoch), file), self.open_parents[name])
 
     def add_failure(self, condition: str, phase: str, run: int, fingerprint: str, reason: str) -> None:
         """Show a run that failed, and why, as a run of its own with the status FAILED."""
@@ -175,10 +176,11 @@ class Store:
                 same = [run for run in parents if content.tags.items() <= (run.data.tags | {STATUS: "current"}).items()]
                 parent = self._reconcile(same, content, None, counts)
                 current.add(parent)
-                for phase, records in condition.phases.items():
-                    for record, file in zip(records, condition.files[phase], strict=True):
+                for phase, scored_runs in condition.scored.items():
+                    for scored, file in zip(scored_runs, condition.files[phase], strict=True):
+                        record = scored.record
                         found = children.pop((record.condition, record.fingerprint, str(record.run)), [])
-                        content = run_content(record, file, condition.epoch, condition.data)
+                        content = run_content(scored, file, condition.data)
                         run_id = self._reconcile(found, content, parent, counts)
                         shown.add(run_id)
                         if network := condition.network(record, file):

@@ -9,8 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -244,33 +244,3 @@ class KeptNetwork:
     def name(self) -> str:
         """Its name in MLflow, which allows no slash."""
         return f"{self.record.condition}-{self.record.run:02d}"
-
-
-@dataclass(frozen=True)
-class ConditionRecords:
-    """The records of a condition.
-
-    Attributes
-    ----------
-    name, epoch
-        The condition and its selected epoch.
-    phases, files
-        The records of each phase and their paths, run 1 first.
-    data
-        The paths of the files whose md5 the records hold, by the records' names for them.
-    weights
-        The paths of the kept weights of the confirmed runs, by run.
-    """
-
-    name: str
-    epoch: int
-    phases: Mapping[str, Sequence[Record]]
-    files: Mapping[str, Sequence[Path]]
-    data: Mapping[str, Path] = field(default_factory=dict)
-    weights: Mapping[int, Path] = field(default_factory=dict)
-
-    def network(self, record: Record, file: Path) -> KeptNetwork | None:
-        """Return the network of a run, if it is kept."""
-        if record.phase != "confirmed" or record.run not in self.weights:
-            return None
-        return KeptNetwork(record, file, self.weights[record.run], self.data["images"])

@@ -11,7 +11,8 @@ import pytest
 
 from galmorph.report.resolution.loading import loss_by_size
 from galmorph.report.resolution.results import Level
-from galmorph.training.records import ConditionRecords, Evaluation
+from galmorph.scores.evaluation import ConditionRecords
+from galmorph.training.records import Evaluation
 from tests.support.records import made_record
 
 LEVELS = (

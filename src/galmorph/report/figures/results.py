@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from galmorph.report.figures import style
 from galmorph.report.language import class_name, mark, say
-from galmorph.report.predictions import Predictions
 from galmorph.report.probabilities import BINS, FALSE_POSITIVE_RATES, POSITIVE, positives, reliability, roc_curves
+from galmorph.scores.predictions import Predictions
 
 Quantity = Literal["loss", "accuracy"]
 _LABELS = {"loss": mark("loss"), "accuracy": mark("accuracy")}

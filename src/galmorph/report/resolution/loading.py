@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 from galmorph.report.resolution.results import BY_SIZE, Level, ResolutionResults
 from galmorph.report.study import phase_runs, stored_curves
 from galmorph.resolution.kernels import rebinned_width
+from galmorph.scores.evaluation import ConditionRecords
 from galmorph.scores.statistics import mean_overlap
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
 from galmorph.tracking.content import confusion_name
 from galmorph.tracking.store import Store
 from galmorph.training.plan import ORACLE
-from galmorph.training.records import ConditionRecords, Evaluation
+from galmorph.training.records import Evaluation
 
 PARTS = 4  # of the sample by size
 
@@ -44,7 +45,7 @@ def load_resolution(
     Raises
     ------
     GalmorphError
-        If the store holds anything but exactly one finished run for each record.
+        If the store shows anything but the records.
     """
     first = next(iter(transfers.values())).phases["confirmed"]
     classes = first[0].classes
@@ -55,15 +56,12 @@ def load_resolution(
         for tested in settings.seen:
             cells = [
                 [[run.data.metrics[confusion_name(true, guess, tested)] for guess in classes] for true in classes]
-                for run in confirmed
+                for run, _ in confirmed
             ]
             confusion[trained, tested] = np.array(cells).astype(np.int64)
             if watched:
                 name = f"{tested}/test_accuracy"
-                curves = [
-                    stored_curves(store, run, record, [name])[name]
-                    for run, record in zip(watched, transfer.phases[ORACLE], strict=True)
-                ]
+                curves = [stored_curves(store, run, scored, [name])[name] for run, scored in watched]
                 oracle[trained, tested] = pd.DataFrame(curves).sort_index(axis=1).to_numpy()
     levels = declared_levels(settings, sample, surveys)
     return ResolutionResults(

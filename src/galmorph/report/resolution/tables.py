@@ -16,7 +16,7 @@ import pandas as pd
 from galmorph.report.language import class_name, in_turn, level_name, mark, plural, reason_name, say, sentences
 from galmorph.report.resolution.results import Floats, Level, ResolutionResults, mean_std
 from galmorph.report.table import Table, number, pairs, plus_minus, whole
-from galmorph.scores.statistics import corrected_interval
+from galmorph.scores.statistics import corrected_mean
 
 _USES = {
     "level": mark("trained and tested"),
@@ -204,8 +204,8 @@ def _remedy(results: ResolutionResults, training: str, trained: Level, target: L
     overlap = results.overlap[target.name]
     for metric in _GAINS:
         score = results.score(metric, trained, target)
-        gain, half = corrected_interval(score - results.score(metric, results.ends[0], target), overlap)
-        row |= _columns(metric, score) | {f"{metric}_gain": gain, f"{metric}_half": half}
+        gain = corrected_mean(score - results.score(metric, results.ends[0], target), overlap)
+        row |= _columns(metric, score) | {f"{metric}_gain": gain.mean, f"{metric}_half": gain.half_width()}
     return row | {"overlap": overlap}
 
 

@@ -1,7 +1,7 @@
-"""What the recorded networks answered, galaxy by galaxy: from records to flat arrays.
+"""What networks answered, galaxy by galaxy: from records to flat arrays.
 
-The tables of scores are asked of MLflow; what needs single galaxies (the bootstrap, probabilities, an epoch chosen on
-half of them) is taken from the records, and must agree with MLflow.
+MLflow has the scores of a run; what needs single galaxies (the bootstrap, probabilities, an epoch chosen on half of
+them) is taken from the records.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.report.study import OWN_TEST_PART, RESTRICTED, Phase
 from galmorph.scores import metrics
-from galmorph.scores.evaluation import restricted
+from galmorph.scores.evaluation import ConditionRecords, restricted
 from galmorph.training.protocol import EVALUATION_CLASSES
-from galmorph.training.records import ConditionRecords, Evaluation, Record
+from galmorph.training.records import Evaluation
+
+OWN_TEST_PART = "own test part"
+RESTRICTED = "own test part, spirals and ellipticals"
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def gather(
     )
 
 
-def predictions(condition: ConditionRecords, phase: Phase, evaluated_on: str = OWN_TEST_PART) -> Predictions:
+def predictions(condition: ConditionRecords, phase: str, evaluated_on: str = OWN_TEST_PART) -> Predictions:
     """Return the answers of one phase of a condition.
 
     Parameters
@@ -86,7 +88,7 @@ def predictions(condition: ConditionRecords, phase: Phase, evaluated_on: str = O
         The own test part, at the selected epoch, with all classes; or, of the confirmed phase, `RESTRICTED` (its
         spirals and ellipticals, the answer restricted to those) or a common evaluation set, likewise restricted.
     """
-    records: Sequence[Record] = condition.phases[phase]
+    records = condition.phases[phase]
     if evaluated_on == OWN_TEST_PART:
         predicted = [record.predicted[condition.epoch - 1] for record in records]
         return gather(records[0].classes, [record.sets["test"] for record in records], predicted)
