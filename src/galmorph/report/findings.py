@@ -142,7 +142,7 @@ def findings(study: Study, compared: pd.DataFrame, fair: pd.DataFrame) -> list[F
 
 def difference(row: Row) -> str:
     """Return in words how the second of two means compares with the first; a row of `comparisons.compare`."""
-    value, runs = row["difference"], row["runs"]
+    value, runs, where, metric = row["difference"], row["runs"], row["evaluated_on"], row["metric"]
     if math.isnan(value):
         direction = "unknown"
     elif round(value, 3) == 0:
@@ -151,8 +151,8 @@ def difference(row: Row) -> str:
         direction = "higher" if value > 0 else "lower"
     return say(
         DIFFERENCE[direction],
-        where=say(WHERE[row["evaluated_on"]]),
-        metric=say(METRICS[row["metric"]]),
+        where=say(WHERE[where]),
+        metric=say(METRICS[metric]),
         size=number(abs(value)),
         first=thesis.label(row["first"]),
         second=thesis.label(row["second"]),
@@ -180,6 +180,7 @@ def answer(rows: Sequence[Row]) -> str:
     if not known:
         return say(OPEN)
     clearest = max(known, key=_clearness)
+    metric = clearest["metric"]
     return say(
         ANSWER,
         claimed=sum(_kind(row) == "significant" for row in known),
@@ -187,7 +188,7 @@ def answer(rows: Sequence[Row]) -> str:
         first=thesis.label(clearest["first"]),
         second=thesis.label(clearest["second"]),
         difference=plus_minus(clearest["difference"], clearest["half"], signed=True),
-        metric=say(METRICS[clearest["metric"]]),
+        metric=say(METRICS[metric]),
     )
 
 
