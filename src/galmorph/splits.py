@@ -19,8 +19,6 @@ from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.study import ConditionSettings, ProtocolSettings
 from galmorph.training.protocol import EVALUATION_CLASSES, PHASES, generator
 
-COMMON_SETS = ("common_natural", "common_balanced")
-
 
 def apportion(total: int, weights: Mapping[str, int]) -> dict[str, int]:
     """Share `total` among the classes in proportion to `weights`, by largest remainder.

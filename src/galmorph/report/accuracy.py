@@ -20,7 +20,7 @@ from galmorph.report import thesis
 from galmorph.report.language import mark
 from galmorph.report.study import ConditionResults, Results
 from galmorph.scores import metrics
-from galmorph.splits import COMMON_SETS
+from galmorph.training.protocol import COMMON_SETS
 
 OWN_METRICS = ("accuracy", "tss", "baseline", "accuracy_restricted")
 TSS_FORMS: Mapping[str, str] = MappingProxyType(

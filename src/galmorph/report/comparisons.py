@@ -27,8 +27,7 @@ from galmorph.scores.statistics import (
     unpaired_difference,
 )
 from galmorph.settings.study import ComparisonSettings, Settings
-from galmorph.splits import COMMON_SETS
-from galmorph.training.protocol import EVALUATION_CLASSES, PHASES, generator
+from galmorph.training.protocol import COMMON_SETS, EVALUATION_CLASSES, PHASES, generator
 
 COLUMNS = (
     *("comparison", "metric", "evaluated_on", "phase", "first", "second", "runs"),

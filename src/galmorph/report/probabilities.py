@@ -20,8 +20,7 @@ from galmorph.report.language import say, set_name
 from galmorph.report.study import Results, Study
 from galmorph.report.table import Table, number, pairs, whole
 from galmorph.scores.predictions import OWN_TEST_PART, Predictions, predictions
-from galmorph.splits import COMMON_SETS
-from galmorph.training.protocol import EVALUATION_CLASSES
+from galmorph.training.protocol import COMMON_SETS, EVALUATION_CLASSES
 
 POSITIVE = EVALUATION_CLASSES[0]
 BINS = 10

@@ -22,6 +22,7 @@ from galmorph.settings.fields import ClassName
 PHASES: tuple[str, ...] = ("selected", "confirmed")
 # The classes of the common evaluation sets, and of the resolution study.
 EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
+COMMON_SETS = ("common_natural", "common_balanced")
 
 
 def generator(seed: int, phase: str, run: int, purpose: str) -> np.random.Generator:
