@@ -34,8 +34,8 @@ class GalmorphError(Exception):
     """
 
 
-def lack(error: OSError) -> GalmorphError | None:
-    """Return what the machine lacks (room, permission, file handles), with the remedy; None for any other error."""
+def with_remedy(error: OSError) -> GalmorphError | None:
+    """Return an error of the operating system (no room, no permission) with its remedy; None if there is none."""
     number, said = error.errno, error.strerror
     if number is None and re.fullmatch(r"\d+ requested and \d+ written", str(error)):
         # numpy reports an incomplete write without an errno.

@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import pytest
 
-from galmorph.errors import GalmorphError, lack
+from galmorph.errors import GalmorphError, with_remedy
 from galmorph.files.atomic import atomic_file, atomic_folder, move_into_place
 from galmorph.settings.layout import fresh_folder
 from galmorph.tracking.store import Store
@@ -40,7 +40,7 @@ pytestmark = pytest.mark.fault
 )
 def test_system_errors_get_a_remedy(error, message):
     with pytest.raises(GalmorphError, match=message):
-        raise lack(error) or error
+        raise with_remedy(error) or error
 
 
 def test_a_file_size_limit_leaves_the_old_file(tmp_path):
@@ -127,7 +127,7 @@ def test_a_stage_names_the_folder_on_the_full_disk(tmp_path, monkeypatch):
     with pytest.raises(OSError, match="Error writing") as error, fresh_folder("splits-x"):
         raise OSError(errno.ENOSPC, "Error writing bytes to file")
     where = tmp_path / ".galmorph/partial/splits-x"
-    assert str(lack(error.value)).startswith(f"{where}: Error writing bytes to file; make room on the disk")
+    assert str(with_remedy(error.value)).startswith(f"{where}: Error writing bytes to file; make room on the disk")
     assert not where.exists()
 
 
@@ -143,7 +143,7 @@ def test_results_on_another_disk(small_disk, tmp_path):
     (source / "a.bin").write_bytes(bytes(2_000_000))
     with pytest.raises(OSError, match="No space left") as error:
         move_into_place(source, target)
-    assert "make room on the disk" in str(lack(error.value))
+    assert "make room on the disk" in str(with_remedy(error.value))
     assert (target / "a.txt").read_text() == "second"
     assert [path.name for path in small_disk.iterdir()] == ["data"]
 
@@ -168,7 +168,7 @@ def test_a_file_in_place_of_a_folder(tmp_path, place):
     (tmp_path / "file").touch()
     with pytest.raises(NotADirectoryError) as error, atomic_folder(tmp_path / place):
         pass
-    assert str(lack(error.value)).startswith(f"{tmp_path / 'file'}")
+    assert str(with_remedy(error.value)).startswith(f"{tmp_path / 'file'}")
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 

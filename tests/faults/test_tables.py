@@ -36,22 +36,11 @@ def labels(path, text):
     ("text", "message"),
     [
         (LABELS.replace("a.png,spiral,0.1", "a.png,spiral,elliptical,0.1"), "line 2: Expected 3 columns, got 4"),
-        (LABELS.replace("a.png,spiral", "left,a.png,spiral"), "line 2: Expected 3 columns, got 4"),
         (LABELS.replace("b.png,elliptical,0.2", "b.png,elliptical"), "line 3: Expected 3 columns, got 2"),
-        (LABELS.replace("redshift", "class"), "two columns class"),
         (LABELS + '"c.png,spiral,0.3\n', "Expected 3 columns"),
         (LABELS.replace("0.1", '"0.1'), "line 2: redshift holds a line break, or begins with a quote"),
-        (LABELS.replace("0.1", '"0.1\r\n"'), "line 2: redshift holds a line break, or begins with a quote"),
     ],
-    ids=[
-        "one too many",
-        "one too many in front",
-        "one too few",
-        "a column twice",
-        "a quote that never ends",
-        "a quote that swallows the rest",
-        "a cell of two lines",
-    ],
+    ids=["one too many", "one too few", "a quote that never ends", "a quote that swallows the rest"],
 )
 def test_rows_that_are_not_as_wide_as_their_header(tmp_path, text, message):
     assert labels(tmp_path / "labels.csv", LABELS)["class"].tolist() == ["spiral", "elliptical"]

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from tests.support.archive_server import serving
@@ -18,6 +19,12 @@ def archive(server, tmp_path, monkeypatch):
     (tmp_path / "server").mkdir()
     server.reset(tmp_path / "server")
     return server
+
+
+@pytest.fixture
+def known(real_data):
+    """The galaxies in the real frames, with their pixel positions as measured elsewhere."""
+    return pd.read_csv(real_data / "galaxies_in_frames.csv", dtype={"objid_dr7": "Int64"})
 
 
 @pytest.fixture

@@ -7,16 +7,16 @@ import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.sdss.names import FrameName, ObjectId
-from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import SdssSettings
 from galmorph.sources import archive as sdss
 from galmorph.sources.fetch import Mirror
-from galmorph.stamps.cutouts import cut_survey
 from tests.support.frames import (
     RA,
     TABLE2_HEADER,
     add_galaxy,
     catalogue_of,
+    cut,
+    files,
     objid,
     sky_image,
     sky_position,
@@ -27,8 +27,6 @@ from tests.support.frames import (
     write_tsfield,
 )
 from tests.support.parameters import sample
-
-CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -70,10 +68,6 @@ def acquire(server, tmp_path, size=None, **changes):
     return sdss.acquire(settings(server, **changes), sample("first", size), raw, Mirror(tmp_path / "mirror"))
 
 
-def files(folder):
-    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
 def test_a_sample_and_its_frames(archive, store, tmp_path):
     archive.reset(store)
     urls = acquire(archive, tmp_path, 2)
@@ -107,7 +101,7 @@ def test_a_larger_sample_asks_for_what_is_new(archive, store, tmp_path):
 def test_what_is_missing_is_listed_and_its_galaxies_are_rejected(archive, store, tmp_path):
     archive.reset(store, lambda path, number: "404" if path.endswith("r3-0085.fit.gz") else None)
     acquire(archive, tmp_path)
-    assert cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial") == (4, 1)
+    assert cut(tmp_path / "raw") == (4, 1)
     missing = pd.read_csv(tmp_path / "raw" / "missing.csv")
     assert missing["path"].str.rpartition("/")[2].tolist() == [
         "tsField-001729-3-40-0086.fit",
@@ -160,7 +154,7 @@ def test_dr17_gives_the_same_stamps_but_for_its_sky(archive, tmp_path):
         place.mkdir()
         catalogue = str(tmp_path / release / "table2.csv")
         acquire(archive, place, release=release, catalogue=catalogue, redshifts=None)
-        cut_survey(place / "raw", place / "set", CUTOUTS, place / "partial")
+        cut(place / "raw")
         stamps.append(np.load(place / "set" / "images.npy")[0])
     # The counts of DR7 are whole numbers, and so is their median.
     assert abs((stamps[0] - stamps[1]).mean()) < 1
@@ -217,8 +211,7 @@ def test_a_wrong_table(archive, store, tmp_path, content, message):
 
 
 @pytest.mark.real
-def test_the_real_frames_from_a_server(archive, real_data, tmp_path):
-    known = pd.read_csv(real_data / "galaxies_in_frames.csv", dtype={"objid_dr7": "Int64"})
+def test_the_real_frames_from_a_server(archive, real_data, tmp_path, known):
     known = known[known["frame"].str.startswith("fpC")].reset_index(drop=True)
     store = archive.folder
     own = known[known["objid_frame_is_this"]]
@@ -232,7 +225,7 @@ def test_the_real_frames_from_a_server(archive, real_data, tmp_path):
     catalogue = str(catalogue_of(known, tmp_path / "t.csv"))
     acquire(archive, tmp_path, catalogue=catalogue, redshifts=None, max_missing_fraction=0.5)
     missing = pd.read_csv(tmp_path / "raw" / "missing.csv")
-    accepted, rejected = cut_survey(tmp_path / "raw", tmp_path / "set", CUTOUTS, tmp_path / "partial")
+    accepted, rejected = cut(tmp_path / "raw")
     assert accepted + rejected == len(known) == 16
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet").set_index("objid")
     here = known[known["objid_frame_is_this"] & known["cutout64_inside"]].set_index("objid_dr7")

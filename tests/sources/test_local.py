@@ -11,13 +11,13 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
 from galmorph.errors import GalmorphError
-from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import LocalSettings
 from galmorph.sources import local
-from galmorph.stamps.cutouts import cut_survey
 from tests.support.frames import (
     KINDS,
     catalogue_of,
+    cut,
+    files,
     objid,
     sky_position,
     table2_row,
@@ -27,17 +27,6 @@ from tests.support.frames import (
     write_tsfield,
 )
 from tests.support.parameters import sample
-
-CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
-
-
-def files(folder):
-    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-
-
-def cut(raw):
-    """Cut the stamps of a survey; return the numbers of accepted and rejected galaxies."""
-    return cut_survey(raw, raw.parent / "set", CUTOUTS, raw.parent / "partial")
 
 
 @pytest.fixture(scope="module")
@@ -164,8 +153,7 @@ def independent_pixel(frame, ra, dec):
 
 
 @pytest.mark.real
-def test_the_ten_real_frames(real_data, tmp_path, raw):
-    known = pd.read_csv(real_data / "galaxies_in_frames.csv", dtype={"objid_dr7": "Int64"})
+def test_the_ten_real_frames(real_data, tmp_path, raw, known):
     known = known[known["frame"].str.startswith("fpC")].reset_index(drop=True)
     assert len(known) == 16
     folder = real_data / "frames_dr7_r"
@@ -207,8 +195,7 @@ def test_the_ten_real_frames(real_data, tmp_path, raw):
 
 
 @pytest.mark.real
-def test_the_real_dr12_frame(real_data, tmp_path, raw):
-    known = pd.read_csv(real_data / "galaxies_in_frames.csv", dtype={"objid_dr7": "Int64"})
+def test_the_real_dr12_frame(real_data, tmp_path, raw, known):
     known = known[known["frame"].str.startswith("frame-g")].reset_index(drop=True)
     known["objid_dr7"] = known["objid_dr7"].fillna(5)
     settings = LocalSettings(

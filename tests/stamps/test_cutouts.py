@@ -6,10 +6,10 @@ from galmorph.errors import GalmorphError
 from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME
 from galmorph.sdss.frames import Frame
 from galmorph.sdss.names import FrameName
-from galmorph.settings.study import CutoutSettings
 from galmorph.stamps.cutouts import cut_survey, frame_cutouts
 from galmorph.stamps.stampset import Reject, Stamp
 from tests.support.frames import (
+    CUTOUTS,
     NOISE,
     RA,
     SKY,
@@ -25,8 +25,8 @@ from tests.support.frames import (
     write_tsfield,
 )
 
-SETTINGS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.05)
-LENIENT = SETTINGS.model_copy(update={"max_rejected_fraction": 0.9})
+SETTINGS = CUTOUTS.model_copy(update={"max_rejected_fraction": 0.05})
+LENIENT = CUTOUTS.model_copy(update={"max_rejected_fraction": 0.9})
 
 
 def made_frame(image):

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 
 from galmorph.sdss.frames import FRAME_SHAPE
 from galmorph.sdss.names import FrameName, ObjectId, tsfield_path
+from galmorph.settings.study import CutoutSettings
+from galmorph.stamps.cutouts import cut_survey
 
 SKY = 150.0
 NOISE = 5.5
@@ -193,3 +195,16 @@ def catalogue_of(galaxies: pd.DataFrame, path: Path) -> Path:
     ]
     assert TABLE2_HEADER.count(",") == rows[0].count(",")
     return write_table2(path, rows)
+
+
+CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.5)
+
+
+def cut(raw: Path) -> tuple[int, int]:
+    """Cut the stamps of a survey into the folder `set` beside it; return the numbers of accepted and rejected ones."""
+    return cut_survey(raw, raw.parent / "set", CUTOUTS, raw.parent / "partial")
+
+
+def files(folder: Path) -> list[str]:
+    """Return the relative paths of the files below a folder."""
+    return sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())

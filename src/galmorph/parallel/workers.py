@@ -16,7 +16,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from galmorph.errors import GalmorphError, lack
+from galmorph.errors import GalmorphError, with_remedy
 from galmorph.parallel.cluster import ATTEMPTS, client, scheduler_address, worker_count
 from galmorph.parallel.progress import Progress
 
@@ -160,8 +160,8 @@ def _failure(error: Exception, job: str, attempt: int) -> GalmorphError | None:
             f"{job}: the worker process that did it died {error.allowed_failures + 1} times; if it ran out of memory, "
             "give each worker more (GALMORPH_WORKER_MEMORY) or start fewer (GALMORPH_WORKERS)"
         )
-    if isinstance(error, OSError) and (lacking := lack(error)):
-        return GalmorphError(f"{job}: {lacking}")
+    if isinstance(error, OSError) and (explained := with_remedy(error)):
+        return GalmorphError(f"{job}: {explained}")
     if attempt < ATTEMPTS:
         log.warning("%s failed and is done again: %r", job, error)
         return None

@@ -15,7 +15,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
-from galmorph.errors import GalmorphError, lack
+from galmorph.errors import GalmorphError, with_remedy
 from galmorph.parallel import progress
 
 ENVIRONMENT = {
@@ -94,6 +94,6 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except OSError as error:
-        if (lacking := lack(error)) is None:
+        if (explained := with_remedy(error)) is None:
             raise
-        sys.exit(f"{galmorph} {lacking}")
+        sys.exit(f"{galmorph} {explained}")
