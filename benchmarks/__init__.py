@@ -1,1 +1,1 @@
-"""What the training engine costs, as ratios measured in one run: `make bench`."""
+"""Benchmarks of the package, as ratios measured in one run: `make bench`."""

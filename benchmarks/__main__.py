@@ -1,4 +1,4 @@
-"""Run the benchmarks that are named (by default all: see AT_LEAST and AT_MOST) and print one table."""
+"""Run the named benchmarks (by default all: see AT_LEAST and AT_MOST) and print one table."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ AT_LEAST, AT_MOST = ("speed", "classify"), ("overhead", "store", "sky", "cutouts
 
 
 def main() -> None:
-    chosen = sys.argv[1:] or [*AT_LEAST, *AT_MOST]
     print(processor(), flush=True)
     table = []
-    for name in chosen:
+    for name in sys.argv[1:] or [*AT_LEAST, *AT_MOST]:
         print(f"{name}:", flush=True)
         for what, value, bound in importlib.import_module(f"benchmarks.{name}").rows():
             met = value >= bound if name in AT_LEAST else value <= bound

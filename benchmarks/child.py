@@ -1,4 +1,4 @@
-"""One process of a benchmark: it prepares a kind of work, says so, and does a piece of it for each line that it reads.
+"""A process of a benchmark: prepares a kind of work, prints "ready", and does as much of it as each line of input says.
 
 python -m benchmarks.child KIND PRECISION
 """
@@ -16,7 +16,7 @@ from benchmarks.work import BATCH, EVALUATION, MATRIX, WARM_UP, made_data, setti
 
 def plain_keras(precision: str) -> Callable[[int], None]:
     """Return `keras.Model.fit` on all cores, as a user would write it."""
-    # Before the project's own import of it, which sets what it needs: plain Keras has the environment it is given.
+    # Before the project's own import, which sets variables of the environment.
     import keras
 
     from galmorph.training.network import build_network
@@ -27,8 +27,8 @@ def plain_keras(precision: str) -> Callable[[int], None]:
     model.compile(keras.optimizers.Adam(settings().training.learning_rate), loss, metrics=["accuracy"])
 
     def work(epochs: int) -> None:
-        judged = {"validation_data": (test, test_labels), "validation_batch_size": EVALUATION}
-        model.fit(train, train_labels, batch_size=BATCH, epochs=epochs, verbose=0, **judged)
+        tested = {"validation_data": (test, test_labels), "validation_batch_size": EVALUATION}
+        model.fit(train, train_labels, batch_size=BATCH, epochs=epochs, verbose=0, **tested)
 
     return work
 

@@ -11,13 +11,13 @@ from astropy.io import fits
 
 from benchmarks.work import ROOT, settings
 
-STAMPS = (4096, 16384)  # files: the difference of two times has neither the start of processes nor of TensorFlow in it
-AT_ONCE = 2048  # stamps of an array, for the networks alone
+STAMPS = (4096, 16384)  # files: the difference of two times excludes the start of processes and of TensorFlow
+AT_ONCE = 2048  # stamps in an array, for one network alone
 NETWORKS = 5  # training.keep_weights of presets/thesis.yaml
 
 
 def write_study(folder: Path, networks: int) -> None:
-    """Write a study whose condition two_class kept so many networks, untrained: what is computed is the same."""
+    """Write a study whose condition two_class kept a number of networks; untrained ones compute the same."""
     from galmorph.training.network import build_network, save_weights
     from galmorph.training.records import Record, record_name, save_record, weights_name
 
@@ -39,7 +39,7 @@ def write_study(folder: Path, networks: int) -> None:
 
 
 def write_stamps(folder: Path, count: int) -> None:
-    """Write stamps: a galaxy's light in noise, sky and all."""
+    """Write stamps of a galaxy in noise, sky included."""
     folder.mkdir()
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:64, :64] - 31.5
@@ -50,7 +50,7 @@ def write_stamps(folder: Path, count: int) -> None:
 
 
 def seconds(project: Path, stamps: Path) -> float:
-    """Return what `galmorph classify` takes without its figure, on all cores."""
+    """Return the time of `galmorph classify` without its figure, on all cores."""
     from galmorph.classify.batch import classify_targets
     from galmorph.classify.targets import stamp_targets
     from galmorph.classify.trained import read_ensemble
@@ -63,7 +63,7 @@ def seconds(project: Path, stamps: Path) -> float:
 
 
 def alone(project: Path) -> float:
-    """Return the stamps a second of one network in one process, from an array."""
+    """Return the stamps per second of one network in one process, from an array."""
     from galmorph.classify.trained import read_ensemble
 
     ensemble = read_ensemble("two_class", project)
@@ -75,7 +75,7 @@ def alone(project: Path) -> float:
 
 
 def rows() -> list[tuple[str, float, float]]:
-    """Return rows of (what, stamps a second, the least that it may be)."""
+    """Return rows of (what, stamps per second, its lower limit)."""
     from galmorph.training.engine import prepare_device
 
     prepare_device()

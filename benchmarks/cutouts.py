@@ -1,18 +1,18 @@
-"""What cutting out costs: against the plain way, against only decompressing the frames, and in memory."""
+"""Cutting out stamps compared with the plain way and with decompressing the frames only, and its memory."""
 
 from __future__ import annotations
 
 import gzip
 import math
+import os
+import shutil
 import subprocess
 import sys
 import tempfile
 import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,8 +29,8 @@ from galmorph.sources import simulated
 from galmorph.sources.simulated.survey import write_redshifts, write_table2
 
 A_FRAME = 3  # galaxies; the archive has about 2
-FRAMES = (200, 600)  # the difference of two runs is free of the start of processes
-PLAIN = 60  # galaxies that are cut out the plain way
+FRAMES = (200, 600)  # the difference of two times excludes the start of processes
+PLAIN = 60  # galaxies cut out the plain way
 SAMPLES = (1_000, 10_000, 100_000)  # galaxies over the first REUSED frames, whose memory is compared
 REUSED = 100
 
@@ -48,7 +48,7 @@ if __name__ == "__main__":
 
 
 def rows() -> list[tuple[str, float, float]]:
-    """Return rows of (what, value, the most it may be)."""
+    """Return rows of (what, value, its upper limit)."""
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
         folder = Path(name)
         survey = SimulatedSettings(
@@ -63,12 +63,12 @@ def _speed(folder: Path) -> list[tuple[str, float, float]]:
     seconds = []
     for count in FRAMES:
         part = _part(folder / "whole", folder / f"{count}", count)
-        with _timed() as timed:
-            _cut(part, folder / f"made {count}")
-        seconds.append(timed())
-    paths = [frame.path for frame in find_frames(folder / "600")]
+        started = time.perf_counter()
+        _cut(part, folder / f"made {count}")
+        seconds.append(time.perf_counter() - started)
+    paths = [frame.path for frame in find_frames(folder / f"{FRAMES[1]}")]
     a_frame = (seconds[1] - seconds[0]) / (FRAMES[1] - FRAMES[0])
-    plain = _plain(folder / "600") * A_FRAME
+    plain = _plain(folder / f"{FRAMES[1]}") * A_FRAME
     floor = _floor(paths)
     workers = worker_count()
     print(
@@ -85,7 +85,7 @@ def _speed(folder: Path) -> list[tuple[str, float, float]]:
 
 
 def _part(whole: Path, folder: Path, count: int) -> Path:
-    """Return a folder that holds the first frames of a survey and their galaxies."""
+    """Make a folder with the first frames of a survey and their galaxies; return it."""
     frames = find_frames(whole)[:count]
     places = {frame.name.place for frame in frames}
     for path in [frame.path for frame in frames] + list(whole.rglob("tsField-*")):
@@ -93,15 +93,14 @@ def _part(whole: Path, folder: Path, count: int) -> Path:
         link.parent.mkdir(parents=True, exist_ok=True)
         link.hardlink_to(path)
     header, *lines = (whole / TABLE2_NAME).read_text().splitlines()
-    ids = (ObjectId.decode(int(line.partition(",")[0])) for line in lines)
-    kept = [line for line, name in zip(lines, ids, strict=True) if (name.run, name.camcol, name.field) in places]
+    kept = [line for line in lines if ObjectId.decode(int(line.partition(",")[0])).place in places]
     (folder / TABLE2_NAME).write_text("\n".join([header, *kept]) + "\n")
     (folder / REDSHIFTS_NAME).write_text("objid,ra,dec,redshift\n")
     return folder
 
 
 def _plain(folder: Path) -> float:
-    """Return the seconds that a galaxy takes as a first script would have it."""
+    """Return the seconds per galaxy of a simple script."""
     from astropy.coordinates import SkyCoord
     from astropy.io import fits
     from astropy.nddata import Cutout2D
@@ -109,25 +108,25 @@ def _plain(folder: Path) -> float:
 
     galaxies = read_table2(folder / TABLE2_NAME).iloc[:PLAIN]
     paths = {frame.name.place: frame.path for frame in find_frames(folder)}
-    with _timed() as timed, warnings.catch_warnings():
+    started = time.perf_counter()
+    with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for objid, ra, dec in zip(galaxies["objid"].tolist(), galaxies["ra"], galaxies["dec"], strict=True):
-            names = ObjectId.decode(objid)
-            with fits.open(paths[names.run, names.camcol, names.field]) as hdus:
+            with fits.open(paths[ObjectId.decode(objid).place]) as hdus:
                 image = hdus[0].data.astype(np.float32) - 1000
-                # Not by the position itself: in frames whose first axis is declination Cutout2D looks elsewhere.
+                # Cutout2D goes wrong with a SkyCoord in frames whose first axis is declination.
                 pixel = WCS(hdus[0].header).world_to_pixel(SkyCoord(ra, dec, unit="deg"))
                 Cutout2D(image, pixel, 64, mode="partial", fill_value=np.nan)
-    return timed() / len(galaxies)
+    return (time.perf_counter() - started) / len(galaxies)
 
 
 def _floor(paths: list[Path]) -> float:
-    """Return the core seconds that the decompression of a frame takes, on as many cores as the cutouts had."""
+    """Return the core seconds per frame of decompression, on as many cores as the cutouts have."""
     with ProcessPoolExecutor(worker_count()) as pool:
         list(pool.map(_decompress, paths[: 2 * worker_count()]))
-        with _timed() as timed:
-            list(pool.map(_decompress, paths, chunksize=8))
-    return worker_count() * timed() / len(paths)
+        started = time.perf_counter()
+        list(pool.map(_decompress, paths, chunksize=8))
+        return worker_count() * (time.perf_counter() - started) / len(paths)
 
 
 def _decompress(path: Path) -> int:
@@ -140,7 +139,7 @@ def _memory(folder: Path) -> list[tuple[str, float, float]]:
         reused = _part(folder / "whole", folder / f"reused {galaxies}", REUSED)
         _many(reused, galaxies)
         peaks.append(_cut(reused, folder / f"made {galaxies}"))
-        subprocess.run(["rm", "-r", str(folder / f"made {galaxies}")], check=True)
+        shutil.rmtree(folder / f"made {galaxies}")
     shown = "; ".join(
         f"{galaxies} galaxies {main / 1e6:.0f} and {worker / 1e6:.0f}"
         for galaxies, (main, worker) in zip(SAMPLES, peaks, strict=True)
@@ -153,7 +152,7 @@ def _memory(folder: Path) -> list[tuple[str, float, float]]:
 
 
 def _many(folder: Path, count: int) -> None:
-    """Give the frames of a folder so many galaxies, at positions drawn to a seed."""
+    """Replace the galaxies of a folder by `count` at random positions in its frames."""
     rng = np.random.default_rng(count)
     frames = find_frames(folder)
     each = math.ceil(count / len(frames))
@@ -174,11 +173,12 @@ def _many(folder: Path, count: int) -> None:
 
 
 def _cut(raw: Path, made: Path) -> tuple[int, int]:
-    """Cut a survey out in a process of its own; return the peak anonymous memory of it and of its workers, bytes."""
+    """Cut out a survey in a process of its own; return the peak anonymous memory of it and of its workers, bytes."""
     made.mkdir()
     script = made / "cut.py"
     script.write_text(CUT, encoding="utf-8")
-    process = subprocess.Popen([sys.executable, str(script), str(raw), str(made)], cwd=ROOT, env=_environment())
+    environment = os.environ | {"PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
+    process = subprocess.Popen([sys.executable, str(script), str(raw), str(made)], cwd=ROOT, env=environment)
     peaks = {"main": 0, "worker": 0}
 
     def watch() -> None:
@@ -195,14 +195,8 @@ def _cut(raw: Path, made: Path) -> tuple[int, int]:
     return peaks["main"], peaks["worker"]
 
 
-def _environment() -> dict[str, str]:
-    import os
-
-    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"}
-
-
 def _anonymous(process: int) -> int:
-    """Return the anonymous memory of a process (mapped files do not count), bytes; Linux only."""
+    """Return the anonymous memory of a process, without mapped files, in bytes (Linux only)."""
     try:
         lines = Path(f"/proc/{process}/status").read_text().splitlines()
     except OSError:
@@ -218,11 +212,3 @@ def _children(process: int) -> list[int]:
         except OSError:
             continue
     return found + [grandchild for child in found for grandchild in _children(child)]
-
-
-@contextmanager
-def _timed() -> Iterator[Callable[[], float]]:
-    started = time.perf_counter()
-    ended: list[float] = []
-    yield lambda: ended[0] - started
-    ended.append(time.perf_counter())

@@ -1,4 +1,4 @@
-"""What showing 15,000 galaxies at another resolution costs, and how it compares with astropy's and GalSim's ways."""
+"""Showing 15,000 galaxies at another resolution, compared with astropy and GalSim."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LEVEL = LevelSettings(psf_fwhm=2.6, pixel_scale=0.396, noise=7.0)
 
 
 def rows() -> list[tuple[str, float, float]]:
-    """Return rows of (what, value, the most it may be)."""
+    """Return rows of (what, value, its upper limit)."""
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
         folder = Path(name)
         rng = np.random.default_rng(1)

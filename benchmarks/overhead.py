@@ -1,4 +1,4 @@
-"""What a condition of 30 runs costs beside its training, and how much memory its workers take."""
+"""Time of a condition of 30 runs apart from training, and the memory of its workers."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ MEASURED = (1, 4)  # epochs; the training time is the slope between them
 
 
 def condition(epochs: int, folder: Path) -> None:
-    """Run a condition as its stage does: processes, training, records, MLflow, a log."""
+    """Run a condition as its stage does, with processes, records, MLflow and a log."""
     from galmorph.tracking.store import Store
     from galmorph.training.campaign import logged, run_campaign
     from galmorph.training.plan import Campaign
     from galmorph.training.records import load_record
 
-    chosen = settings()
+    thesis = settings()
     campaign = Campaign(
         name="two_class",
-        condition=chosen.conditions["two_class"],
+        condition=thesis.conditions["two_class"],
         phase="selected",
         epochs=epochs,
         images=folder / "images.npy",
         split=folder / "split.parquet",
-        network=chosen.network,
-        training=chosen.training.model_copy(update={"epochs": epochs}),
-        protocol=chosen.protocol,
+        network=thesis.network,
+        training=thesis.training.model_copy(update={"epochs": epochs}),
+        protocol=thesis.protocol,
     )
     place = folder / str(epochs)
     place.mkdir()
@@ -56,7 +56,7 @@ def write_data(folder: Path) -> None:
 
 
 def rows() -> list[tuple[str, float, float]]:
-    """Return rows of (what, value, the most it may be)."""
+    """Return rows of (what, value, its upper limit)."""
     seconds = {}
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
         folder = Path(name)
@@ -69,14 +69,14 @@ def rows() -> list[tuple[str, float, float]]:
     short, long = MEASURED
     epoch = (seconds[long] - seconds[short]) / (long - short)
     beside = seconds[short] - short * epoch
-    # In the order of finishing; a process's peak only grows.
+    # In the order of finishing; the peak of a process only grows.
     peaks: dict[str, list[float]] = {}
     for process, gigabytes in re.findall(r"in process (.+), peak memory ([\d.]+) GB", log):
         peaks.setdefault(process, []).append(float(gigabytes))
     growth = max(held[-1] / held[min(1, len(held) - 1)] for held in peaks.values())
     print(
-        f"  {RUNS} runs: {epoch:.1f} s for each epoch of all, {beside:.1f} s beside training; peak memory in GB after "
-        f"each run of a worker: {'; '.join(' '.join(f'{g:.2f}' for g in held) for held in peaks.values())}",
+        f"  {RUNS} runs: {epoch:.1f} s for each epoch of all, {beside:.1f} s apart from training; peak memory in GB "
+        f"after each run of a worker: {'; '.join(' '.join(f'{g:.2f}' for g in held) for held in peaks.values())}",
         flush=True,
     )
     return [

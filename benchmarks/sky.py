@@ -1,4 +1,4 @@
-"""What the simulated survey costs: seconds and memory for the quick sample and for the thesis's."""
+"""Time and memory of the simulated survey, for the samples of the quick preset and of the thesis."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 from benchmarks.work import ROOT
 
-SAMPLES = ((3000, 60.0), (15000, 360.0))  # galaxies, and the seconds that they may take
+SAMPLES = ((3000, 60.0), (15000, 360.0))  # galaxies, and the upper limit of their seconds
 MEMORY_GROWTH = 1.1
 
 SURVEY = """
@@ -27,19 +27,19 @@ if __name__ == "__main__":
 
 
 def survey(galaxies: int) -> tuple[float, float]:
-    """Return the seconds that a survey takes, and the most memory (GB) that a worker held."""
+    """Return the seconds of a survey, and the peak memory (GB) of a worker."""
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
         script = Path(name) / "survey.py"
         script.write_text(SURVEY, encoding="utf-8")
         raw = Path(name) / "raw"
         raw.mkdir()
         command = [sys.executable, str(script), str(ROOT / "params.yaml"), str(galaxies), str(raw)]
-        said = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
-        return float(said[0]), float(said[1])
+        seconds, memory = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.split()
+        return float(seconds), float(memory)
 
 
 def rows() -> list[tuple[str, float, float]]:
-    """Return rows of (what, value, the most it may be)."""
+    """Return rows of (what, value, its upper limit)."""
     table, memory = [], []
     for galaxies, bound in SAMPLES:
         seconds, held = survey(galaxies)

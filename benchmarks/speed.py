@@ -1,4 +1,4 @@
-"""Run-epochs per second against plain Keras, and against what the machine's arithmetic allows."""
+"""Run-epochs per second compared with plain Keras and with the machine's rate of matrix products."""
 
 from __future__ import annotations
 
@@ -26,13 +26,8 @@ class Child:
         if onednn is not None:
             environment["TF_ENABLE_ONEDNN_OPTS"] = onednn
         command = [sys.executable, "-m", "benchmarks.child", kind, precision]
-        self.process = subprocess.Popen(
-            command,
-            env=environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        pipe = subprocess.PIPE
+        self.process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
         self.expect()
 
     def expect(self) -> str:
@@ -61,7 +56,7 @@ def children(*kinds: tuple[Any, ...]) -> Iterator[list[Child]]:
 
 
 def together(workers: list[Child], amount: int) -> float:
-    """Return the seconds that the workers need side by side, each for `amount` of its work."""
+    """Return the seconds that the workers need at the same time, each for `amount` of its work."""
     for worker in workers:
         worker.begin(amount)
     return max(float(worker.expect()) for worker in workers)
@@ -73,7 +68,7 @@ def measure(precision: str) -> list[tuple[str, float, float]]:
 
     side = seen_side(settings().network, 64)
     cores = 2
-    # Plain Keras takes every core that it may: on a larger machine both sides get the first two.
+    # Plain Keras uses all available cores: on a larger machine both sides get the first two.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     kinds: list[tuple[Any, ...]] = [("plain_keras", "float32"), ("plain_keras", "float32", None)]
     kinds += [("engine", precision)] * cores + [("matrix_product", precision)] * cores

@@ -12,7 +12,7 @@ RUNS, EPOCHS, GALAXIES = 90, 250, 300
 
 
 def rows() -> list[tuple[str, float, float]]:
-    """Return rows of (what, seconds, the most it may take)."""
+    """Return rows of (what, seconds, its upper limit)."""
     from galmorph.report.study import phase_results
     from galmorph.scores.evaluation import ConditionRecords
     from galmorph.tracking.store import Store

@@ -1,8 +1,9 @@
-"""The work that is measured: the thesis's draw of 1,000 galaxies, 7 : 3, with the default network."""
+"""The measured work: the thesis's draw of 1,000 galaxies, 7 : 3, with the default network."""
 
 from __future__ import annotations
 
 import functools
+import os
 from pathlib import Path
 
 import numpy as np
@@ -27,7 +28,7 @@ def settings() -> Settings:
 
 
 def made_data() -> tuple[Part, Part]:
-    """Return stamps of noise with a bright square in half of them: what is computed does not depend on the sky."""
+    """Return stamps of noise, half of them with a bright square; the time does not depend on the images."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, TRAIN + TEST).astype(np.int32)
     images = rng.normal(0, 5, (TRAIN + TEST, 64, 64, 1)).astype(np.float32)
@@ -65,9 +66,7 @@ def has_bf16() -> bool:
 
 
 def processor() -> str:
-    """Return the processor's name and number of cores, and the widest vectors that it has."""
-    import os
-
+    """Return the processor's name, its number of cores, and its widest vectors."""
     text = Path("/proc/cpuinfo").read_text(encoding="utf-8")
     name = next(line.split(":")[1].strip() for line in text.splitlines() if line.startswith("model name"))
     width = "AVX-512" if "avx512f" in text.split() else "AVX2" if "avx2" in text.split() else "no AVX2"

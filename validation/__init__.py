@@ -1,1 +1,1 @@
-"""The simulated survey held against real data: commands that print distances and draw figures."""
+"""Checks that take longer than tests: commands that print numbers and draw figures."""

@@ -1,11 +1,10 @@
-"""How often a 95 % interval holds the truth: two conditions that are equally good, compared again and again.
+"""How often a 95 % interval of the difference of two equally good conditions holds the truth, 0.
 
 python -m validation.coverage [--repetitions 1000]
 
-Every repetition makes a sample of galaxies, of which the one condition or the other classifies some more right, in the
-mean of all galaxies as many; draws 30 runs from it; and asks whether the interval of the difference holds 0. Sample
-and draw are those of the thesis (15,000 and 1,000), of the quick preset (3,000 and 200), and a sample that is drawn
-whole (1,000 and 1,000).
+In each repetition the two conditions classify different galaxies of a sample right, on average equally many, and 30
+runs are drawn from it. Sample and draw are those of the thesis (15,000 and 1,000), of the quick preset (3,000 and 200),
+and a sample that is drawn whole (1,000 and 1,000).
 """
 
 from __future__ import annotations
@@ -38,7 +37,7 @@ TRAIN: Final = 0.7
 SIZES: Final = ((15_000, 1_000), (3_000, 200), (1_000, 1_000))
 # Of the thesis's sample: spirals, ellipticals, uncertain.
 SHARES: Final = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
-# What is right in a fifth of the galaxies differs between the two conditions, either way as often.
+# A fifth of the galaxies are right in one of the two conditions only, as often in either.
 DIFFERENCES: Final = np.array([-1.0, 1.0] + [0.0] * 8)
 INTERVALS: Final = ("naive", "Nadeau-Bengio", "corrected")
 
@@ -55,9 +54,9 @@ class Trial:
     first, second
         (runs,) scores of the two conditions.
     overlaps
-        Of the test parts of each.
+        Mean overlap of the test parts of each.
     paired
-        Whether run by run on the same galaxies.
+        Whether each run of one is compared with the same run of the other.
     """
 
     first: Floats
@@ -68,7 +67,7 @@ class Trial:
     def holds(self) -> dict[str, bool]:
         """Return whether each interval holds 0, the truth."""
         sides = (self.first, self.second)
-        # Nadeau & Bengio: the ratio of tested to trained galaxies in the place of rho / (1 - rho).
+        # Nadeau & Bengio: the ratio of tested to trained galaxies instead of rho / (1 - rho).
         overlaps = {"Nadeau-Bengio": (1 - TRAIN, 1 - TRAIN), "corrected": self.overlaps}
         if self.paired:
             difference = self.second - self.first
@@ -86,32 +85,27 @@ class Trial:
         return {name: mean <= half for name, half in held.items()}
 
 
-def test_parts(sample: int, tested: int, rng: np.random.Generator) -> Integers:
-    """Return galaxies drawn for each run without looking, (runs, tested)."""
-    return np.argpartition(rng.random((RUNS, sample), dtype=np.float32), tested, axis=1)[:, :tested]
-
-
 def paired(sample: int, draw: int, noise: float, repetitions: int) -> Iterator[Trial]:
-    """Yield comparisons on the same galaxies, drawn blindly from a whole sample.
+    """Yield comparisons on the same galaxies, drawn at random from a whole sample.
 
-    Parameters
-    ----------
-    noise
-        Standard deviation of what a run's training adds to its difference, in units of that of the test galaxies.
+    `noise` is the standard deviation that training adds to a run's difference, in units of that of the test galaxies.
     """
     rng = np.random.default_rng([sample, draw, round(10 * noise)])
     tested = round((1 - TRAIN) * draw)
     scatter = noise * DIFFERENCES.std() / math.sqrt(tested)
     for _ in range(repetitions):
         difference = rng.choice(DIFFERENCES, sample)
-        parts = test_parts(sample, tested, rng) if tested < sample else np.tile(np.arange(sample), (RUNS, 1))
+        # The test galaxies of each run, (runs, tested).
+        parts = np.tile(np.arange(sample), (RUNS, 1))
+        if tested < sample:
+            parts = np.argpartition(rng.random(parts.shape, dtype=np.float32), tested, axis=1)[:, :tested]
         values = difference[parts].mean(axis=1) + rng.normal(0, scatter, RUNS)
-        # Drawn blindly, two parts share tested / sample in the mean; to count it each time would change nothing.
+        # The expected overlap of two parts; counting it in each repetition would change nothing.
         yield Trial(np.zeros(RUNS), values, (tested / sample, 0.0), paired=True)
 
 
 def protocol_of(sample: int, draw: int) -> tuple[dict[str, Integers], ProtocolSettings]:
-    """Return the rows of each class of a sample, and the protocol with common sets as large as a test part."""
+    """Return the rows of each class of a sample, and a protocol with common sets as large as a test part."""
     bounds = np.cumsum([0, *(round(share * sample) for share in SHARES.values())])
     rows = {name: np.arange(bounds[i], bounds[i + 1]) for i, name in enumerate(SHARES)}
     size = 2 * round((1 - TRAIN) * draw / 2)
@@ -130,15 +124,8 @@ def as_drawn(
 ) -> Iterator[tuple[Trial, list[Predictions]]]:
     """Yield comparisons of a natural and a balanced condition as `galmorph.splits` draws them.
 
-    Each galaxy is right or wrong for each condition, as often; a galaxy that is hard for one tends to be hard for the
-    other.
-
-    Parameters
-    ----------
-    part
-        test: the own test parts, which differ; or a common evaluation set, the same for both.
-    score
-        accuracy or tss.
+    A galaxy that is hard for one condition tends to be hard for the other. `part` is test, the test parts of each
+    condition, or the name of a common evaluation set; `score` is accuracy or tss.
     """
     rows, protocol = protocol_of(sample, draw)
     truth = np.repeat([0, 1], [len(rows[name]) for name in ("spiral", "elliptical")])
@@ -146,7 +133,7 @@ def as_drawn(
         repeated = protocol.model_copy(update={"seed": repetition})
         rng = np.random.default_rng([sample, draw, repetition])
         hard = rng.random(len(truth))
-        # Spirals are right in 9 of 10, ellipticals in 8, in both conditions.
+        # In both conditions 90 % of spirals are right, and 80 % of ellipticals.
         limit = np.array([0.9, 0.8])[truth]
         sides = []
         for mix in ("natural", "balanced"):
@@ -182,29 +169,28 @@ def shares(trials: Iterator[Trial]) -> tuple[dict[str, float], float]:
     """Return the share of the trials in which each interval holds the truth, and the mean overlap."""
     done = list(trials)
     held = [trial.holds() for trial in done]
-    return {name: float(np.mean([one[name] for one in held])) for name in INTERVALS}, float(
-        np.mean([trial.overlaps[0] for trial in done])
-    )
+    overlap = float(np.mean([trial.overlaps[0] for trial in done]))
+    return {name: float(np.mean([one[name] for one in held])) for name in INTERVALS}, overlap
 
 
 def tolerance(share: float, repetitions: int) -> float:
-    """Return how far a share of so many trials may stray from its truth, in 999 cases of 1,000 (binomial)."""
+    """Return the binomial error of a share of trials that 999 of 1,000 stay within."""
     return float(stats.norm.ppf(0.9995) * math.sqrt(share * (1 - share) / repetitions))
 
 
 def main() -> None:
-    """Simulate and print."""
+    """Read the command line, simulate and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=1000)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     head = ["sample / draw", "compared", "overlap", *INTERVALS]
     rows = []
     for noise, label in ((0.0, "run by run"), (1.0, "run by run, training adds as much")):
         for sample, draw in SIZES:
-            held, overlap = shares(paired(sample, draw, noise, given.repetitions))
+            held, overlap = shares(paired(sample, draw, noise, arguments.repetitions))
             rows.append((f"{sample:,} / {draw:,}", label, overlap, *held.values()))
     print(tabulate(rows, headers=head, tablefmt="github", floatfmt=".3f"))
-    few = max(given.repetitions // 5, 1)
+    few = max(arguments.repetitions // 5, 1)
     print(f"\nDrawn by galmorph.splits, natural against balanced draws, {few} repetitions:\n")
     rows = []
     cases: tuple[tuple[str, str], ...] = (("test", "tss"), ("common_natural", "accuracy"), ("common_balanced", "tss"))

@@ -1,9 +1,9 @@
-"""What a large sample of real object ids asks of the archive, and how long it takes to know.
+"""What a large sample of real object ids needs from the archive, and how long planning it takes.
 
 python -m validation.planning LABELS [--release dr17]
 
 LABELS is a CSV or csv.gz with the columns objid_dr7, ra, dec (degrees) and label (S, E, U). It is written as a Table 2,
-and `galmorph plan`'s own code reads that and plans it. Nothing is downloaded.
+which the code of `galmorph plan` reads. Nothing is downloaded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ LETTERS: Final = {"SPIRAL": "S", "ELLIPTICAL": "E", "UNCERTAIN": "U"}
 
 
 def table2(labels: Path, path: Path) -> None:
-    """Write object ids, positions and classes as a Table 2 whose votes say nothing."""
+    """Write object ids, positions and classes as a Table 2 whose votes are 0."""
     read = pd.read_csv(labels)
     table = pd.DataFrame({"objid": read["objid_dr7"], "ra": read["ra"], "dec": read["dec"]})
     for column in COLUMNS[3:]:
@@ -36,18 +36,18 @@ def table2(labels: Path, path: Path) -> None:
 
 
 def main() -> None:
-    """Plan it and print what it takes."""
+    """Read the command line, plan, and print the plan and its time."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("labels", type=Path)
     parser.add_argument("--release", choices=["dr7", "dr17"], default="dr7")
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     limits = LimitsSettings(ra=None, dec=None, redshift=None, nvote=None)
     sample = SampleSettings(rule="first", galaxies=None, seed=1, limits=limits)
     with tempfile.TemporaryDirectory() as name:
         path = Path(name) / "table2.csv"
-        table2(asked.labels, path)
+        table2(arguments.labels, path)
         settings = SdssSettings(
-            release=asked.release,
+            release=arguments.release,
             archive=None,
             catalogue=str(path),
             redshifts=None,

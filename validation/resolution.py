@@ -1,4 +1,4 @@
-"""What a stamp at another resolution is worth: flux, width and noise, and the stars of a real frame.
+"""How accurate stamps at another resolution are: flux, width and noise, and the stars of a real frame.
 
 python -m validation.resolution [FRAME TSFIELD]
 """
@@ -28,7 +28,7 @@ NOISES = ((2.0, 0.396, 6.5), (1.45, 0.396, 6.0), (2.6, 0.55, 8.6), (2.6, 0.792, 
 
 
 def level(psf_fwhm: float | None, pixel_scale: float = PIXEL, noise: float | None = None) -> LevelSettings:
-    """Return a level."""
+    """Return a level of resolution."""
     return LevelSettings(psf_fwhm=psf_fwhm, pixel_scale=pixel_scale, noise=noise)
 
 
@@ -45,7 +45,7 @@ def drawn(profile: galsim.GSObject, scale: float = PIXEL, side: int = 128) -> ND
 
 @functools.cache
 def star(fwhm: float, scale: float = PIXEL) -> NDArray[np.float32]:
-    """Draw a point source whose FWHM, as it lies on its pixels, is `fwhm`."""
+    """Draw a point source of a FWHM that includes its pixels."""
     sigma = np.sqrt((fwhm / FWHM) ** 2 - scale**2 / 12)
     return drawn(galsim.Gaussian(sigma=sigma, flux=1e5), scale)
 
@@ -57,10 +57,9 @@ def galaxy() -> NDArray[np.float32]:
 
 
 def fitted(image: NDArray[np.float32]) -> float:
-    """Return the FWHM in pixels of the source in the middle: of the Gaussian that GalSim's adaptive moments give it.
+    """Return the FWHM in pixels of the source in the middle, from GalSim's adaptive moments of the pixels.
 
-    Of the light as it lies on the pixels. (A fit that integrates its Gaussian over each pixel finds less: on pixels of
-    0.792 arcsec 2.54 in the place of 2.6.)
+    (A fit that integrates its Gaussian over each pixel finds less: 2.54 instead of 2.6 on pixels of 0.792 arcsec.)
     """
     side = image.shape[0]
     box = slice(side // 2 - 15, side // 2 + 16)
@@ -69,7 +68,7 @@ def fitted(image: NDArray[np.float32]) -> float:
 
 
 def noise_stamps(target: LevelSettings, count: int = 60) -> NDArray[np.float32]:
-    """Return (count, 64, 64) stamps of noise of 6 DN, as a level shows them."""
+    """Return (count, 64, 64) stamps of noise of 6 DN, at a level."""
     noise, source = rng(5), Telescope(1.4, PIXEL, 6.0)
     empty = (noise.normal(0, 6, (128, 128)).astype(np.float32) for _ in range(count))
     return np.array([degrade(image, source, target, noise, grid="pixels") for image in empty])

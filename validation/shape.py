@@ -1,4 +1,4 @@
-"""Is the class in the shape? A classifier of magnitude and size alone, beside the networks, on the same runs.
+"""Is the class in the shape? A classifier of magnitude and size alone compared with the networks on the same runs.
 
 python -m validation.shape [CONDITION]      in a project whose runs are done; two_class by default
 
@@ -40,7 +40,7 @@ def magnitude_and_size(images: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def main() -> None:
-    """Train the classifier on each run's galaxies and print its scores beside the networks'."""
+    """Train the classifier on the galaxies of each run and print its scores and the networks'."""
     condition = sys.argv[1] if len(sys.argv) > 1 else "two_class"
     settings = load_params()
     classes = settings.conditions[condition].classes

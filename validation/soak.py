@@ -1,12 +1,11 @@
-"""What a study leaves behind: made again and again, from its first stage, in one folder.
+"""What a study leaves behind, repeated from its first stage in one folder.
 
 python -m validation.soak [--studies 10] [--folder FOLDER]
 
-The commit is cloned into FOLDER, which is new (a temporary one by default). Every line is one study: how long it took,
-its processes that are still there, its temporary files, the files of the checkout, what DVC holds (a digest of all its
-hashes), and the store: runs, deleted runs, bytes. `dvc repro --force` takes nothing from the study before, and
-`galmorph sync` takes its records to MLflow, as `make reproduce` does. Exits with 1 if a study left anything that the
-first did not.
+The commit is cloned into FOLDER (new; by default a temporary one). Each line is one study: its time, its processes that
+still run, its temporary files, the files of the checkout, a digest of all hashes of DVC, and the store: runs, deleted
+runs, bytes. `dvc repro --force` reuses nothing, and `galmorph sync` adds the records to MLflow, as `make reproduce`
+does. The exit status is 1 if a study left anything that the first did not.
 """
 
 from __future__ import annotations
@@ -26,42 +25,25 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parent.parent
 STUDY: Final = "dvc repro --force && python -m galmorph.cli sync"
-# git's and DVC's own notes: of what they have hashed.
-NOTES: Final = (".git", ".dvc")
+CACHES: Final = (".git", ".dvc")
 GROWTH: Final = 1.02
-ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "DVC_ROOT")  # would take the study to another store
+ELSEWHERE: Final = ("MLFLOW_TRACKING_URI", "DVC_ROOT")  # would make the study use another store
 
 
 @dataclass(frozen=True)
 class Remains:
-    """What there is after a study.
+    """What is there after a study."""
 
-    Attributes
-    ----------
-    processes
-        Of the study's session.
-    temporary
-        Files and folders in its temporary folder.
-    files
-        In the checkout, git's and DVC's notes aside.
-    outputs
-        Digest of the hashes in dvc.lock and of the files' names.
-    runs, deleted
-        In MLflow's store.
-    store_bytes
-        Size of mlflow.db.
-    """
-
-    processes: int
-    temporary: int
-    files: int
-    outputs: str
-    runs: int
+    processes: int  # of the study's session
+    temporary: int  # files and folders in its temporary folder
+    files: int  # in the checkout, without those of git and DVC
+    outputs: str  # digest of dvc.lock and of the files' names
+    runs: int  # in MLflow's store
     deleted: int
     store_bytes: int
 
     def beyond(self, first: Remains) -> list[str]:
-        """Name what is there and was not to be, or is not as the first study left it."""
+        """Return the names of what should not be there or differs from what the first study left."""
         found = [name for name in ("processes", "temporary") if getattr(self, name)]
         same = ("files", "outputs", "runs", "deleted")
         found += [name for name in same if getattr(self, name) != getattr(first, name)]
@@ -69,29 +51,29 @@ class Remains:
 
 
 def study(folder: Path, environment: dict[str, str], temporary: Path) -> Remains:
-    """Make the study of a checkout from its first stage, in a session of its own, and look at what there is then.
+    """Run the study of a checkout from its first stage, in a session of its own, and return what it left.
 
     Raises
     ------
     RuntimeError
-        If it ended with another code than 0; with what it said.
+        If it fails; with its output.
     """
     temporary.mkdir(exist_ok=True)
     log = temporary.with_name("soak.log")
-    with log.open("w") as said:
+    with log.open("w") as output:
         process = subprocess.Popen(
             ["sh", "-c", STUDY],
             cwd=folder,
             env=environment | {"TMPDIR": str(temporary)},
-            stdout=said,
-            stderr=said,
+            stdout=output,
+            stderr=output,
             start_new_session=True,
         )
         if process.wait():
             raise RuntimeError(log.read_text())
     alive = subprocess.run(["ps", "-o", "pid=", "-s", str(process.pid)], capture_output=True, text=True).stdout
     paths = (path.relative_to(folder) for path in folder.rglob("*"))
-    names = sorted(str(path) for path in paths if path.parts[0] not in NOTES)
+    names = sorted(str(path) for path in paths if path.parts[0] not in CACHES)
     held = "\n".join(names).encode() + (folder / "dvc.lock").read_bytes()
     database = folder / "mlflow.db"
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as store:
@@ -108,13 +90,13 @@ def study(folder: Path, environment: dict[str, str], temporary: Path) -> Remains
 
 
 def main() -> None:
-    """Make the studies and print a line for each."""
+    """Run the studies and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--studies", type=int, default=10)
     parser.add_argument("--folder", type=Path)
-    asked = parser.parse_args()
+    arguments = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
-        base = asked.folder or Path(name)
+        base = arguments.folder or Path(name)
         base.mkdir(parents=True, exist_ok=True)
         checkout = base / "checkout"
         subprocess.run(["git", "clone", "--quiet", ROOT, checkout], check=True)
@@ -123,12 +105,12 @@ def main() -> None:
         studies: list[Remains] = []
         line = "{:>12}" * (2 + len(fields(Remains)))
         print(line.format("study", "seconds", *(field.name for field in fields(Remains))), flush=True)
-        for number in range(1, asked.studies + 1):
+        for number in range(1, arguments.studies + 1):
             started = time.perf_counter()
             studies.append(study(checkout, environment, base / "tmp"))
             print(line.format(number, round(time.perf_counter() - started), *astuple(studies[-1])), flush=True)
     left = {number: found for number, each in enumerate(studies, 1) if (found := each.beyond(studies[0]))}
-    sys.exit(f"not as the first: {left}" if left else 0)
+    sys.exit(f"differs from the first study: {left}" if left else 0)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""Simulated stamps beside real ones, on the same stretch.
+"""Simulated stamps beside real ones, with the same stretch.
 
 python -m validation.stamps REAL_DATA FIGURE [--cutouts data/cutouts]
 
-REAL_DATA holds frames_dr7_r/ with galaxies_in_frames.csv beside it, and efigi/: the frames hold no elliptical, so those
-are EFIGI's pictures, which were stretched for the eye before they came here.
+REAL_DATA has frames_dr7_r/, galaxies_in_frames.csv, and efigi/: the frames have no ellipticals, so those are EFIGI's
+pictures, which were stretched for the eye.
 """
 
 from __future__ import annotations
@@ -63,39 +63,27 @@ def draw(real: dict[str, Stamps], simulated: dict[str, Stamps], path: Path) -> N
     """Draw two rows of stamps for each class: real, simulated."""
     figure = style.new_figure(8.6, 6.4, gap=0.012)
     grid = figure.subplots(2 * len(LETTERS), PER_CLASS)
-    lines = [
-        (name, kind, stamps[name])
-        for name in LETTERS.values()
-        for kind, stamps in (("real", real), ("simulated", simulated))
-    ]
-    for (name, kind, stamps), cells in zip(lines, grid, strict=True):
+    lines = [(name, kind) for name in LETTERS.values() for kind in ("real", "simulated")]
+    for (name, kind), cells in zip(lines, grid, strict=True):
         for axes in cells:
             axes.set_axis_off()
-        for stamp, axes in zip(stamps, cells, strict=False):
+        for stamp, axes in zip((real if kind == "real" else simulated)[name], cells, strict=False):
             show_stamp(axes, stamp)
         source = "EFIGI" if (name, kind) == ("elliptical", "real") else kind
         colour = "black" if kind == "real" else "#0072b2"
-        cells[0].text(
-            -0.06,
-            0.5,
-            f"{name}\n{source}",
-            transform=cells[0].transAxes,
-            ha="right",
-            va="center",
-            fontsize=8.5,
-            color=colour,
-        )
+        place = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}
+        cells[0].text(-0.06, 0.5, f"{name}\n{source}", fontsize=8.5, color=colour, **place)
     figure.savefig(path, dpi=90, bbox_inches="tight", pad_inches=0.05)
 
 
 def main() -> None:
-    """Read the command line, compare, print or draw."""
+    """Read the command line and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
     parser.add_argument("figure", type=Path)
     parser.add_argument("--cutouts", type=Path, default=Path("data/cutouts"))
-    given = parser.parse_args()
-    draw(real_stamps(given.real), simulated_stamps(given.cutouts), given.figure)
+    arguments = parser.parse_args()
+    draw(real_stamps(arguments.real), simulated_stamps(arguments.cutouts), arguments.figure)
 
 
 if __name__ == "__main__":

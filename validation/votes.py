@@ -1,4 +1,4 @@
-"""Votes and classes of a simulated survey beside those of the real Table 2.
+"""Votes and classes of a simulated survey compared with those of the real Table 2.
 
 python -m validation.votes REAL_TABLE2 [--survey data/raw] [--figure votes.png]
 """
@@ -39,14 +39,9 @@ def distance(one: NDArray[np.float64], two: NDArray[np.float64]) -> float:
     return float(np.abs(one - two).sum() / 2)
 
 
-def classes(table: pd.DataFrame) -> NDArray[np.float64]:
-    """Return the percentage of each of `CLASSES`."""
-    return np.array([100 * (table["class"] == name).mean() for name in CLASSES])
-
-
 @style.house()
 def draw(simulated: pd.DataFrame, real: pd.DataFrame, path: Path) -> None:
-    """Draw the distributions of the shares of votes, simulated beside real."""
+    """Draw the distributions of the shares of votes, simulated and real."""
     figure = style.new_figure(12, 2.9)
     for axes, (column, label) in zip(figure.subplots(1, len(SHARES), sharey=True), SHARES.items(), strict=True):
         one, two = histogram(real[column]), histogram(simulated[column])
@@ -60,31 +55,24 @@ def draw(simulated: pd.DataFrame, real: pd.DataFrame, path: Path) -> None:
 
 
 def main() -> None:
-    """Read the command line, compare, print or draw."""
+    """Read the command line, print the comparison, and draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("real", type=Path)
     parser.add_argument("--survey", type=Path, default=Path("data/raw"))
     parser.add_argument("--figure", type=Path)
-    given = parser.parse_args()
-    real, simulated = read_table2(given.real), read_table2(given.survey / TABLE2_NAME)
-    rows = [(f"{name}, %", *values) for name, *values in zip(CLASSES, classes(simulated), classes(real), strict=True)]
+    arguments = parser.parse_args()
+    real, simulated = read_table2(arguments.real), read_table2(arguments.survey / TABLE2_NAME)
+    tables = (simulated, real)
+    rows = [[f"{name}, %", *(100 * (table["class"] == name).mean() for table in tables)] for name in CLASSES]
     print(tabulate(rows, headers=["class", "simulated", "real"], tablefmt="github", floatfmt=".1f"), "\n")
-    shares = [
-        (
-            label,
-            simulated[column].mean(),
-            real[column].mean(),
-            distance(*(histogram(t[column]) for t in (simulated, real))),
-        )
+    rows = [
+        [label, *(table[column].mean() for table in tables), distance(*(histogram(table[column]) for table in tables))]
         for column, label in SHARES.items()
     ]
-    print(
-        tabulate(
-            shares, headers=["votes", "simulated, mean", "real, mean", "distance"], tablefmt="github", floatfmt=".3f"
-        )
-    )
-    if given.figure:
-        draw(simulated, real, given.figure)
+    head = ["votes", "simulated, mean", "real, mean", "distance"]
+    print(tabulate(rows, headers=head, tablefmt="github", floatfmt=".3f"))
+    if arguments.figure:
+        draw(simulated, real, arguments.figure)
 
 
 if __name__ == "__main__":
