@@ -116,13 +116,10 @@ def test_holm_is_between_the_raw_and_bonferronis_and_knows_no_order(values, rand
     np.testing.assert_array_equal(holm([*values, np.nan])[:-1], adjusted)
 
 
-@given(
-    arrays(np.float64, st.integers(2, 30), elements=st.floats(-1, 1)),
-    st.floats(0, 0.9),
-    st.floats(0, 0.09),
-)
-def test_more_overlap_never_narrows_the_interval(values, overlap, more):
-    assert corrected_mean(values, overlap + more).half_width() >= corrected_mean(values, overlap).half_width()
+def test_more_overlap_never_narrows_the_interval():
+    values = np.random.default_rng(7).normal(0, 1, 12)
+    widths = [corrected_mean(values, overlap).half_width() for overlap in np.linspace(0, 0.99, 20)]
+    assert (np.diff(widths) > 0).all()
 
 
 def made(run: list[int], galaxy: list[int], truth: NDArray[np.int64], right: NDArray[np.bool_]) -> Predictions:

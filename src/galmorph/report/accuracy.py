@@ -85,7 +85,7 @@ def table_4_1(results: Results) -> pd.DataFrame:
     -------
     pandas.DataFrame
         condition; accuracy, two_std, two_ste at the selected epoch; epoch; baseline, the mean accuracy of always
-        answering the commonest class; confirmed_accuracy, confirmed_two_std, confirmed_two_ste of the fresh runs;
+        predicting the commonest class; confirmed_accuracy, confirmed_two_std, confirmed_two_ste of the fresh runs;
         thesis_accuracy, thesis_two_std, thesis_two_ste, thesis_epoch (missing where the thesis has none).
     """
     own = ["accuracy", "two_std", "two_ste"]
@@ -152,7 +152,7 @@ def class_scores(results: Results) -> pd.DataFrame:
     """Return recall, precision and F1 of each class of each condition and phase.
 
     Each mean is over the runs in which the score exists: whose test part holds the class (recall), in which the class
-    is answered at all (precision), or either (F1).
+    is predicted at all (precision), or either (F1).
 
     Returns
     -------

@@ -47,7 +47,7 @@ def compare(study: Study) -> pd.DataFrame:
     """Return each declared comparison, on the conditions' own test parts and on the common evaluation sets.
 
     Where one of two conditions knows a class that the other does not, the accuracy is also compared on the spirals and
-    ellipticals of the own test parts, the answer restricted to those (`RESTRICTED`).
+    ellipticals of the own test parts, the prediction restricted to those (`RESTRICTED`).
 
     Returns
     -------
@@ -122,7 +122,7 @@ def _means(results: Results, conditions: tuple[str, str], columns: tuple[str, st
     return row | {"difference": row["second_mean"] - row["first_mean"]}
 
 
-def _answers(study: Study, conditions: tuple[str, str], evaluated_on: str) -> list[Predictions]:
+def _predictions(study: Study, conditions: tuple[str, str], evaluated_on: str) -> list[Predictions]:
     return [predictions(study.records[name], "confirmed", evaluated_on) for name in conditions]
 
 
@@ -136,7 +136,7 @@ def contrast(study: Study, conditions: tuple[str, str], columns: tuple[str, str]
     evaluated_on
         As in `galmorph.scores.predictions.predictions`.
     """
-    first, second = _answers(study, conditions, evaluated_on)
+    first, second = _predictions(study, conditions, evaluated_on)
     one, two = (study.results[name].confirmed.scores[column] for name, column in zip(conditions, columns, strict=True))
     scores = one.to_numpy(), two.to_numpy()
     overlaps = mean_overlap(first.parts), mean_overlap(second.parts)
@@ -161,7 +161,7 @@ def _bootstrap(study: Study, conditions: tuple[str, str], metric: Metric, evalua
     # Of no run (they count from 1); the same for both metrics, for which the same galaxies are drawn.
     purpose = f"bootstrap of {' and '.join(conditions)} on the {evaluated_on}"
     rng = generator(study.settings.protocol.seed, "confirmed", 0, purpose)
-    first, second = _answers(study, conditions, evaluated_on)
+    first, second = _predictions(study, conditions, evaluated_on)
     low, high = difference_interval(first, second, metric, rng)
     return {"bootstrap_low": low, "bootstrap_high": high}
 
@@ -208,7 +208,7 @@ def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list
 def restricted_accuracies(study: Study) -> pd.DataFrame:
     """Return the accuracies by which "do uncertain labels do harm?" can be read fairly: on the same task.
 
-    A condition that has the class uncertain answers among spiral and elliptical only, and only on those galaxies of
+    A condition that has the class uncertain chooses among spiral and elliptical only, and only for those galaxies of
     its test parts (accuracy_restricted); a condition of spirals and ellipticals in their natural mix is taken as it is.
     Confirmed phase.
 

@@ -23,7 +23,7 @@ VOTES = ("p_el", "p_cw", "p_acw", "p_edge", "p_dk", "p_mg", "p_cs")
 
 
 def all_predictions(records: Iterable[Record]) -> pd.DataFrame:
-    """Return every answer that networks gave on galaxies that they were not trained on, once for each run.
+    """Return every prediction for galaxies that a network was not trained on, once for each run.
 
     Parameters
     ----------
@@ -57,20 +57,20 @@ def hardest(given: pd.DataFrame, count: int) -> pd.DataFrame:
     """Return the galaxies of each class that most runs get wrong.
 
     A galaxy that one run of one got wrong says little, nine of nine much: they are ordered by the lower end of the
-    Wilson 95 % interval of the share of wrong answers (Wilson 1927, J. Am. Stat. Assoc. 22, 209).
+    Wilson 95 % interval of the share of wrong predictions (Wilson 1927, J. Am. Stat. Assoc. 22, 209).
 
     Parameters
     ----------
     given
         From `all_predictions`.
     count
-        At most so many of each class are returned, those with at least one wrong answer.
+        At most so many of each class are returned, those with at least one wrong prediction.
 
     Returns
     -------
     pandas.DataFrame
-        row, truth, tested (runs), wrong (runs), called (the commonest wrong answer, a class number), probability (mean
-        of the wrong answers for the class that each names), lower (of the interval); class by class, the hardest first.
+        row, truth, tested (runs), wrong (runs), called (the commonest wrong class, by number), probability (mean of the
+        wrong predictions, for the class each names), lower (of the interval); class by class, the hardest first.
     """
     columns = ["row", "truth", "tested", "wrong", "called", "probability", "lower"]
     wrong = given[given["predicted"] != given["truth"]]

@@ -1,8 +1,7 @@
 """How optimistic it is to choose the epoch on the test data.
 
-Two answers. The confirmed runs are fresh, and other than those that chose the epoch. And from the records of the
-selected runs alone, with no new training: each half of the test galaxies is scored at the epoch that the other half
-chooses, so that no galaxy is scored at an epoch that it has chosen.
+It is measured twice: by the confirmed runs, which are fresh and did not choose the epoch; and without new training,
+from the selected runs alone, where each half of the test galaxies is scored at the epoch that the other half chooses.
 """
 
 from __future__ import annotations
@@ -47,7 +46,7 @@ def how_chosen(protocol: ProtocolSettings) -> str:
 
 
 def chosen_on_half(condition: ConditionRecords, seed: int) -> tuple[tuple[int, int], Predictions]:
-    """Return the epochs that each half of the test galaxies chooses, and the answers of the other half at that epoch.
+    """Return the epochs that each half of the test galaxies chooses, and the predictions for the other half.
 
     The galaxies, not the places in a test part, are halved at random: one that several runs test chooses in all of
     them or in none. An epoch is chosen as the protocol does: the highest mean accuracy over the runs.

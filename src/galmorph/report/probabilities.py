@@ -1,6 +1,6 @@
 """What the probabilities of two-class networks are worth: ROC, calibration, and their numbers.
 
-The positive class is spiral. Networks of more classes are left out: their probabilities answer another question.
+The positive class is spiral. Networks of more classes are left out: their probabilities are of another question.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ def scores(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, evaluated_on, runs, galaxies (answers of all runs), auc_mean, auc_std; ece, of the answers of all
-        runs together; ece_mean, ece_std, over the runs.
+        condition, evaluated_on, runs, galaxies (predictions of all runs), auc_mean, auc_std; ece, of the predictions
+        of all runs together; ece_mean, ece_std, over the runs.
     """
     rows = []
     for name in two_class(study.results):

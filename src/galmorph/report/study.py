@@ -32,7 +32,7 @@ class PhaseResults:
         baseline on the run's own test part; in the confirmed phase also accuracy, tss and baseline on the common
         evaluation sets ("accuracy@common_natural", ...) and, where the condition has a class beside spiral and
         elliptical, "accuracy_restricted": the accuracy on the spirals and ellipticals of the test part with the
-        answer restricted to those two.
+        prediction restricted to those two.
     confusion
         (runs, K, K) int64, counts on the test part at the reported epoch; rows true, columns predicted, both in the
         order of the condition's classes.

@@ -33,7 +33,7 @@ class ScoredRun:
     confusions
         By set of galaxies, (K, K) int64, rows true, columns predicted: "test" in the order of the
         condition's classes; each other set with probabilities, its spirals and ellipticals in the order of
-        `EVALUATION_CLASSES`, the answer restricted to those. Empty without an epoch, as are the scores.
+        `EVALUATION_CLASSES`, the prediction restricted to those. Empty without an epoch, as are the scores.
     scores
         accuracy, tss and baseline on the test part, and "accuracy@SET" and so on of the other sets;
         "accuracy_restricted" for a condition with a class beside spiral and elliptical.

@@ -26,6 +26,11 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
     Returns
     -------
     (..., K, K) int64, rows true, columns predicted.
+
+    Examples
+    --------
+    >>> confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1], 2).tolist()
+    [[2, 1], [0, 1]]
     """
     true = np.asarray(truth, dtype=np.int64)
     guess = np.asarray(predicted, dtype=np.int64)
@@ -38,13 +43,13 @@ def confusion_matrix(truth: ArrayLike, predicted: ArrayLike, n_classes: int) -> 
 
 
 def accuracy(confusion: ArrayLike) -> Floats:
-    """Share of right answers (equation 4.1 of the thesis, for any number of classes)."""
+    """Share of correct predictions (equation 4.1 of the thesis, for any number of classes)."""
     matrix = np.asarray(confusion, dtype=np.float64)
     return np.trace(matrix, axis1=-2, axis2=-1) / matrix.sum(axis=(-2, -1))
 
 
 def baseline(confusion: ArrayLike) -> Floats:
-    """Accuracy of always answering the commonest class of the same set."""
+    """Accuracy of always predicting the commonest class of the same set."""
     matrix = np.asarray(confusion, dtype=np.float64)
     return matrix.sum(axis=-1).max(axis=-1) / matrix.sum(axis=(-2, -1))
 
@@ -52,28 +57,22 @@ def baseline(confusion: ArrayLike) -> Floats:
 def recall(confusion: ArrayLike) -> Floats:
     """Share of each true class that is predicted right, (..., K); NaN for a class that the set lacks."""
     matrix = np.asarray(confusion, dtype=np.float64)
-    members = matrix.sum(axis=-1)
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
-    return np.divide(hits, members, out=np.full(members.shape, np.nan), where=members > 0)
+    return _share(np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1))
 
 
 def precision(confusion: ArrayLike) -> Floats:
-    """Share of the answers of each class that are right, (..., K); NaN for a class that is never answered."""
+    """Share of the predictions of each class that are right, (..., K); NaN for a class that is never predicted."""
     matrix = np.asarray(confusion, dtype=np.float64)
-    answers = matrix.sum(axis=-2)
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
-    return np.divide(hits, answers, out=np.full(answers.shape, np.nan), where=answers > 0)
+    return _share(np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-2))
 
 
 def f1(confusion: ArrayLike) -> Floats:
     """Harmonic mean of precision and recall of each class, 2 TP / (2 TP + FP + FN), (..., K).
 
-    0 for a class of the set that is never answered; NaN for one that is neither in the set nor answered.
+    0 for a class of the set that is never predicted; NaN for one that is neither in the set nor predicted.
     """
     matrix = np.asarray(confusion, dtype=np.float64)
-    both = matrix.sum(axis=-1) + matrix.sum(axis=-2)
-    hits = np.diagonal(matrix, axis1=-2, axis2=-1)
-    return np.divide(2.0 * hits, both, out=np.full(both.shape, np.nan), where=both > 0)
+    return _share(2.0 * np.diagonal(matrix, axis1=-2, axis2=-1), matrix.sum(axis=-1) + matrix.sum(axis=-2))
 
 
 def tss(confusion: ArrayLike) -> Floats:
@@ -82,6 +81,11 @@ def tss(confusion: ArrayLike) -> Floats:
     For two classes this is TP / (TP + FN) - FP / (TN + FP), equation 4.2 of the thesis. For K classes it is the
     adjusted balanced accuracy, (mean recall - 1/K) / (1 - 1/K), the one of the usual extensions that does not depend
     on the class fractions. NaN where the set lacks a class.
+
+    Examples
+    --------
+    >>> round(float(tss([[90, 10], [5, 15]])), 6)
+    0.65
     """
     shares = recall(confusion)
     guessing = 1.0 / shares.shape[-1]
@@ -104,8 +108,13 @@ def peirce(confusion: ArrayLike) -> Floats:
 def macro_tss(confusion: ArrayLike) -> Floats:
     """Mean over the classes of the two-class TSS of that class against the rest."""
     matrix = np.asarray(confusion, dtype=np.float64)
-    members, answers = matrix.sum(axis=-1), matrix.sum(axis=-2)
+    members, predicted = matrix.sum(axis=-1), matrix.sum(axis=-2)
     hits = np.diagonal(matrix, axis1=-2, axis2=-1)
     others = matrix.sum(axis=(-2, -1))[..., None] - members
     with np.errstate(invalid="ignore", divide="ignore"):
-        return (hits / members - (answers - hits) / others).mean(axis=-1)
+        return (hits / members - (predicted - hits) / others).mean(axis=-1)
+
+
+def _share(part: Floats, whole: Floats) -> Floats:
+    """Return part / whole, NaN where the whole is 0."""
+    return np.divide(part, whole, out=np.full(whole.shape, np.nan), where=whole > 0)

@@ -1,4 +1,4 @@
-"""What networks answered, galaxy by galaxy: from records to flat arrays.
+"""What networks predicted, galaxy by galaxy: from records to flat arrays.
 
 MLflow has the scores of a run; what needs single galaxies (the bootstrap, probabilities, an epoch chosen on half of
 them) is taken from the records.
@@ -23,7 +23,7 @@ RESTRICTED = "own test part, spirals and ellipticals"
 
 @dataclass(frozen=True)
 class Predictions:
-    """The answers of the runs of one phase on their sets of one kind, one run after the other.
+    """The predictions of the runs of one phase on their sets of one kind, one run after the other.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ class Predictions:
 def gather(
     classes: tuple[str, ...], sets: Sequence[Evaluation], predicted: Sequence[NDArray[np.integer]]
 ) -> Predictions:
-    """Put the sets of successive runs, and what was answered on them, one after the other."""
+    """Concatenate the sets of successive runs and the predictions for them."""
     return Predictions(
         classes=classes,
         runs=len(sets),
@@ -80,13 +80,13 @@ def gather(
 
 
 def predictions(condition: ConditionRecords, phase: str, evaluated_on: str = OWN_TEST_PART) -> Predictions:
-    """Return the answers of one phase of a condition.
+    """Return the predictions of one phase of a condition.
 
     Parameters
     ----------
     evaluated_on
         The own test part, at the selected epoch, with all classes; or, of the confirmed phase, `RESTRICTED` (its
-        spirals and ellipticals, the answer restricted to those) or a common evaluation set, likewise restricted.
+        spirals and ellipticals, the prediction restricted to those) or a common evaluation set, likewise restricted.
     """
     records = condition.phases[phase]
     if evaluated_on == OWN_TEST_PART:

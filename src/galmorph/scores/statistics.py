@@ -134,6 +134,11 @@ def holm(p_values: ArrayLike) -> NDArray[np.float64]:
 
     The j-th smallest of m is multiplied by m - j + 1; none is less than one before it, nor more than 1. Valid however
     the tests depend on one another. What is NaN stays so, and is not counted among the m.
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.02]).tolist()
+    [0.03, 0.04, 0.04]
     """
     values = np.asarray(p_values, dtype=np.float64)
     known = np.flatnonzero(~np.isnan(values))
@@ -153,16 +158,16 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Return the interval of second - first from a bootstrap over galaxies.
 
-    Galaxies are drawn with replacement within each class, because the sets fix the mix of classes. All answers for a
-    galaxy, from several runs and from both conditions, stay together, because they err together. The scores are means
-    over the runs; the networks are held fixed, so that what other training would change is not in the interval.
+    Galaxies are drawn with replacement within each class, because the sets fix the mix of classes. All predictions
+    for a galaxy, from several runs and from both conditions, stay together, because they err together. The scores are
+    means over the runs; the networks are held fixed, so that what other training would change is not in the interval.
     Percentiles: Efron & Tibshirani (1993, An Introduction to the Bootstrap, chapters 8 and 13); galaxies as clusters:
     Davison & Hinkley (1997, Bootstrap Methods and their Application, section 3.8).
 
     Parameters
     ----------
     first, second
-        The answers of two conditions, on the same galaxies or on others.
+        The predictions of two conditions, for the same galaxies or others.
     metric
         accuracy or tss.
     rng
@@ -204,13 +209,13 @@ def difference_interval(
 class _Tally:
     """Who was tested in which run, and who was right, so that weights of galaxies give weighted scores."""
 
-    def __init__(self, answers: Predictions, galaxies: NDArray[np.int64]) -> None:
-        self._runs, self._classes = answers.runs, len(answers.classes)
-        cell = answers.run * self._classes + answers.truth
-        places = (cell, np.searchsorted(galaxies, answers.galaxy))
+    def __init__(self, given: Predictions, galaxies: NDArray[np.int64]) -> None:
+        self._runs, self._classes = given.runs, len(given.classes)
+        cell = given.run * self._classes + given.truth
+        places = (cell, np.searchsorted(galaxies, given.galaxy))
         shape = (self._runs * self._classes, len(galaxies))
         self._members = sparse.csr_array((np.ones(len(cell)), places), shape=shape)
-        self._hits = sparse.csr_array(((answers.predicted == answers.truth).astype(np.float64), places), shape=shape)
+        self._hits = sparse.csr_array(((given.predicted == given.truth).astype(np.float64), places), shape=shape)
 
     def scores(self, weights: Floats, metric: Metric) -> Floats:
         """Return the mean over the runs of a score, (b,), for weights (galaxies, b).
