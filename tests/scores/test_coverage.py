@@ -18,7 +18,7 @@ def test_the_corrected_interval_holds_the_truth_where_the_naive_one_does_not(sam
 
 @pytest.mark.parametrize(("part", "score"), [("test", "tss"), ("common_natural", "accuracy")])
 def test_so_it_does_as_the_splits_draw(part, score):
-    repetitions = 60
+    repetitions = 30
     held, overlap = shares(trial for trial, _ in as_drawn(3_000, 200, part, score, repetitions))
     assert held["corrected"] > 0.93 - tolerance(0.93, repetitions)
     assert held["naive"] < held["corrected"]
