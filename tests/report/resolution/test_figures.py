@@ -43,7 +43,7 @@ def lines(axes: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("metric", ["accuracy", "tss"])
 def test_rows_of_the_heat_map_are_trained_and_columns_tested(
-    results: ResolutionResults, matrix: Any, metric: figures.Metric
+    results: ResolutionResults, matrix: Any, metric: str
 ) -> None:
     axes = figures.heat_map(results, metric).axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("tested at (PSF FWHM)", "trained at (PSF FWHM)")

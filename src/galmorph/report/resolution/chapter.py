@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.report.language import capital, joined, level_name, listed, say, sentences
@@ -34,12 +35,13 @@ def section(book: Book, study: Study, examples: Examples | None) -> Section | No
     paragraphs = [_setting(results), *summary(results), *best_epoch(results)]
     if examples is None:
         paragraphs.append(say("The figure of example galaxies at every level is left out: no stamps were given."))
+    pictures = [] if examples is None else [_stamps(book, results, examples)]
     return Section(
         "resolution",
         say("Different spatial resolution (chapter 5)"),
         paragraphs=tuple(unbroken(paragraph) for paragraph in paragraphs),
         tables=book.tables(*chapter_tables(results)),
-        pictures=(*_stamps(book, results, examples), *_scores(book, results)),
+        pictures=(*pictures, *_scores(book, results)),
     )
 
 
@@ -83,15 +85,13 @@ def _setting(results: ResolutionResults) -> str:
     return sentences(text)
 
 
-def _stamps(book: Book, results: ResolutionResults, examples: Examples | None) -> list[Picture]:
-    if examples is None:
-        return []
+def _stamps(book: Book, results: ResolutionResults, examples: Examples) -> Picture:
     caption = say(
         "The same galaxies at every level, with the FWHM of its PSF. Brightness by asinh, each stamp by its own noise, "
         "for the eye only."
     )
     figure = figures.stamps_at_every_level(*examples, results.levels)
-    return [book.picture(figure, Picture("resolution_stamps", caption, wide=True))]
+    return book.picture(figure, Picture("resolution_stamps", caption, wide=True))
 
 
 def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
@@ -99,23 +99,24 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
     several = results.runs > 1
     spread = say("mean ± 1 std over {runs} runs", runs=results.runs) if several else say("one run")
     pictures = []
-    metrics: tuple[figures.Metric, ...] = ("accuracy", "tss")
-    for metric in metrics:
+
+    def show(name: str, caption: str, figure: Figure, wide: bool = False) -> None:
+        pictures.append(book.picture(figure, Picture(f"resolution_{name}", caption, results=True, wide=wide)))
+
+    for metric in ("accuracy", "tss"):
         caption = say(
             "{metric} of networks trained at the level of the row and tested at the level of the column: {spread}. "
             "Cells where both are the same are framed. Colours run from the lowest mean to the highest.",
             metric=capital(say(METRICS[metric])),
             spread=spread,
         )
-        picture = Picture(f"resolution_{metric}", caption, results=True, wide=len(results.levels) > 3)
-        pictures.append(book.picture(figures.heat_map(results, metric), picture))
+        show(metric, caption, figures.heat_map(results, metric), wide=len(results.levels) > 3)
     caption = say(
         "Loss of accuracy against the ratio of the FWHM tested at to the FWHM trained at, compared run by run with "
         "networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher.",
         spread=spread,
     )
-    picture = Picture("resolution_loss", caption, results=True)
-    pictures.append(book.picture(figures.loss_against_ratio(results), picture))
+    show("loss", caption, figures.loss_against_ratio(results))
     if len(results.by_size):
         caption = say(
             "Loss of accuracy against the FWHM tested at over the half-light radius of the galaxy in the native image, "
@@ -124,21 +125,19 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
             first=level_name(results.ends[0].name),
             spread=spread,
         )
-        picture = Picture("resolution_size", caption, results=True)
-        pictures.append(book.picture(figures.loss_against_size(results), picture))
+        show("size", caption, figures.loss_against_size(results))
     caption = say(
         "Recall of each class against the FWHM tested at, a line for each trained level: {spread}.", spread=spread
     )
     if several:
         shifted = say("Points are shifted sideways a little so that their bars can be told apart.")
         caption = sentences([caption, shifted])
-    picture = Picture("resolution_recall", caption, results=True, wide=True)
-    pictures.append(book.picture(figures.recall_against_fwhm(results), picture))
+    show("recall", caption, figures.recall_against_fwhm(results), wide=True)
     caption = say(
         "Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "
         "percentage are of the true class.",
         corners=joined(level_name(level.name) for level in results.corners),
         spread=spread,
     )
-    picture = Picture("resolution_corners", caption, results=True, wide=True)
-    return [*pictures, book.picture(figures.corner_confusions(results), picture)]
+    show("corners", caption, figures.corner_confusions(results), wide=True)
+    return pictures

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Literal
 
 import matplotlib
 import numpy as np
@@ -20,16 +19,11 @@ from galmorph.report.language import class_name, mark, plural, say
 from galmorph.report.resolution.results import Floats, Level, ResolutionResults, mean_std
 from galmorph.report.table import METRICS, MISSING, number
 
-Metric = Literal["accuracy", "tss"]
-_MARKERS = "osD^vPX<>"
-_REMEDY_MARKERS = "*1234+xpd"
-# Ratios at which the logarithmic axis has its marks: about evenly spaced on it.
-_MARKS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)
-# How far the points of neighbouring trained levels stand apart, in the width of the axis.
-_SHIFT = 0.008
-_CELL = 0.8
-# The least range of a colour scale: two scores that are all but the same shall not look like black and white.
-_LEAST_RANGE = 0.05
+_MARKERS, _REMEDY_MARKERS = "osD^vPX<>", "*1234+xpd"
+_TICKS = (0.1, 0.15, 0.2, 0.3, 0.5, 0.7, 1, 1.5, 2, 3, 5, 7, 10)  # ratios, about evenly spaced on a logarithmic axis
+_SHIFT = 0.008  # between the points of neighbouring trained levels, in the width of the axis
+_CELL = 0.8  # inches
+_LEAST_RANGE = 0.05  # of a colour scale: two scores that are nearly equal must not look like black and white
 
 
 @style.house()
@@ -64,7 +58,7 @@ def stamps_at_every_level(
 
 
 @style.house()
-def heat_map(results: ResolutionResults, metric: Metric) -> Figure:
+def heat_map(results: ResolutionResults, metric: str) -> Figure:
     """Draw a score of every pair of levels: rows trained at, columns tested at, mean ± 1 std over the runs.
 
     Cells where both are the same level are framed. The colours run from the lowest to the highest mean.
@@ -117,7 +111,7 @@ def loss_against_ratio(results: ResolutionResults) -> Figure:
     axes.set_xscale("log")
     axes.set_xlim(min(0.65, ratios.min() / 1.15), max(1.55, ratios.max() * 1.15))
     low, high = axes.get_xlim()
-    axes.xaxis.set_major_locator(FixedLocator([mark for mark in _MARKS if low <= mark <= high]))
+    axes.xaxis.set_major_locator(FixedLocator([tick for tick in _TICKS if low <= tick <= high]))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.set_xlabel(say("PSF FWHM tested at / PSF FWHM trained at"))
@@ -239,8 +233,6 @@ def _legend(figure: Figure, axes: Axes, columns: int, title: str = mark("trained
 def _range(means: NDArray[np.float64]) -> tuple[float, float]:
     """Return the lowest and the highest mean, further apart where they are all but the same."""
     known = means[np.isfinite(means)]
-    if not len(known):
-        return 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
+    low, high = (float(known.min()), float(known.max())) if len(known) else (0.0, 1.0)
     missing = max(_LEAST_RANGE - (high - low), 0.0)
     return low - missing / 2, high + missing / 2

@@ -7,7 +7,6 @@ spread is that of the differences.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -24,20 +23,16 @@ _USES = {
     "remedy": mark("remedy, trained only"),
     "survey": mark("another survey, trained and tested"),
 }
-_SCORES: Mapping[str, str] = MappingProxyType(
-    {
-        "accuracy": mark("Accuracy ± std"),
-        "tss": mark("TSS ± std"),
-        "recall": mark("Recall of {galaxies} ± std"),
-    }
-)
-_CHANGES: Mapping[str, str] = MappingProxyType(
-    {
-        "accuracy": mark("Change of accuracy"),
-        "tss": mark("Change of TSS"),
-        "recall": mark("Change of recall of {galaxies}"),
-    }
-)
+_SCORES = {
+    "accuracy": mark("Accuracy ± std"),
+    "tss": mark("TSS ± std"),
+    "recall": mark("Recall of {galaxies} ± std"),
+}
+_CHANGES = {
+    "accuracy": mark("Change of accuracy"),
+    "tss": mark("Change of TSS"),
+    "recall": mark("Change of recall of {galaxies}"),
+}
 _GAINS = {"accuracy": mark("Gain in accuracy, 95 % interval"), "tss": mark("Gain in TSS, 95 % interval")}
 AS_IS, MATCHED = mark("as it is"), mark("trained at the target")
 
