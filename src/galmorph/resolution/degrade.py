@@ -1,4 +1,4 @@
-"""A stamp seen by a worse telescope: coarser pixels, a wider PSF, the noise that is named, in that order.
+"""A stamp seen by a worse telescope: coarser pixels, a wider PSF, more noise, in that order.
 
 docs/resolution.md has the formulae and their sources.
 """
@@ -109,6 +109,7 @@ class _Optics:
 
 @functools.lru_cache(maxsize=64)
 def _optics(count: int, scale: float, level: LevelSettings, grid: str, size: int) -> _Optics:
+    """Return the matrices for a wide stamp of `count` pixels of `scale` arcsec."""
     assert level.pixel_scale is not None  # settings: only the native level has none
     ratio = level.pixel_scale / scale
     if ratio < 1 - SAME_SCALE:
@@ -157,7 +158,11 @@ def _observed(
     rebin: Floats,
     rng: np.random.Generator,
 ) -> Floats:
-    """Convolve, and add noise whose power is what a white noise of the named rms lacks, frequency by frequency."""
+    """Convolve, and add what the noise lacks to be white and of the given rms, frequency by frequency.
+
+    This is the whitening of Rowe et al. (2015, Astronomy and Computing 10, 121) for a noise of known power spectrum:
+    white in the source, then filtered by the pixels and the kernel. The width is in pixels of the target.
+    """
     margin = math.ceil(MARGIN * width)
     padded = np.pad(image, margin, mode="reflect" if margin < len(image) else "symmetric")
     side = len(padded)

@@ -1,4 +1,4 @@
-"""What brings a point spread function to a wider one: the matching kernel, by its transfer function.
+"""The kernel that widens a point spread function to a given width, and its transfer function.
 
 Widths are full widths at half maximum, as fitted to the pixels of an image: the average over a pixel is part of them.
 """
@@ -18,7 +18,7 @@ Floats = NDArray[np.float64]
 
 FWHM = 2.0 * math.sqrt(2.0 * math.log(2.0))  # of a Gaussian, in its standard deviations
 BETA = 4.765  # of the Moffat function closest to Kolmogorov turbulence (Trujillo et al. 2001, MNRAS 328, 977)
-NARROWEST = 1e-4  # a kernel narrower than this share of the target is none
+NARROWEST = 1e-4  # of the target's width: a narrower kernel is left out
 
 
 def rebinned_width(width: float, old: float, new: float) -> float:

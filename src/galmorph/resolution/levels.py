@@ -1,4 +1,4 @@
-"""All galaxies of the resolution sample at one level, by many processes."""
+"""The stamps of the resolution sample at one level, made by many processes, and mixtures of levels."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ STAMPS_PER_BLOCK = 256
 
 
 def noise_generator(seed: int, level: LevelSettings, objid: int) -> np.random.Generator:
-    """Return the generator of the noise of one galaxy at one level; a level that is renamed has the same."""
+    """Return the generator of the noise of one galaxy at one level, which does not depend on the level's name."""
     digest = hashlib.sha256(level.model_dump_json(exclude={"stamps"}).encode()).digest()
     return np.random.default_rng([seed, int.from_bytes(digest[:8], "big"), objid])
 
@@ -90,6 +90,7 @@ def _degrade_block(
     size: int,
     destination: Path,
 ) -> None:
+    """Degrade the galaxies from row `start` of the sample on, in a worker process."""
     images = open_stamps(wide)
     columns = ["objid", "wide", "psf_fwhm", "pixel_scale", "noise"]
     galaxies = read_table(sample, columns).iloc[start : start + STAMPS_PER_BLOCK]
@@ -103,14 +104,14 @@ def _degrade_block(
                 images[number], source, level, rng, kernel=settings.kernel, grid=settings.grid, size=size
             )
             if not np.isfinite(stamp).all():
-                raise GalmorphError("its pixels are no numbers at this level; lower its noise")
+                raise GalmorphError("its pixels are not finite at this level; lower its noise")
         except GalmorphError as error:
             raise GalmorphError(f"resolution level {name}, galaxy {objid}: {error}") from None
     np.save(destination, stamps)
 
 
 def mix_levels(levels: Sequence[Path], objids: Sequence[int], seed: int, destination: Path) -> None:
-    """Write stamps of which each is as one of the levels has it, drawn to the seed and the galaxy.
+    """Write stamps, each taken from one of the levels, drawn by the seed and the galaxy.
 
     Parameters
     ----------
