@@ -14,15 +14,25 @@ from contextlib import closing
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
+from matplotlib.figure import Figure
 
 from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
+from galmorph.tracking.content import Confusion
 from galmorph.tracking.store import Store
 from tests.support.damage import page, truncated
 from tests.support.parameters import ROOT
 from tests.support.records import made_condition, open_store
 
 pytestmark = pytest.mark.fault
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _blank_figures():
+    """Draw nothing: drawing takes longest."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Confusion, "figure", lambda self: Figure(figsize=(1, 1)))
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -57,9 +67,12 @@ def test_a_store_of_an_older_mlflow_is_refused_with_the_remedy(tmp_path, empty_d
 SYNC = """
 import sys
 from pathlib import Path
+from matplotlib.figure import Figure
 from galmorph.errors import GalmorphError
+from galmorph.tracking.content import Confusion
 from tests.support.records import made_condition, open_store
 
+Confusion.figure = lambda self: Figure(figsize=(1, 1))
 declared = [made_condition(Path("models") / sys.argv[1])]
 print("ready", flush=True)
 sys.stdin.readline()
