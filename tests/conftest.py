@@ -12,16 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from hypothesis import settings
-from matplotlib.figure import Figure
 from mlflow import MlflowClient
 from numpy.typing import NDArray
 
 from galmorph.classify import Ensemble, load_ensemble
 from galmorph.parallel import cluster, workers
-from galmorph.scores.evaluation import ConditionRecords
-from galmorph.tracking.content import Confusion
 from tests.support.dask_scheduler import Scheduler, running_scheduler
-from tests.support.records import THREE, made_condition
 from tests.support.trained_study import made_trained_study
 
 # Examples are bounded by number, not by time: these machines are shared.
@@ -130,20 +126,6 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     MlflowClient(f"sqlite:///{path}").search_experiments()
     return path.read_bytes()
-
-
-@pytest.fixture
-def place(tmp_path: Path, empty_database: bytes, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with an MLflow store, see `open_store`; what it draws is blank, because drawing takes longest."""
-    (tmp_path / "mlflow.db").write_bytes(empty_database)
-    monkeypatch.setattr(Confusion, "figure", lambda self: Figure(figsize=(1, 1)))
-    return tmp_path
-
-
-@pytest.fixture
-def declared(tmp_path: Path) -> list[ConditionRecords]:
-    """The records of two conditions."""
-    return [made_condition(tmp_path / "models"), made_condition(tmp_path / "models", "three_class", classes=THREE)]
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from galmorph.scores.evaluation import ConditionRecords
-from galmorph.tracking.store import Store
+from galmorph.tracking.store import Store, data_held
 from galmorph.training.records import Evaluation, Record, load_record, record_name, save_record
 
 PHASES = ("selected", "confirmed")
@@ -88,3 +89,26 @@ def made_condition(
 def open_store(place: Path, survey: str = "survey") -> Store:
     """Open the store in a folder."""
     return Store(f"sqlite:///{place / 'mlflow.db'}", survey, place / "mlartifacts")
+
+
+def shown(store: Store) -> list[tuple[Any, ...]]:
+    """Everything that the store shows, without ids and times."""
+    parents = {run.info.run_id: run.info.run_name for run in store.runs("condition")}
+    rows = []
+    for run in store.runs("run") + store.runs("condition"):
+        tags = {name: value for name, value in run.data.tags.items() if name.startswith("galmorph.")}
+        histories = {name: store.history(run, name) for name in run.data.metrics}
+        files = {file.path: file.file_size for file in store.client.list_artifacts(run.info.run_id)}
+        rows.append(
+            (
+                run.info.run_name,
+                run.info.status,
+                parents.get(run.data.tags.get("mlflow.parentRunId")),
+                sorted(tags.items()),
+                sorted(run.data.params.items()),
+                sorted(histories.items()),
+                sorted(data_held(run), key=str),
+                sorted(files.items()),
+            )
+        )
+    return sorted(rows, key=lambda row: row[0])

@@ -10,9 +10,7 @@ from galmorph.tracking.store import CONFUSION_PICTURE, DESCRIPTION, data_held
 from tests.support.records import open_store
 
 
-def test_a_run_holds_its_curves_scores_parameters_and_record(place, declared):
-    store = open_store(place)
-    store.sync(declared)
+def test_a_run_holds_its_curves_scores_parameters_and_record(store, declared, place):
     scored, path = declared[0].scored["confirmed"][1], declared[0].files["confirmed"][1]
     (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
     for name, values in scored.curves.items():
@@ -25,9 +23,7 @@ def test_a_run_holds_its_curves_scores_parameters_and_record(place, declared):
     assert path.read_bytes() == Path(artifact).read_bytes()
 
 
-def test_a_parent_holds_the_mean_curves(place, declared):
-    store = open_store(place)
-    store.sync(declared)
+def test_a_parent_holds_the_mean_curves(store, declared):
     (parent,) = store.runs("condition", condition="two_class")
     stack = np.array([record.history["test_accuracy"] for record in declared[0].phases["selected"]])
     history = store.history(parent, "selected/test_accuracy_mean")
@@ -37,9 +33,7 @@ def test_a_parent_holds_the_mean_curves(place, declared):
     assert parent.data.params["selected_epoch"] == "3"
 
 
-def test_runs_and_parents_name_their_data_by_dvcs_md5(place, declared):
-    store = open_store(place)
-    store.sync(declared)
+def test_runs_and_parents_name_their_data_by_dvcs_md5(store):
     expected = {
         DataFile("data/cutouts/images.npy", "0" * 32, "training"),
         DataFile("data/splits/two_class.parquet", "1" * 32, "training"),
@@ -65,9 +59,7 @@ def test_stamps_that_a_network_is_only_tested_on_are_for_evaluation(declared):
     }
 
 
-def test_runs_and_parents_have_a_picture_of_their_confusion_matrix(place, declared):
-    store = open_store(place)
-    store.sync(declared[:1])
+def test_runs_and_parents_have_a_picture_of_their_confusion_matrix(store):
     for run in store.runs("run") + store.runs("condition"):
         assert CONFUSION_PICTURE in {file.path for file in store.client.list_artifacts(run.info.run_id)}
 
@@ -90,9 +82,7 @@ def test_a_run_is_drawn_in_counts_and_a_condition_in_means(declared):
     assert [text.get_text() for text in axes.texts] == [f"{mean:.1f} ± {std:.1f}" for mean, std in expected]
 
 
-def test_a_parent_is_described_and_a_person_s_own_words_stay(place, declared):
-    store = open_store(place)
-    store.sync(declared)
+def test_a_parent_is_described_and_a_person_s_own_words_stay(store, declared):
     (parent,) = store.runs("condition", condition="two_class")
     mean = np.mean([run.scores["accuracy"] for run in declared[0].scored["confirmed"]])
     said = parent.data.tags[DESCRIPTION]
