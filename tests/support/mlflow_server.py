@@ -23,21 +23,10 @@ def mlflow_serving(folder: Path, command: str, *arguments: str) -> Iterator[str]
     environment = os.environ | {"MLFLOW_DISABLE_TELEMETRY": "true"}
     environment.pop("MLFLOW_TRACKING_URI", None)
     address = f"http://127.0.0.1:{port}"
+    options = ["--host", "127.0.0.1", "--port", port, "--workers", "1", *arguments]
     with (folder / "server.log").open("wb") as log:
         process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "mlflow",
-                command,
-                "--host",
-                "127.0.0.1",
-                "--port",
-                port,
-                "--workers",
-                "1",
-                *arguments,
-            ],
+            [sys.executable, "-m", "mlflow", command, *options],
             cwd=folder,
             env=environment,
             stdout=log,

@@ -1,0 +1,30 @@
+"""The store behind a server, as a group would have it."""
+
+from galmorph.report.study import load_results
+from galmorph.tracking.address import default_uri
+from galmorph.tracking.store import Store
+from tests.support.mlflow_server import mlflow_serving
+
+
+def test_a_server_shows_what_the_project_s_own_store_shows(store, place, declared, empty_database, monkeypatch):
+    (place / "server.db").write_bytes(empty_database)
+    arguments = ("--backend-store-uri", f"sqlite:///{place / 'server.db'}")
+    arguments += ("--artifacts-destination", str(place / "artifacts"))
+    one = declared[:1]
+    with mlflow_serving(place, "server", *arguments) as address:
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
+        assert default_uri(place) == address
+        remote = Store(address, "survey", place / "unused")
+        # As training does, one by one; then as the report does.
+        remote.add(one[0].phases["selected"][0], one[0].files["selected"][0])
+        assert remote.sync(one).added == 6  # the parent and 5 runs
+        assert remote.sync(one).kept == 7
+        other = load_results(remote, one)["two_class"]
+        run = remote.runs("run", phase="confirmed", run="2")[0]
+        artifacts = {file.path for file in remote.client.list_artifacts(run.info.run_id)}
+    result = load_results(store, one)["two_class"]
+    assert result.selected.history.equals(other.selected.history)
+    assert result.confirmed.scores.equals(other.confirmed.scores)
+    assert (result.confirmed.confusion == other.confirmed.confusion).all()
+    assert artifacts == {"confusion.png", "run-002.npz"}
+    assert not (place / "unused").exists()
