@@ -8,10 +8,10 @@ from tests.support.mlflow_server import mlflow_serving
 
 def test_a_server_shows_what_the_project_s_own_store_shows(store, place, declared, empty_database, monkeypatch):
     (place / "server.db").write_bytes(empty_database)
-    arguments = ("--backend-store-uri", f"sqlite:///{place / 'server.db'}")
-    arguments += ("--artifacts-destination", str(place / "artifacts"))
+    store_arguments = ["--backend-store-uri", f"sqlite:///{place / 'server.db'}"]
+    artifact_arguments = ["--artifacts-destination", str(place / "artifacts")]
     one = declared[:1]
-    with mlflow_serving(place, "server", *arguments) as address:
+    with mlflow_serving(place, "server", *store_arguments, *artifact_arguments) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         assert default_uri(place) == address
         remote = Store(address, "survey", place / "unused")
