@@ -47,7 +47,7 @@ def real_stamps(folder: Path) -> dict[str, Stamps]:
     early = [name for name, number in (t for t in types if len(t) == 2 and t[0].startswith("PGC")) if int(number) <= -4]
     for name in early[:: max(len(early) // PER_CLASS, 1)][:PER_CLASS]:
         picture = read_picture(folder / "efigi" / f"{name}.jpg", "green")
-        stamps["elliptical"].append(picture[12:-12, 12:-12])
+        stamps["elliptical"].append(picture[-13:11:-1, 12:-12])  # its top is row 0, that of a frame is the last
     return stamps
 
 
@@ -68,7 +68,7 @@ def draw(real: dict[str, Stamps], simulated: dict[str, Stamps], path: Path) -> N
         for axes in cells:
             axes.set_axis_off()
         for stamp, axes in zip((real if kind == "real" else simulated)[name], cells, strict=False):
-            show_stamp(axes, stamp)
+            show_stamp(axes, stamp, "frame.fits")
         source = "EFIGI" if (name, kind) == ("elliptical", "real") else kind
         colour = "black" if kind == "real" else "#0072b2"
         place = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}

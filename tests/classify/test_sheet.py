@@ -15,7 +15,8 @@ def classified(spirals: int, ellipticals: int) -> pd.DataFrame:
     rng = np.random.default_rng(5)
     count = spirals + ellipticals
     p = rng.uniform(0.5, 1, count)
-    table = pd.DataFrame({"name": [f"stamp_{number}.fits" for number in range(count)], "class": ""})
+    names = [f"stamp_{number}.fits" for number in range(count)]
+    table = pd.DataFrame({"name": names, "frame": names, "class": ""})
     table["predicted"] = ["spiral"] * spirals + ["elliptical"] * ellipticals
     table["p_spiral"] = np.where(table["predicted"] == "spiral", p, 1 - p)
     table["p_elliptical"] = 1 - table["p_spiral"]
@@ -62,6 +63,13 @@ def test_each_stamp_has_its_name_its_probability_and_a_label_that_differs(std: f
     assert texts["stamp_0"] == [f"{table['p_spiral'].iloc[0]:.2f}{spread}", "labelled elliptical"]
     assert len(texts["stamp_1"]) == 1
     assert len(texts["stamp_2"]) == 1
+
+
+@pytest.mark.parametrize(("ending", "origin"), [("fits", "lower"), ("png", "upper")])
+def test_the_first_row_of_a_picture_is_its_top(ending: str, origin: str) -> None:
+    table = classified(1, 0).assign(frame=f"a.{ending}")
+    figure = contact_sheet(select_rows(table, CLASSES), table, {100: np.zeros((16, 16), np.float32)}, "")
+    assert figure.axes[0].images[0].origin == origin
 
 
 def test_a_long_name_keeps_its_end() -> None:

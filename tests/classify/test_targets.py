@@ -90,6 +90,7 @@ def test_labels_name_and_place_the_stamps(folder: Path, tmp_path: Path) -> None:
         ("stamp,name\na.fits,\n", "line 2 .*name '' is empty"),
         ("stamp,class\na.fits,Spiral\n", "class 'Spiral' is not one of spiral, elliptical, uncertain"),
         ("stamp,pixel_scale\na.fits,-1\n", "pixel_scale '-1' is not a number from"),
+        ("stamp,pixel_scale\na.fits,0.00011\n", r"pixel_scale '0\.00011' is not a number from 0\.01 to 60 arcsec"),
         ("stamp,ra\na.fits,400\n", "ra '400' is not a number from 0 to 360"),
     ],
 )

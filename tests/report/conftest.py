@@ -103,6 +103,7 @@ def galaxies() -> pd.DataFrame:
             "p_cs": 0.8,
             "p_el": 0.1,
             "redshift": redshift,
+            "frame": "fpC-001729-r3-0083.fit.gz",
         }
     )
 

@@ -87,6 +87,7 @@ def test_the_section_shows_who_they_are_and_what_they_are_called(
             "p_cs": 0.9,
             "p_el": 0.06,
             "redshift": 0.05,
+            "frame": "a.fits",
         }
     )
     runs = [record(run, test=[(2, 0, 0.1), (3, 1, 0.2)], common_natural=[(8, 0, 0.3)]) for run in (1, 2)]

@@ -24,7 +24,8 @@ def test_a_value_of_any_length_has_a_message_of_a_line():
     [
         ("a: [1", "not valid YAML"),
         ("", "empty, or not a mapping"),
-        ("training:\n  epochs: 3\n  epochs: 4\n", "not valid YAML"),
+        ("training:\n  epochs: 3\n  epochs: 4\n", r"params\.yaml: line 3: a key for the second time; correct it"),
+        ("training:\n  epochs: [3\n", r"params\.yaml: line 3: not valid YAML; correct it"),
         ("- 1\n", "empty, or not a mapping"),
         ("when: 2001-01-01\n", "use plain numbers"),
     ],

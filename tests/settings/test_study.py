@@ -69,6 +69,7 @@ def test_presets_are_whole_params_files(preset):
         ("survey.sample.rule", "in_frames", "survey.sample.rule: in_frames goes with survey.source local"),
         ("survey.sample.galaxies", 100, "survey.sample: the simulated survey is all sample"),
         ("survey.sample.rule", "random", "survey.sample: the simulated survey is all sample"),
+        ("stamps.pixel_scale", 0.00011, "stamps.pixel_scale: input should be greater than or equal to 0.01"),
         ("cutouts.wide_size", 64, "cutouts: wide_size must be larger than stamp_size"),
         ("simulated.seeing", 0.3, "simulated.seeing: 0.8 or more: in the best frames the PSF would be sharper"),
         (

@@ -76,10 +76,20 @@ def test_words() -> None:
         "  debiased  elliptical 0.55, spiral 0.40",
         "  frame     fpC-001729-r3-0083.fit.gz, x 140.6, y 99.4",
         "  seeing    1.43 arcsec (FWHM)",
+        "  sky       150, noise 5.5 a pixel, in DN",
         "| two_class   | 2                     | 1       | 0.450    | 0.550        |             |",
         "| three_class | 1                     | 0       | 0.200    | 0.300        | 0.500       |",
     ):
         assert f"{line}\n" in text
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "origin"), [("a.jpg", "grey levels", "upper"), ("a.fits", "the unit of the file", "lower")]
+)
+def test_a_stamp_from_elsewhere_is_not_in_dn(name: str, unit: str, origin: str) -> None:
+    dossier = dataclasses.replace(DOSSIER, facts=FACTS | {"frame": name, "sky": 4.25, "noise": 0.0123})
+    assert f"  sky       4.25, noise 0.0123 a pixel, in {unit}\n" in describe(dossier)
+    assert portrait(dossier, None).axes[0].images[0].origin == origin
 
 
 @pytest.mark.parametrize("stale", [(), ("balanced", "transfer/coarse")])

@@ -185,7 +185,9 @@ def test_an_invalid_certificate(mirror, archive, tmp_path):
     server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
     threading.Thread(target=server.serve_forever, args=(0.01,)).start()
     url = f"https://127.0.0.1:{server.server_address[1]}"
-    assert "self-signed certificate" in mirror.fetch(downloads(url, "two.bin"), "files", REMEDY)["two.bin"]
+    assert (
+        "the server's certificate is not trusted" in mirror.fetch(downloads(url, "two.bin"), "files", REMEDY)["two.bin"]
+    )
     server.shutdown()
     server.server_close()
 

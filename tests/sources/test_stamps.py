@@ -115,7 +115,7 @@ def test_the_centre_untouched_and_its_wide_stamp(tmp_path):
 def test_colours(tmp_path, colour, value):
     picture = np.full((8, 8, 3), (10, 20, 60), np.uint8)
     Image.fromarray(picture).save(tmp_path / "rgb.png")
-    Image.fromarray(np.dstack([picture, np.full((8, 8), 99, np.uint8)])).save(tmp_path / "rgba.png")
+    Image.fromarray(np.dstack([picture, np.full((8, 8), 255, np.uint8)])).save(tmp_path / "rgba.png")
     for name in ("rgb.png", "rgba.png"):
         image = read_picture(tmp_path / name, colour)
         assert image.dtype == np.float32
@@ -196,6 +196,10 @@ def test_the_sample_in_the_order_of_the_file(tmp_path, raw):
         ("stamp,class,objid\na.npy,spiral,7\nb.npy,spiral,7\n", "line 3 .*objid '7' is in the table twice"),
         ("stamp,class,objid\na.npy,spiral,\n", "line 2 .*objid '' is not a whole number"),
         ("stamp,class,psf_fwhm\na.npy,spiral,0\n", "line 2 .*psf_fwhm '0' is not a number from"),
+        (
+            "stamp,class,pixel_scale\na.npy,spiral,0.00011\n",
+            r"pixel_scale '0\.00011' is not a number from 0\.01 to 60 arcsec",
+        ),
         ("stamp,class,ra\na.npy,spiral,361\n", "line 2 .*ra '361' is not a number from 0 to 360"),
         ("stamp,class\n", "a header and no rows"),
     ],
@@ -260,3 +264,23 @@ def test_the_script_of_the_page_cuts_a_mosaic_into_stamps(tmp_path, monkeypatch,
     for stamp in np.load(tmp_path / "made/images.npy"):
         assert np.hypot(*(np.array(np.unravel_index(stamp.argmax(), stamp.shape)) - 32)) < 4
         assert abs(np.median(stamp[:8])) < 2
+
+
+def test_the_same_pixels_under_two_names_never_train_and_test(tmp_path):
+    pictures = {f"{index:02d}.png": galaxy(64, index) for index in range(60)}
+    for name, image in pictures.items():
+        write(tmp_path / "pictures" / name, image)
+    copies = {f"{index:02d}.npy": f"{index:02d}.png" for index in range(0, 60, 6)}
+    for copy, name in copies.items():
+        # Another file, of the same pixels.
+        np.save(tmp_path / "pictures" / copy, np.asarray(Image.open(tmp_path / "pictures" / name)))
+    kinds = ["spiral", "elliptical"]
+    rows = [f"{name},{kinds[int(name[:2]) % 2]}" for name in [*pictures, *copies]]
+    write_labels(tmp_path, "\n".join(["stamp,class", *rows]) + "\n")
+    counts, table, images = acquire_and_cut(tmp_path)
+    assert counts == (60, 10)
+    assert np.unique(images, axis=0).shape == images.shape
+    rejected = pd.read_csv(tmp_path / "set" / "rejected.csv")
+    assert rejected["frame"].tolist() == list(copies)
+    assert rejected["reason"][1] == "same pixels as another galaxy: 7, which is kept"
+    assert set(table["frame"]) == set(pictures)

@@ -35,7 +35,7 @@ def test_finished_blocks_are_reused_and_those_of_other_settings_are_not(tmp_path
 
     def make(level):
         part = functools.partial(work, journal=journal, level=level)
-        return make_blocks(requests, part, [catalogue], tmp_path / "set", SETTINGS, partial, "stamps")
+        return make_blocks(requests, part, lambda: [catalogue], tmp_path / "set", SETTINGS, partial, "stamps")
 
     def interrupted(level):
         """Make all blocks, and stop before they are joined."""

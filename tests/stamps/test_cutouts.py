@@ -62,9 +62,11 @@ def test_a_frame_with_every_reason_for_rejection():
     image[610, 420] = np.nan
     image[800:960, 800:1000] = np.nan
     image[848:912, 848:912] = 200.0
+    image[880, 880] = 300.0
     image[1185, 1245] = np.nan
+    image[168:232, 368:432] = 7.0
     frame = made_frame(image)
-    pixels = [(400, 600), (880, 880), (20, 600), (-30, 600), (1000, 1488.6), (1200, 1200)]
+    pixels = [(400, 600), (880, 880), (20, 600), (-30, 600), (1000, 1488.6), (1200, 1200), (400, 200)]
     table = pd.concat([positions(*pixels), pd.DataFrame({"ra": [RA - 180], "dec": [-20.0]})], ignore_index=True)
     table.index = table.index + 10
     results = list(frame_cutouts(frame, table, SETTINGS))
@@ -76,9 +78,10 @@ def test_a_frame_with_every_reason_for_rejection():
         "off the frame",
         "off the frame",
         None,
+        "all pixels the same",
         "off the frame",
     ]
-    assert [result.row for result in results] == list(range(10, 17))
+    assert [result.row for result in results] == list(range(10, 18))
     accepted = results[5]
     assert isinstance(accepted, Stamp)
     assert accepted.wide is None

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 import tempfile
 from pathlib import Path
@@ -36,7 +37,7 @@ def write(folder, table, results, settings=SETTINGS):
         blocks = [Path(place) / str(start) for start in range(0, len(results), 2)]
         for number, block in enumerate(blocks):
             write_block(block, results[2 * number : 2 * number + 2])
-        return write_stamp_set(folder, [table[:2], table[2:]], blocks, settings)
+        return write_stamp_set(folder, lambda: [table[:2], table[2:]], blocks, settings)
 
 
 def contents(folder):
@@ -85,6 +86,43 @@ def test_no_wide_stamp_and_no_reject(tmp_path):
     write(tmp_path / "set", catalogue(1), [stamp(0, wide=False)])
     assert np.load(tmp_path / "set" / "wide.npy").shape == (0, 32, 32)
     assert (tmp_path / "set" / "rejected.csv").read_text() == "objid,frame,reason\n"
+
+
+def same(*rows):
+    """Stamps with the pixels of the first; sky and wide stamp may differ."""
+    return [dataclasses.replace(stamp(row), image=stamp(rows[0]).image) for row in rows]
+
+
+def test_of_galaxies_with_the_same_pixels_the_first_is_kept(tmp_path):
+    results = [*same(1, 3, 4), stamp(0), Reject(2, "f2", "r")]
+    assert write(
+        tmp_path / "set", catalogue(5), results, SETTINGS.model_copy(update={"max_rejected_fraction": 0.6})
+    ) == (2, 3)
+    table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
+    assert table["objid"].tolist() == [100, 101]
+    images, wides = (np.load(tmp_path / "set" / name) for name in ("images.npy", "wide.npy"))
+    assert images[:, 0, 0].tolist() == wides[:, 0, 0].tolist() == [0, 1]
+    assert (tmp_path / "set" / "rejected.csv").read_text().splitlines()[1:] == [
+        "102,f2,r",
+        '103,frame3,"same pixels as another galaxy: 101, which is kept"',
+        '104,frame4,"same pixels as another galaxy: 101, which is kept"',
+    ]
+
+
+def test_the_same_pixels_under_two_classes_are_all_rejected(tmp_path):
+    table = catalogue(4)
+    table.loc[3, "class"] = "elliptical"
+    assert write(tmp_path / "set", table, [stamp(0), stamp(1), *same(2, 3)]) == (2, 2)
+    reason = '"same pixels under several classes: 102 spiral, 103 elliptical"'
+    assert (tmp_path / "set" / "rejected.csv").read_text().splitlines()[1:] == [
+        f"102,frame2,{reason}",
+        f"103,frame3,{reason}",
+    ]
+
+
+def test_many_stamps_with_the_same_pixels_stop_the_pipeline(tmp_path):
+    with pytest.raises(GalmorphError, match=r"3 of 4 galaxies rejected \(3 same pixels as another galaxy\), more than"):
+        write(tmp_path / "set", catalogue(4), same(0, 1, 2, 3))
 
 
 def test_too_many_rejected_galaxies_leave_the_old_set(tmp_path):

@@ -74,7 +74,7 @@ def contact_sheet(
     lines
         Those of `select_rows`.
     galaxies
-        name, class (empty where unknown), predicted, p_CLASS and std_CLASS; indexed by row.
+        name, frame, class (empty where unknown), predicted, p_CLASS and std_CLASS; indexed by row.
     images
         For each row shown, (size, size) float32, DN, (y, x).
     title
@@ -96,7 +96,7 @@ def contact_sheet(
 
 def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) -> None:
     """Draw one galaxy; if its label is not the predicted class, the label is shown."""
-    show_stamp(axes, image)
+    show_stamp(axes, image, galaxy["frame"])
     axes.set_xticks([])
     axes.set_yticks([])
     predicted, label = galaxy["predicted"], galaxy["class"]

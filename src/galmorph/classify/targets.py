@@ -17,7 +17,7 @@ from galmorph.errors import GalmorphError
 from galmorph.files.texttable import read_text_table, real_numbers, refuse_rows, require_columns
 from galmorph.sdss.frames import Frame, read_frame
 from galmorph.sdss.galaxyzoo import sexagesimal
-from galmorph.settings.fields import CLASS_NAMES
+from galmorph.settings.fields import ARCSEC_BOUNDS, CLASS_NAMES
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import StampsSettings
 from galmorph.sources.pictures import ENDINGS
@@ -87,7 +87,7 @@ def stamp_targets(
         table["stamp"] = table["stamp"].str.strip()
         refuse_rows(~table["stamp"].isin(present), table, "stamp", f"is no stamp in {folder}", labels)
         refuse_rows(table["stamp"].duplicated(), table, "stamp", "is in the table twice", labels)
-    scale = _numbers(table, "pixel_scale", labels or folder, 1e-4, 60.0)
+    scale = _numbers(table, "pixel_scale", labels or folder, *ARCSEC_BOUNDS)
     default = math.nan if stamps.pixel_scale is None else stamps.pixel_scale
     targets = _describe(table, table["stamp"], labels or folder).assign(
         pixel_scale=np.where(np.isnan(scale), default, scale),
@@ -183,7 +183,8 @@ def _describe(table: pd.DataFrame, names: pd.Series, path: Path) -> pd.DataFrame
 def _numbers(table: pd.DataFrame, column: str, path: Path, low: float, high: float) -> NDArray[np.float64]:
     if column not in table.columns:
         return np.full(len(table), math.nan)
-    return real_numbers(table, column, path, low, high, blank=True)
+    unit = "arcsec" if (low, high) == ARCSEC_BOUNDS else ""
+    return real_numbers(table, column, path, low, high, blank=True, unit=unit)
 
 
 def _angles(

@@ -108,9 +108,9 @@ def whole_numbers(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.in
 
 
 def real_numbers(
-    table: pd.DataFrame, column: str, path: Path, low: float, high: float, *, blank: bool = False
+    table: pd.DataFrame, column: str, path: Path, low: float, high: float, *, blank: bool = False, unit: str = ""
 ) -> NDArray[np.float64]:
-    """Convert a column of text to float64 within [low, high]; with `blank`, an empty cell becomes NaN.
+    """Convert a column of text to float64 within [low, high], in `unit`; with `blank`, an empty cell becomes NaN.
 
     Raises
     ------
@@ -125,7 +125,7 @@ def real_numbers(
     wrong = ~((values >= low) & (values <= high))
     if blank:
         wrong &= (table[column].str.strip() != "").to_numpy(dtype=bool)
-    refuse_rows(wrong, table, column, f"is not a number from {low:g} to {high:g}", path)
+    refuse_rows(wrong, table, column, f"is not a number from {low:g} to {high:g} {unit}".rstrip(), path)
     return values
 
 

@@ -50,7 +50,7 @@ def build(
     layers
         The built network, from its input to its output.
     resolution_examples
-        Stamps of a few galaxies at every level, and their classes; None: they are not shown.
+        Stamps of a few galaxies at every level, their classes and files; None: they are not shown.
     provenance
         Name to value: the md5 of the data, the package's version. Printed as given; no dates, no host names.
     folder

@@ -175,7 +175,9 @@ def section(
             "stamp by its own noise, for the eye only.",
             conditions=conditions,
         )
-        sheet = hardest_sheet(images[found["row"].astype(int)], [legend(row) for row in data.to_dict("records")])
+        rows = found["row"].astype(int)
+        frames = galaxies["frame"].iloc[rows].tolist()
+        sheet = hardest_sheet(images[rows], frames, [legend(row) for row in data.to_dict("records")])
         pictures.append(book.picture(sheet, Picture(name, caption, results=True, wide=True)))
         shown.append(_table(name, conditions, data))
     if not shown:

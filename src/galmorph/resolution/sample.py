@@ -76,8 +76,8 @@ def resolution_sample(galaxies: pd.DataFrame, settings: ResolutionSettings) -> t
         raise GalmorphError(
             f"resolution: {len(left_out)} of {len(galaxies)} galaxies left out ({counted}), more than "
             f"resolution.sample.max_left_out_fraction {limit:g} allows. First: {first['objid']}, psf_fwhm "
-            f"{first['psf_fwhm']:.3g} arcsec, noise {first['noise']:.3g} DN. Raise the limit that is named, and the "
-            "levels with it, or max_left_out_fraction; for no resolution study at all leave levels, ablations and "
+            f"{first['psf_fwhm']:.3g} arcsec, noise {first['noise']:.3g} a pixel. Raise the limit that is named, and "
+            "the levels with it, or max_left_out_fraction; for no resolution study at all leave levels, ablations and "
             "remedies empty: {}"
         )
     return sample, left_out.reset_index(drop=True)

@@ -35,8 +35,12 @@ _SCALE_TOLERANCE = 0.03  # frames differ by less than 0.1 %
 # in some headers EQUINOX as text. Other warnings are not silenced.
 _KNOWN_WARNINGS = (r"RADECSYS=", r"'datfix' made the change 'Set MJD-OBS", r"EQUINOX = '2000\.0")
 
-# What astropy raises for damaged files.
+# What astropy raises for damaged files. What it says of them differs between versions, and is not repeated.
 _FITS_ERRORS = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, zlib.error, fits.VerifyError)
+
+
+class DamagedFitsError(ValueError):
+    """What is wrong with a FITS file, in our own words."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,7 @@ def read_frame(path: Path) -> Frame:
                 _check_header(header, name, path, field)
                 image = _dr7_image(hdus, path) if name.release == "dr7" else _dr8_image(hdus, path)
     except (*_FITS_ERRORS, Warning) as error:
-        raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
+        raise GalmorphError(f"{path}: not a readable frame{_detail(error)}; fetch the file again") from None
     return Frame(image, _celestial(header, path), name)
 
 
@@ -125,9 +129,9 @@ def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
     try:
         with (gzip if path.suffix == ".gz" else bz2).open(regular_file(path)) as stream:
             header = fits.Header.fromfile(stream)
-        shape = (int(header["NAXIS2"]), int(header["NAXIS1"]))
+        shape = (int(_card(header, "NAXIS2")), int(_card(header, "NAXIS1")))
     except _FITS_ERRORS as error:
-        raise GalmorphError(f"{path}: not a readable frame ({error}); fetch the file again") from None
+        raise GalmorphError(f"{path}: not a readable frame{_detail(error)}; fetch the file again") from None
     return _celestial(header, path), shape
 
 
@@ -153,7 +157,7 @@ def read_psf_width(path: Path, band: str) -> float:
                 found = (int(header["RUN"]), int(header["RERUN"]), int(header["CAMCOL"]), int(row["field"]))
                 width = float(row["psf_width"][BANDS.index(band)])
     except (*_FITS_ERRORS, Warning) as error:
-        raise GalmorphError(f"{path}: not a readable tsField ({error}); fetch the file again") from None
+        raise GalmorphError(f"{path}: not a readable tsField{_detail(error)}; fetch the file again") from None
     if found != name:
         raise GalmorphError(
             f"{path}: holds run, rerun, camcol, field {found}, not what its name says; rename it or fetch it again"
@@ -181,8 +185,8 @@ def read_compressed(path: Path) -> bytes:
         raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
     try:
         return igzip.decompress(packed) if path.suffix == ".gz" else bz2.decompress(packed)
-    except (OSError, EOFError, ValueError, igzip_lib.IsalError) as error:  # type: ignore[misc]
-        raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
+    except (OSError, EOFError, ValueError, igzip_lib.IsalError):  # type: ignore[misc]
+        raise GalmorphError(f"{path}: damaged or cut short; fetch the file again") from None
 
 
 def check_size(content: bytes) -> None:
@@ -190,13 +194,25 @@ def check_size(content: bytes) -> None:
 
     Raises
     ------
-    ValueError
+    DamagedFitsError
         If it is larger, or has a negative side, over which astropy never ends.
     """
     header = fits.Header.fromfile(io.BytesIO(content))
     sides = [int(header[f"NAXIS{axis}"]) for axis in range(1, int(header["NAXIS"]) + 1)]
     if min(sides, default=0) < 0 or abs(int(header["BITPIX"])) // 8 * math.prod(sides) > len(content):
-        raise ValueError(f"truncated, or a damaged header: {sides} pixels in {len(content)} bytes")
+        raise DamagedFitsError(f"truncated, or a damaged header: {sides} pixels in {len(content)} bytes")
+
+
+def _card(header: fits.Header, name: str) -> Any:
+    """Return a value of a header; DamagedFitsError if it has none of this name."""
+    if name not in header:
+        raise DamagedFitsError(f"no {name} in its header")
+    return header[name]
+
+
+def _detail(error: Exception) -> str:
+    """Return what is wrong with a file, for the end of a message; only our own errors say so."""
+    return f" ({error})" if isinstance(error, DamagedFitsError) else ""
 
 
 def _parse_name(path: Path) -> FrameName:
@@ -210,8 +226,8 @@ def _parse_name(path: Path) -> FrameName:
 
 def _check_header(header: fits.Header, name: FrameName, path: Path, field: int | None) -> None:
     """Compare the header with the file name; `field` is that of the astrometry table, if there is one."""
-    run, camcol, band = int(header["RUN"]), int(header["CAMCOL"]), str(header["FILTER"]).strip()
-    frame = int(header["FRAME"])
+    run, camcol, frame = (int(_card(header, key)) for key in ("RUN", "CAMCOL", "FRAME"))
+    band = str(_card(header, "FILTER")).strip()
     fields = {frame, frame - _FRAME_LAG.get(band, 0)} if field is None else {field}
     if (run, camcol, band) != (name.run, name.camcol, name.band) or name.field not in fields:
         raise GalmorphError(
@@ -230,7 +246,7 @@ def _dr7_image(hdus: fits.HDUList, path: Path) -> NDArray[np.float32]:
     image: NDArray[np.float32] = data.astype(np.float32)
     if (scale := header.get("BSCALE", 1)) != 1:
         image *= np.float32(scale)
-    image += np.float32(header.get("BZERO", 0) - header["SOFTBIAS"])
+    image += np.float32(header.get("BZERO", 0) - _card(header, "SOFTBIAS"))
     return image
 
 
@@ -265,11 +281,10 @@ def _celestial(header: fits.Header, path: Path) -> WCS:
                 wcs_to_celestial_frame(wcs)
                 scales = proj_plane_pixel_scales(wcs) * 3600.0
                 if not np.all(np.abs(scales / PIXEL_SCALE - 1) < _SCALE_TOLERANCE):
-                    raise ValueError(f"pixels of {' x '.join(f'{scale:g}' for scale in scales)} arcsec")
+                    raise DamagedFitsError(f"pixels of {' x '.join(f'{scale:g}' for scale in scales)} arcsec")
     except (*_FITS_ERRORS, FITSFixedWarning) as error:
-        reason = str(error).strip().replace("\n", " ")
         raise GalmorphError(
-            f"{path}: the header's coordinates make no sense ({reason}); fetch the file again"
+            f"{path}: the header's coordinates make no sense{_detail(error)}; fetch the file again"
         ) from None
     if not known:
         raise GalmorphError(f"{path}: the header has no right ascension and declination; fetch the file again")

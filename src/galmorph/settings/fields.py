@@ -24,6 +24,9 @@ def _seen_by_dvc(name: str) -> str:
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_seen_by_dvc)]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
+# Of a pixel or a PSF, arcsec. Pixels of up to 36 arcsec lie below when they are given in degrees.
+ARCSEC_BOUNDS = (0.01, 60.0)
+Arcsec = Annotated[float, Field(ge=ARCSEC_BOUNDS[0], le=ARCSEC_BOUNDS[1])]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 

@@ -11,6 +11,7 @@ from typing import Any, get_args, get_origin
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
 from galmorph.errors import GalmorphError
@@ -39,7 +40,10 @@ def load_settings(path: Path) -> Settings:
     except OSError as error:
         raise GalmorphError(f"{path}: cannot be read ({error.strerror or error})") from None
     except (YAMLError, ValueError) as error:  # ValueError: ruamel.yaml's for a date such as 2001-99-99
-        raise GalmorphError(f"{path}: not valid YAML: {error}") from None
+        mark = getattr(error, "problem_mark", None)
+        place = "" if mark is None else f"line {mark.line + 1}: "
+        what = "a key for the second time" if isinstance(error, DuplicateKeyError) else "not valid YAML"
+        raise GalmorphError(f"{path}: {place}{what}; correct it, or copy one of presets/ over the file") from None
     if not isinstance(data, dict):
         raise GalmorphError(f"{path}: empty, or not a mapping; copy one of presets/ over it")
     return parse_settings(data, path.name)

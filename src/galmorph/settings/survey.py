@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from galmorph.settings.fields import Block, Count, Seed, Share
+from galmorph.settings.fields import Arcsec, Block, Count, Seed, Share
 
 
 def _above_the_pixel_scale(seeing: float) -> float:
@@ -27,8 +27,8 @@ def _address(text: str) -> str:
     if text.startswith(("http://", "https://")):
         try:
             _ = urlsplit(text).port
-        except ValueError as error:
-            raise ValueError(f"no address ({error})") from None
+        except ValueError:
+            raise ValueError("no address: its host or port is not one") from None
     return text
 
 
@@ -122,5 +122,5 @@ class StampsSettings(Block):
     colour: Literal["red", "green", "blue", "mean"]
     field: Literal["whole", "centre"]
     resampling: Literal["area", "spline"]
-    pixel_scale: Annotated[float, Field(gt=0)] | None
-    psf_fwhm: Annotated[float, Field(gt=0)] | None
+    pixel_scale: Arcsec | None
+    psf_fwhm: Arcsec | None

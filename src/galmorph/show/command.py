@@ -19,6 +19,7 @@ from galmorph.sdss.frames import read_frame
 from galmorph.settings.layout import RAW
 from galmorph.show.dossier import Dossier, gather
 from galmorph.show.portrait import portrait
+from galmorph.stamps.origin import pixel_unit
 
 log = logging.getLogger(__name__)
 
@@ -91,7 +92,8 @@ def _facts(dossier: Dossier) -> dict[str, str]:
     if _known(facts, "pixel_scale"):
         found["pixel"] = f"{facts['pixel_scale']:.3f} arcsec"
     if _known(facts, "sky", "noise"):
-        found["sky"] = f"{facts['sky']:.1f} DN, noise {facts['noise']:.1f} DN a pixel"
+        unit = pixel_unit(str(facts["frame"]))
+        found["sky"] = f"{facts['sky']:.4g}, noise {facts['noise']:.3g} a pixel, in {unit}"
     return found
 
 

@@ -34,11 +34,11 @@ def portrait(dossier: Dossier, frame: NDArray[np.float32] | None) -> Figure:
     figure.suptitle(_title(dossier), fontsize=10.5, parse_math=False)
     above, below = figure.subfigures(2, 1, height_ratios=sizes, squeeze=False)[:, 0]
     if frame is None:
-        _draw_stamp(above.subplots(), dossier.stamp)
+        _draw_stamp(above.subplots(), dossier)
     else:
         left, right = above.subplots(1, 2, width_ratios=(frame.shape[1] / frame.shape[0], 1.0))
         _draw_frame(left, frame, dossier)
-        _draw_stamp(right, dossier.stamp)
+        _draw_stamp(right, dossier)
     left, right = below.subplots(1, 2, width_ratios=(1.0, 1.3))
     _draw_votes(left, dossier)
     _draw_predictions(right, dossier)
@@ -58,8 +58,10 @@ def _draw_frame(axes: Axes, frame: NDArray[np.float32], dossier: Dossier) -> Non
     axes.tick_params(direction="out", top=False, right=False, labelsize=7.5)
 
 
-def _draw_stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
-    show_stamp(axes, stamp)
+def _draw_stamp(axes: Axes, dossier: Dossier) -> None:
+    stamp = dossier.stamp
+    assert stamp is not None
+    show_stamp(axes, stamp, str(dossier.facts["frame"]))
     for spine in axes.spines.values():
         spine.set_edgecolor(_MARK)
         spine.set_linewidth(1.6)

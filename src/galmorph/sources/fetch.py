@@ -237,7 +237,7 @@ def _reason(error: Exception | None) -> str:
     if isinstance(error, exceptions.TimeoutError):
         return f"the server fell silent for {timeout()} s, {ATTEMPTS} times"
     if isinstance(error, exceptions.SSLError):
-        return f"no secure connection ({error}), {ATTEMPTS} times"
+        return f"no secure connection: the server's certificate is not trusted, {ATTEMPTS} times"
     if isinstance(error, exceptions.ResponseError):
         words = str(error).replace("too many ", "the server gave ").replace(" error responses", "")
         return f"{words}, {ATTEMPTS} times"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import io
-import warnings
+import re
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,24 +16,32 @@ from PIL import Image
 from scipy import ndimage
 
 from galmorph.files.reading import regular_file
-from galmorph.sdss.frames import check_size
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import StampsSettings
-from galmorph.stamps.cutouts import NON_FINITE_PIXELS
+from galmorph.stamps.cutouts import FLAT, NON_FINITE_PIXELS
+from galmorph.stamps.origin import PICTURES
 from galmorph.stamps.pixels import clipped_median, cut, shares
 from galmorph.stamps.stampset import Stamp
 
 # Why a cutout is rejected; a detail follows after a colon.
 UNREADABLE = "stamp unreadable"
+SEVERAL_IMAGES = "several images"
+TRANSPARENT = "transparent pixels"
 TOO_SMALL = "stamp too small"
 NOT_SQUARE = "stamp not square"
 
-_FITS = (".fits", ".fit", ".fits.gz", ".fit.gz")
-_PICTURES = (".png", ".jpg", ".jpeg")
-ENDINGS = (*_FITS, ".npy", *_PICTURES)
+_FITS = (".fits", ".fit", ".fits.gz", ".fit.gz", ".fits.fz", ".fit.fz")
+ENDINGS = (*_FITS, ".npy", *PICTURES)
+# Names of images in FITS files: of the sky, and of what surveys put beside it.
+_SKY_IMAGES = ("SCI", "SCIENCE", "IMAGE")
+_OTHER_IMAGES = re.compile(
+    "AREA|BPM|CON|CTX|DQ|ERR|ERROR|EXP|FLAGS?|FLG|INVVAR|IVAR|MASK|MSK|NEXP|PSF|RMS|SEG|SIGMA|SKY|VAR|VARIANCE|WEIGHT|"
+    "WGT|WHT"
+)
 _GREY_MODES = ("L", "I", "F", "I;16", "I;16B", "I;16L")
 _CHANNELS = {"red": 0, "green": 1, "blue": 2}
 _BORDER = 16  # the sky is measured on a border of this fraction of the side
+_MOST_ENLARGED = 4  # a cutout of still fewer pixels a side than a stamp shows too little of a galaxy
 
 
 class UnusableStampError(Exception):
@@ -44,19 +54,21 @@ def read_picture(path: Path, colour: str) -> NDArray[np.float32]:
     Parameters
     ----------
     path
-        FITS (its first image), npy, PNG or JPEG.
+        FITS, plain, gzipped or tile-compressed; npy, PNG or JPEG. Of several images in a FITS file the only one of the
+        sky is read: the one called SCI, SCIENCE or IMAGE, or the only one not called MASK, ERR, WHT or the like.
     colour
         The channel of a colour picture that is used: red, green, blue, or their mean.
 
     Returns
     -------
     (ny, nx) float32
-        (y, x); row 0 is the first row of the file.
+        (y, x); row 0 is the first row of the file: the top of a PNG or JPEG, the bottom of a FITS image.
 
     Raises
     ------
     UnusableStampError
-        If it cannot be read as a two-dimensional image.
+        If it cannot be read as one two-dimensional image. The reason has none of the words of the libraries that read
+        it, which differ from version to version, and even from run to run.
 
     Examples
     --------
@@ -67,21 +79,33 @@ def read_picture(path: Path, colour: str) -> NDArray[np.float32]:
     array([[30., 30., 30.],
            [30., 30., 30.]], dtype=float32)
     """
-    ending = path.name.lower()
+    kind, read = _reader(path.name.lower(), colour)
     try:
         content = regular_file(path).read_bytes()
-        if ending.endswith(_FITS):
-            data = _read_fits(igzip.decompress(content) if ending.endswith(".gz") else content)
-        elif ending.endswith(".npy"):
-            data = np.load(io.BytesIO(content), allow_pickle=False)
-        else:
-            data = _read_coloured(content, colour)
-    except Exception as error:  # for damaged files these libraries raise two dozen types between them
-        reason = str(error).replace(str(path), path.name).strip() or type(error).__name__
-        raise UnusableStampError(f"{UNREADABLE}: {reason}") from None
-    if data is None or data.ndim != 2 or data.dtype.kind not in "iuf" or 0 in data.shape:
+    except OSError as error:
+        raise UnusableStampError(f"{UNREADABLE}: {error.strerror or error}") from None
+    if not content:
+        raise UnusableStampError(f"{UNREADABLE}: empty")
+    if content.lstrip()[:1] == b"<":
+        raise UnusableStampError(f"{UNREADABLE}: a web page; fetch the file again")
+    try:
+        data = read(content)
+    except UnusableStampError:
+        raise
+    except Exception:  # for damaged files these libraries raise two dozen types between them
+        raise UnusableStampError(f"{UNREADABLE}: not a whole {kind} file") from None
+    if data.ndim != 2 or data.dtype.kind not in "iuf" or 0 in data.shape:
         raise UnusableStampError(f"{UNREADABLE}: not a two-dimensional image of numbers")
     return data.astype(np.float32)
+
+
+def _reader(name: str, colour: str) -> tuple[str, Callable[[bytes], NDArray[np.generic]]]:
+    """Return what kind of file a name ends like, and the function that reads its content."""
+    if name.endswith(_FITS):
+        return "FITS", _read_fits
+    if name.endswith(".npy"):
+        return "npy", _read_npy
+    return "PNG or JPEG", functools.partial(_read_coloured, colour=colour)
 
 
 def make_stamp(
@@ -101,24 +125,31 @@ def make_stamp(
     Raises
     ------
     UnusableStampError
-        If the cutout is too small, not square, or not finite.
+        If the cutout is too small, not square, not finite, or the same in all its pixels.
     """
     ny, nx = picture.shape
     size = cutouts.stamp_size
     wide = None
     if settings.field == "whole":
+        if min(nx, ny) < (least := size // _MOST_ENLARGED):
+            raise UnusableStampError(
+                f"{TOO_SMALL}: {nx} x {ny} pixels; to be enlarged to cutouts.stamp_size, {size}, it needs {least}"
+            )
         if nx != ny:
             raise UnusableStampError(f"{NOT_SQUARE}: {nx} x {ny} pixels, of which stamps.field centre takes the middle")
+        shown = picture
         image = measured = resample(picture, size, settings.resampling)
         pixel_scale *= nx / size
     else:
         middle = cut(picture, nx // 2, ny // 2, size)
         if middle is None:
             raise UnusableStampError(f"{TOO_SMALL}: {nx} x {ny} pixels, cutouts.stamp_size is {size}")
-        image, measured = middle, picture
+        image, measured, shown = middle, picture, middle
         wide = cut(picture, nx // 2, ny // 2, cutouts.wide_size)
     if not np.isfinite(measured).all():
         raise UnusableStampError(NON_FINITE_PIXELS)
+    if shown.min() == shown.max():
+        raise UnusableStampError(FLAT)
     sky, noise = clipped_median(_border(measured))
     with np.errstate(over="ignore"):
         image = image - np.float32(sky)
@@ -158,20 +189,67 @@ def _border(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return image[~inside]
 
 
-def _read_fits(content: bytes) -> NDArray[np.generic] | None:
-    check_size(content)
-    with warnings.catch_warnings():
-        warnings.filterwarnings("error", message=r".*truncated")
-        with fits.open(io.BytesIO(content), memmap=False) as hdus:
-            image = next((hdu for hdu in hdus if hdu.is_image and hdu.header["NAXIS"] > 0), None)
-            return None if image is None else image.data
+def _read_npy(content: bytes) -> NDArray[np.generic]:
+    if content.startswith(b"PK"):
+        raise UnusableStampError(f"{UNREADABLE}: an npz archive, not one array; save the array with numpy.save")
+    array: NDArray[np.generic] = np.load(io.BytesIO(content), allow_pickle=False)
+    return array
+
+
+def _read_fits(content: bytes) -> NDArray[np.generic]:
+    if content.startswith(b"\x1f\x8b"):  # gzip, whatever the name says
+        content = igzip.decompress(content)
+    with fits.open(io.BytesIO(_whole_blocks(content)), memmap=False) as hdus:
+        kinds = (fits.PrimaryHDU, fits.ImageHDU, fits.CompImageHDU)
+        images = [hdu for hdu in hdus if isinstance(hdu, kinds) and hdu.header["NAXIS"] == 2]
+        of_sky = [hdu for hdu in images if hdu.name in _SKY_IMAGES]
+        found = of_sky or [hdu for hdu in images if not _OTHER_IMAGES.fullmatch(hdu.name)]
+        if len(found) > 1:
+            names = ", ".join(hdu.name or "one without a name" for hdu in found)
+            raise UnusableStampError(f"{SEVERAL_IMAGES}: {names}; call the one of the galaxy SCI (EXTNAME)")
+        if not found:
+            beside = ", ".join(hdu.name for hdu in images)
+            raise UnusableStampError(
+                f"{UNREADABLE}: not a two-dimensional image of numbers" + (f", but {beside}" if beside else "")
+            )
+        pixels: NDArray[np.generic] = found[0].data
+    return pixels
+
+
+def _whole_blocks(content: bytes) -> bytes:
+    """Return a FITS file with its last block filled up, and without zeros behind it.
+
+    astropy reads over missing pixels and over what follows the last block.
+    """
+    stream = io.BytesIO(content)
+    while (start := stream.tell()) < len(content) and (start == 0 or content.startswith(b"XTENSION", start)):
+        header = fits.Header.fromfile(stream)
+        sides = [header[f"NAXIS{axis + 1}"] for axis in range(header["NAXIS"])]
+        if min(*sides, header.data_size, 0) < 0:  # over a negative side astropy never ends
+            raise UnusableStampError(f"{UNREADABLE}: its header is damaged")
+        if stream.tell() + header.data_size > len(content):
+            raise UnusableStampError(f"{UNREADABLE}: cut short, or its header is damaged")
+        stream.seek(header.data_size_padded, io.SEEK_CUR)
+    end = stream.tell()
+    if content[end:].strip(b"\0"):
+        raise UnusableStampError(
+            f"{UNREADABLE}: {len(content) - end} bytes behind its last block, at byte {end}; remove them, or save the "
+            "image again"
+        )
+    return content[:end].ljust(end, b"\0")
 
 
 def _read_coloured(content: bytes, colour: str) -> NDArray[np.generic]:
     # Without formats Pillow would pass a PostScript file to Ghostscript.
     with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as picture:
         if picture.format == "PNG" and content[24] == 16 and picture.mode not in _GREY_MODES:
-            raise ValueError("16 bits a colour, of which 8 would be read; save it as FITS or npy")
+            raise UnusableStampError(
+                f"{UNREADABLE}: 16 bits a colour, of which 8 would be read; save it as FITS or npy"
+            )
+        if picture.has_transparency_data and np.asarray(picture.convert("RGBA"))[..., 3].min() < 255:
+            raise UnusableStampError(
+                f"{TRANSPARENT}: nobody sees the colours that the file holds there; save it without transparency"
+            )
         if picture.mode in _GREY_MODES:
             return np.asarray(picture)
         if picture.mode in ("1", "LA", "La"):

@@ -21,7 +21,7 @@ from galmorph.files.texttable import (
     whole_numbers,
 )
 from galmorph.sdss.galaxyzoo import VOTES
-from galmorph.settings.fields import CLASS_NAMES
+from galmorph.settings.fields import ARCSEC_BOUNDS, CLASS_NAMES
 from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, make_stamp, read_picture
@@ -32,7 +32,6 @@ from galmorph.stamps.stampset import Reject, Stamp
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"
 STAMPS_PER_BLOCK = 256
-_LARGEST_SCALE = 60.0  # arcsec, of a pixel or PSF: a bound against wrong units
 
 
 def read_labels(path: Path) -> pd.DataFrame:
@@ -80,9 +79,10 @@ def read_labels(path: Path) -> pd.DataFrame:
         result["objid"] = np.arange(1, len(table) + 1, dtype=np.int64)
     bounds = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0), "redshift": (-0.1, 10.0)}
     for column in ("ra", "dec", "redshift", "psf_fwhm", "pixel_scale"):
-        low, high = bounds.get(column, (1e-4, _LARGEST_SCALE))
+        low, high = bounds.get(column, ARCSEC_BOUNDS)
+        unit = "" if column in bounds else "arcsec"
         known = column in table.columns
-        result[column] = real_numbers(table, column, path, low, high, blank=True) if known else math.nan
+        result[column] = real_numbers(table, column, path, low, high, blank=True, unit=unit) if known else math.nan
     result["class"] = kind
     result["nvote"] = np.zeros(len(table), dtype=np.int32)
     for vote in VOTES:
@@ -161,7 +161,7 @@ def cut_stamps(
     asked = table[["stamp", "psf_fwhm", "pixel_scale"]].assign(row=table.index)
     requests = (asked[start : start + STAMPS_PER_BLOCK] for start in range(0, len(asked), STAMPS_PER_BLOCK))
     work = functools.partial(read_stamps, folder=folder / STAMPS_FOLDER, settings=settings, cutouts=cutouts)
-    return make_blocks(requests, work, [table], destination, cutouts, partial, "stamps")
+    return make_blocks(requests, work, lambda: [table], destination, cutouts, partial, "stamps")
 
 
 def read_stamps(

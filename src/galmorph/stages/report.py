@@ -95,11 +95,11 @@ def layer_drawings(settings: Settings) -> list[LayerDrawing]:
 
 def level_examples(settings: Settings) -> Examples:
     """Return two galaxies of each class, evenly spaced through the resolution sample, as every level shows them."""
-    sample = read_table(RESOLUTION_SAMPLE, ["class"])
+    sample = read_table(RESOLUTION_SAMPLE, ["class", "frame"])
     by_class = example_rows(sample, EXAMPLES_OF_A_CLASS)
     rows = np.concatenate([by_class[name] for name in EVALUATION_CLASSES if name in by_class])
     images = {level: open_stamps(level_path(level))[rows] for level in settings.resolution.own}
-    return images, sample["class"].iloc[rows].tolist()
+    return images, sample["class"].iloc[rows].tolist(), sample["frame"].iloc[rows].tolist()
 
 
 def main() -> None:

@@ -6,7 +6,7 @@ import functools
 import hashlib
 import logging
 import shutil
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +28,7 @@ Work = functools.partial[Iterator[Stamp | Reject]]
 def make_blocks(
     requests: Iterable[pd.DataFrame],
     work: Work,
-    catalogue: Iterable[pd.DataFrame],
+    catalogue: Callable[[], Iterable[pd.DataFrame]],
     destination: Path,
     settings: CutoutSettings,
     partial: Path,

@@ -38,6 +38,7 @@ OFF_THE_FRAME = "off the frame"
 FRAME_MISSING = "frame missing"
 FRAME_UNREADABLE = "frame unreadable"
 NON_FINITE_PIXELS = "non-finite pixels"
+FLAT = "all pixels the same"
 TOO_LITTLE_SKY = "too little sky"
 
 # A block takes about a third of a second, and its rows little memory.
@@ -77,7 +78,10 @@ def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partia
     if len(bands) > 1:
         raise GalmorphError(f"{folder}: frames of the bands {', '.join(bands)}; a study uses one: remove the others")
     redshift = sample.pop("redshift")
-    catalogue = (block.join(redshift) for block in read_table2_blocks(table2))
+
+    def catalogue() -> Iterator[pd.DataFrame]:
+        return (block.join(redshift) for block in read_table2_blocks(table2))
+
     # The limit affects no stamp: after raising it, the blocks made before are still valid.
     work = functools.partial(cut_frames, settings=settings.model_copy(update={"max_rejected_fraction": 0.0}))
     return make_blocks(_requests(sample, frames, folder), work, catalogue, destination, settings, partial, "cutouts")
@@ -189,6 +193,8 @@ def _cutout(
         return Reject(row, frame.name.file, TOO_NEAR_THE_EDGE)
     if not np.isfinite(image).all():
         return Reject(row, frame.name.file, NON_FINITE_PIXELS)
+    if image.min() == image.max():
+        return Reject(row, frame.name.file, FLAT)
     measured = local_sky(frame.image, x, y, settings.sky_inner, settings.sky_outer)
     if measured is None:
         return Reject(row, frame.name.file, TOO_LITTLE_SKY)

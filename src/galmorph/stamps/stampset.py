@@ -5,8 +5,10 @@ Pixels are written and read one stamp at a time, so that memory use does not gro
 
 from __future__ import annotations
 
+import hashlib
+import logging
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,8 +28,14 @@ from galmorph.settings.study import CutoutSettings
 CATALOGUE_COLUMNS = ("objid", "ra", "dec", "class", "nvote", *(name.lower() for name in VOTES), "redshift")
 MEASURED_COLUMNS = ("frame", "x", "y", "psf_fwhm", "pixel_scale", "sky", "noise")
 
+# Why stamps with the same pixels are rejected; a detail follows after a colon.
+SAME_PIXELS = "same pixels as another galaxy"
+SAME_PIXELS_OTHER_CLASS = "same pixels under several classes"
+
 _IMAGES, _WIDE, _RESULTS = "images.f4", "wide.f4", "results.parquet"  # files of a block
 _LOST = "a galaxy was neither cut out nor rejected, or twice"
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -48,7 +56,7 @@ class Stamp:
     psf_fwhm, pixel_scale
         arcsec; NaN if unknown.
     sky, noise
-        DN per pixel.
+        DN per pixel; in pixels of stamps from elsewhere, what `origin.pixel_unit` says.
     """
 
     row: int
@@ -86,7 +94,7 @@ def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
     """Write a block of results as a folder, atomically.
 
     The folder contains results.parquet, one row per result, and the pixels of the stamps and of the wide stamps:
-    images.f4 and wide.f4 (float32, little-endian, no header).
+    images.f4 and wide.f4 (float32, little-endian, no header). Its column pixels is a hash of the stamp's pixels.
     """
     rows = []
     with atomic_folder(destination) as folder:
@@ -94,19 +102,24 @@ def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
             for result in results:
                 row = {name: value for name, value in vars(result).items() if name not in ("image", "wide")}
                 if isinstance(result, Stamp):
-                    images.write(_pixel_bytes(result.image))
+                    pixels = _pixel_bytes(result.image)
+                    images.write(pixels)
                     if result.wide is not None:
                         wides.write(_pixel_bytes(result.wide))
-                    row |= {"reason": "", "has_wide": result.wide is not None}
-                rows.append({"has_wide": False} | row)
-        columns = ["row", "reason", "has_wide", *MEASURED_COLUMNS]
+                    digest = hashlib.blake2b(pixels, digest_size=16).hexdigest()
+                    row |= {"reason": "", "has_wide": result.wide is not None, "pixels": digest}
+                rows.append({"has_wide": False, "pixels": ""} | row)
+        columns = ["row", "reason", "has_wide", "pixels", *MEASURED_COLUMNS]
         pd.DataFrame(rows, columns=columns).to_parquet(folder / _RESULTS, index=False)
 
 
 def write_stamp_set(
-    destination: Path, catalogue: Iterable[pd.DataFrame], blocks: Sequence[Path], settings: CutoutSettings
+    destination: Path, catalogue: Callable[[], Iterable[pd.DataFrame]], blocks: Sequence[Path], settings: CutoutSettings
 ) -> tuple[int, int]:
     """Join blocks into a set of stamps, in the order of the catalogue whatever the order of the blocks.
+
+    Of galaxies with the same pixels the first is kept: in a split, the others would be tested on pixels that trained.
+    Where their classes differ, all are rejected, because nothing says which class is right.
 
     Parameters
     ----------
@@ -120,7 +133,7 @@ def write_stamp_set(
           redshift, frame, x, y, psf_fwhm, pixel_scale, sky, noise, has_wide;
         - rejected.csv: objid, frame, reason.
     catalogue
-        Tables with at least `CATALOGUE_COLUMNS`; together, the requested galaxies.
+        Called for the tables, with at least `CATALOGUE_COLUMNS`; together, the requested galaxies.
     blocks
         Folders from `write_block`; together, exactly one result for each row of the catalogue.
     settings
@@ -135,11 +148,11 @@ def write_stamp_set(
     GalmorphError
         If more than max_rejected_fraction of the galaxies, or all of them, are rejected. Nothing is written.
     """
-    results = _read_results(blocks)
+    results = _reject_same_pixels(_read_results(blocks), catalogue)
     accepted = results[results["reason"] == ""]
     wide = results[results["has_wide"]]
     with atomic_folder(destination) as folder:
-        rejects = _write_galaxies(catalogue, results, folder / "galaxies.parquet")
+        rejects = _write_galaxies(catalogue(), results, folder / "galaxies.parquet")
         _refuse_too_many(rejects, len(results), settings.max_rejected_fraction)
         rejects.to_csv(folder / "rejected.csv", index=False, lineterminator="\n")
         images = _read_pixels(accepted, "place", blocks, _IMAGES, settings.stamp_size)
@@ -181,6 +194,26 @@ def _read_results(blocks: Sequence[Path]) -> pd.DataFrame:
     if not results.index.equals(pd.RangeIndex(len(results))):
         raise RuntimeError(_LOST)
     return results
+
+
+def _reject_same_pixels(results: pd.DataFrame, catalogue: Callable[[], Iterable[pd.DataFrame]]) -> pd.DataFrame:
+    """Return the results with a reason for each galaxy that has the same pixels as an earlier one."""
+    pixels = results.loc[results["reason"] == "", "pixels"]
+    pixels = pixels[pixels.duplicated(keep=False)]
+    if pixels.empty:
+        return results
+    named = pd.concat([part[["objid", "class"]] for part in catalogue()], ignore_index=True).loc[pixels.index]
+    reasons: dict[int, str] = {}
+    for _, group in named.groupby(pixels, sort=False):
+        rows, objids = group.index.tolist(), group["objid"].tolist()
+        if group["class"].nunique() == 1:
+            reasons |= dict.fromkeys(rows[1:], f"{SAME_PIXELS}: {objids[0]}, which is kept")
+        else:
+            members = ", ".join(f"{objid} {kind}" for objid, kind in zip(objids, group["class"], strict=True))
+            reasons |= dict.fromkeys(rows, f"{SAME_PIXELS_OTHER_CLASS}: {members}")
+    log.warning("%d stamps have the same pixels as another; %d of them are rejected", len(pixels), len(reasons))
+    reason = pd.Series(reasons, dtype="str").reindex(results.index).fillna(results["reason"])
+    return results.assign(reason=reason, has_wide=results["has_wide"] & (reason == ""))
 
 
 def _read_pixels(

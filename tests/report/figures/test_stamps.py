@@ -7,6 +7,8 @@ import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch, Rectangle
 from numpy.typing import NDArray
 
@@ -17,6 +19,7 @@ from galmorph.report.figures.stamps import (
     contact_sheet,
     cutout_schematic,
     example_rows,
+    show_stamp,
     stamp_corner,
     stretch,
 )
@@ -35,6 +38,23 @@ def test_the_box_lies_around_the_galaxy_and_is_joined_to_the_stamp(schematic: Sc
     assert picture.shape == (64, 64)
     lines = [artist for artist in figure.artists if isinstance(artist, ConnectionPatch)]
     assert [line.xy2 for line in lines] == [(-0.5, 63.5), (-0.5, -0.5)]
+
+
+@pytest.mark.parametrize(("name", "above"), [("a.jpg", True), ("a.PNG", True), ("a.fits", False), ("a.npy", False)])
+def test_a_stamp_is_drawn_as_its_file_shows_it(name: str, above: bool) -> None:
+    """Row 0 is the top of a picture and the bottom of a FITS image; the other way up a spiral winds the other way."""
+    stamp = np.random.default_rng(1).normal(0, 1, (32, 32)).astype(np.float32)
+    stamp[2:8, 2:8] += 100
+    figure = Figure(figsize=(1, 1), dpi=64)
+    axes = figure.add_axes((0, 0, 1, 1))
+    show_stamp(axes, stamp, name)
+    axes.set_axis_off()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    drawn = np.asarray(canvas.buffer_rgba())[..., 0].astype(float)
+    top, bottom = drawn[4:16, 4:16].mean(), drawn[-16:-4, 4:16].mean()
+    assert (top > bottom + 100) == above
+    assert (bottom > top + 100) != above
 
 
 def test_stretch_is_monotonous_bounded_and_knows_the_sky() -> None:
@@ -82,6 +102,7 @@ def test_examples_are_of_their_class_and_spaced_through_the_sample(galaxies: pd.
 
 def test_a_sheet_shows_fewer_where_a_class_has_fewer(images: NDArray[np.float32]) -> None:
     galaxies = pd.DataFrame({"class": ["spiral"] * 5 + ["elliptical"], "redshift": [0.05, np.nan, 0.1, 0.1, 0.1, 0.2]})
+    galaxies["frame"] = "a.fits"
     figure = contact_sheet(images[:6], galaxies, 3)
     assert sum(len(axes.images) for axes in figure.axes) == 3 + 1
     texts = [text.get_text() for axes in figure.axes for text in axes.texts]

@@ -39,7 +39,7 @@ def test_everything_named_is_written(book: Book, tmp_path: Path) -> None:
     results = made_resolution(levels=3)
     rng = np.random.default_rng(8)
     images = {level.name: rng.normal(0, 5, (2, 64, 64)).astype(np.float32) for level in results.tested}
-    examples: Examples = (images, ("spiral", "elliptical"))
+    examples: Examples = (images, ("spiral", "elliptical"), ("a.fits", "b.fits"))
     chapter = section(book, study(results), examples)
     assert chapter is not None
     assert (chapter.anchor, chapter.title) == ("resolution", "Different spatial resolution (chapter 5)")

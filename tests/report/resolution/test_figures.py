@@ -115,10 +115,11 @@ def test_corners(results: ResolutionResults) -> None:
 def test_stamps_have_a_row_per_galaxy_and_a_column_per_level(results: ResolutionResults) -> None:
     levels = results.tested
     classes = ["spiral", "spiral", "elliptical"]
-    figure = figures.stamps_at_every_level(stamps(levels, 3), classes, results.levels)
+    figure = figures.stamps_at_every_level(stamps(levels, 3), classes, ["a.png", "b.fits", "c.fits"], results.levels)
     assert len(figure.axes) == 3 * len(levels)
     assert [axes.get_title() for axes in figure.axes[: len(levels)]] == [level.stacked_label for level in levels]
     assert [figure.axes[i * len(levels)].texts[0].get_text() for i in range(3)] == classes
+    assert [axes.images[0].origin for axes in figure.axes[:: len(levels)]] == ["upper", "lower", "lower"]
 
 
 def test_long_names_are_broken_and_a_missing_width_is_not_printed() -> None:
@@ -132,7 +133,7 @@ def test_figures_draw_with_any_number_of_levels_and_runs(levels: int, runs: int)
     drawn: list[Figure] = [
         figures.heat_map(results, "accuracy"),
         figures.corner_confusions(results),
-        figures.stamps_at_every_level(stamps(results.tested, 2), ["spiral", "elliptical"], results.levels),
+        figures.stamps_at_every_level(stamps(results.tested, 2), ["spiral", "elliptical"], [""] * 2, results.levels),
         figures.loss_against_ratio(results),
         figures.recall_against_fwhm(results),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from scipy import stats
 from galmorph.report.figures import style
 from galmorph.report.language import SOURCE, class_name, current, say
 from galmorph.settings.fields import CLASS_NAMES
+from galmorph.stamps.origin import is_picture
 from galmorph.stamps.pixels import nearest_pixel
 
 # A frame is drawn at about this many pixels a side; more would not be seen in print.
@@ -78,9 +80,10 @@ def border(stamp: NDArray[np.float32], width: int = 5) -> NDArray[np.float32]:
     return stamp[~inside]
 
 
-def show_stamp(axes: Axes, stamp: NDArray[np.float32]) -> None:
-    """Show a stamp, stretched by the noise of its border."""
-    axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin="lower", vmin=0, vmax=1)
+def show_stamp(axes: Axes, stamp: NDArray[np.float32], frame: str) -> None:
+    """Show a stamp, stretched by the noise of its border, as the file named `frame` shows it: upright, not mirrored."""
+    origin: Literal["upper", "lower"] = "upper" if is_picture(frame) else "lower"
+    axes.imshow(stretch(stamp, border(stamp)), cmap="gray", origin=origin, vmin=0, vmax=1)
 
 
 def show_frame(axes: Axes, frame: NDArray[np.generic], x: float, y: float, size: int) -> None:
@@ -119,7 +122,7 @@ def cutout_schematic(schematic: Schematic) -> Figure:
     left.set_xlabel(say("x (pixels)"))
     left.set_ylabel(say("y (pixels)"))
     left.set_title(say("frame, {width} × {height} pixels", width=nx, height=ny), fontsize=10)
-    show_stamp(right, schematic.stamp)
+    show_stamp(right, schematic.stamp, schematic.name)
     right.set_xlabel(say("x (pixels)"))
     right.set_title(say("cutout, {size} × {size} pixels", size=size), fontsize=10)
     for spine in right.spines.values():
@@ -156,7 +159,7 @@ def contact_sheet(images: NDArray[np.float32], galaxies: pd.DataFrame, per_class
     images
         (n, size, size) float32, DN, (y, x); a memory map will do, only the rows shown are read.
     galaxies
-        n rows: `class`, and `redshift`, printed in the corner where it is finite.
+        n rows: `class`, `frame`, and `redshift`, printed in the corner where it is finite.
     per_class
         Stamps per class; fewer where the class has fewer.
     """
@@ -173,7 +176,7 @@ def contact_sheet(images: NDArray[np.float32], galaxies: pd.DataFrame, per_class
         for axes in cells:
             axes.set_axis_off()
         for row, axes in zip(chosen, cells, strict=False):
-            show_stamp(axes, images[row])
+            show_stamp(axes, images[row], galaxies["frame"].iloc[row])
             if np.isfinite(redshift[row]):
                 axes.text(0.04, 0.04, f"z = {redshift[row]:.3f}", transform=axes.transAxes, color="white", fontsize=7.5)
         at = {"transform": cells[0].transAxes, "ha": "right", "va": "center"}
@@ -182,13 +185,15 @@ def contact_sheet(images: NDArray[np.float32], galaxies: pd.DataFrame, per_class
 
 
 @style.house()
-def hardest_sheet(images: NDArray[np.float32], legends: Sequence[str]) -> Figure:
+def hardest_sheet(images: NDArray[np.float32], frames: Sequence[str], legends: Sequence[str]) -> Figure:
     """Draw stamps with some lines under each.
 
     Parameters
     ----------
     images
         (n, size, size) float32, DN, (y, x).
+    frames
+        The n files that they come from.
     legends
         n texts.
     """
@@ -201,7 +206,7 @@ def hardest_sheet(images: NDArray[np.float32], legends: Sequence[str]) -> Figure
     cells = figure.subplots(lines, _COLUMNS, squeeze=False).ravel()
     for axes in cells:
         axes.set_axis_off()
-    for axes, image, legend in zip(cells, images, legends, strict=False):
-        show_stamp(axes, image)
+    for axes, image, frame, legend in zip(cells, images, frames, legends, strict=False):
+        show_stamp(axes, image, frame)
         axes.text(0.5, -0.04, legend, transform=axes.transAxes, ha="center", va="top", fontsize=size, linespacing=1.15)
     return figure

@@ -17,8 +17,8 @@ from galmorph.report.resolution.tables import chapter_tables
 from galmorph.report.study import Study
 from galmorph.report.table import METRICS
 
-# Stamps of the galaxies shown, by level, (n, size, size) in DN; and the n classes.
-Examples = tuple[Mapping[str, NDArray[np.float32]], Sequence[str]]
+# Stamps of the galaxies shown, by level, (n, size, size) in DN; the n classes; and the n files that they come from.
+Examples = tuple[Mapping[str, NDArray[np.float32]], Sequence[str], Sequence[str]]
 
 
 def section(book: Book, study: Study, examples: Examples | None) -> Section | None:

@@ -28,7 +28,7 @@ _LEAST_RANGE = 0.05  # of a colour scale: two scores that are nearly equal must 
 
 @style.house()
 def stamps_at_every_level(
-    images: Mapping[str, NDArray[np.float32]], classes: Sequence[str], levels: Sequence[Level]
+    images: Mapping[str, NDArray[np.float32]], classes: Sequence[str], frames: Sequence[str], levels: Sequence[Level]
 ) -> Figure:
     """Draw the same galaxies at every level: a row for each galaxy, a column for each level.
 
@@ -38,6 +38,8 @@ def stamps_at_every_level(
         Level to (n, size, size) float32, DN, (y, x): row i is the same galaxy at every level.
     classes
         The n classes.
+    frames
+        The n files that the stamps come from.
     levels
         In order; one without images (a mixture) has no column.
     """
@@ -48,7 +50,7 @@ def stamps_at_every_level(
     for row, (name, cells) in enumerate(zip(classes, grid, strict=True)):
         for level, axes in zip(seen, cells, strict=True):
             stamp = images[level.name][row]
-            show_stamp(axes, stamp)
+            show_stamp(axes, stamp, frames[row])
             axes.set_axis_off()
             if row == 0:
                 axes.set_title(level.stacked_label, fontsize=9, pad=3)
