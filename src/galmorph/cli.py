@@ -42,6 +42,11 @@ def check(arguments: argparse.Namespace) -> None:
         f"params.yaml: survey {settings.survey.name} ({settings.survey.source}), {len(settings.conditions)} conditions"
         f"{levels}: {runs} runs of at most {settings.training.epochs} epochs\n"
     )
+    if settings.survey.source == "local":
+        from galmorph.sources import local
+
+        if agreement := local.check(settings.local):
+            notice(f"{agreement}\n")
 
 
 def plan(arguments: argparse.Namespace) -> None:

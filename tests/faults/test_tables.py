@@ -11,15 +11,18 @@ import pytest
 from galmorph.classify.targets import stamp_targets
 from galmorph.classify.trained import preprocessing_of
 from galmorph.errors import GalmorphError
-from galmorph.files import texttable
+from galmorph.files import textlines
+from galmorph.files.texttable import read_text_table
 from galmorph.report.table import read_summary
 from galmorph.sdss.frame_index import read_missing
+from galmorph.sdss.galaxyzoo import read_table2
 from galmorph.sdss.redshifts import read_redshifts
 from galmorph.settings.reading import load_settings, parse_settings
 from galmorph.show.dossier import gather
 from galmorph.sources.manifest import read_manifest
 from galmorph.sources.stamps import read_labels
 from galmorph.training.records import load_record
+from tests.support.frames import table2_row, write_table2
 from tests.support.parameters import changed, committed, settings_with
 
 pytestmark = pytest.mark.fault
@@ -65,14 +68,80 @@ def test_columns_that_repeat_once_their_names_are_understood(tmp_path):
         stamp_targets(tmp_path, path, chosen.stamps, chosen.cutouts)
 
 
+ID = 587727178986356823
+
+
+@pytest.mark.parametrize("rounding", [lambda number: number // 1000 * 1000, lambda number: int(float(number))])
+def test_object_ids_that_have_been_rounded(tmp_path, rounding):
+    """By a spreadsheet, or by way of float64: they are the ids of other objects."""
+    ids = [ID, ID + 7_000_017, ID + 65_536_333]
+    chosen = settings_with({})
+    for number in range(3):
+        np.save(tmp_path / f"{number}.npy", np.zeros((4, 4)))
+    tables: dict[str, Callable[[Path], Any]] = {
+        "labels": read_labels,
+        "redshifts": read_redshifts,
+        "table2": read_table2,
+        "classify": lambda path: stamp_targets(tmp_path, path, chosen.stamps, chosen.cutouts).table,
+    }
+    for name, read in tables.items():
+        path = tmp_path / f"{name}.csv"
+        for used in (ids, [rounding(number) for number in ids]):
+            if name == "table2":
+                write_table2(path, [table2_row(number, 10.0, 5.0) for number in used])
+            else:
+                rows = (f"{row}.npy,spiral,0.1,{number}\n" for row, number in enumerate(used))
+                path.write_text("stamp,class,redshift,objid\n" + "".join(rows))
+            if used is ids:
+                assert len(read(path)) == 3
+        with pytest.raises(
+            GalmorphError, match=rf"{name}\.csv: 3 of 3 numbers in (objid|OBJID) are multiples of (1,000|64): "
+        ):
+            read(path)
+
+
+def test_optional_columns_are_found_or_named(tmp_path, caplog):
+    """No column is lost without a word."""
+    chosen = settings_with({})
+    np.save(tmp_path / "a.npy", np.zeros((4, 4)))
+    path = tmp_path / "labels.csv"
+    path.write_text("Stamp, CLASS,RA, redshift,PixelScale ,redshft\na.npy,spiral,10.5,0.05,0.4,1\n")
+    with caplog.at_level("INFO"):
+        found = read_labels(path)
+    assert found[["ra", "redshift", "pixel_scale"]].to_numpy().tolist() == [[10.5, 0.05, 0.4]]
+    assert "; not used: redshft; absent: objid, dec, psf_fwhm" in caplog.text
+    targets = stamp_targets(tmp_path, path, chosen.stamps, chosen.cutouts).table
+    assert targets[["ra", "pixel_scale"]].to_numpy().tolist() == [[10.5, 0.4]]
+    path.write_text("OBJID, z\n1,0.05\n")
+    assert read_redshifts(path)["redshift"].tolist() == [0.05]
+
+
+def test_object_ids_that_are_none(tmp_path):
+    for cell, why in (("-5", "is negative"), ("5" * 20, "has too many digits"), ("5.9e17", "may have rounded")):
+        with pytest.raises(GalmorphError, match=f"line 2 .*objid '.*' .*{why}"):
+            labels(tmp_path / "labels.csv", f"stamp,class,objid\na.png,spiral,{cell}\n")
+
+
+def test_tables_of_other_forms(tmp_path):
+    """What is unambiguous is read; tests/files/test_textlines.py has the kinds that are refused by name."""
+    path = tmp_path / "labels.csv"
+    text = LABELS.replace(",", ";").replace("\n", "\r")
+    path.write_bytes(f"# from a spreadsheet\r\r{text}".encode("utf-16"))
+    assert read_labels(path)["redshift"].tolist() == [0.1, 0.2]
+    with pytest.raises(GalmorphError, match=r"line 5 .*redshift 'x' is not a number"):
+        labels(path, "\n# one\n" + LABELS.replace("0.2", "x"))
+    with pytest.raises(GalmorphError, match="the separator seems to be"):
+        labels(path, LABELS.replace(",", "|"))
+
+
 @pytest.mark.parametrize("packed", [False, True])
 def test_a_table_without_line_breaks(tmp_path, packed):
     path = tmp_path / ("t.csv.gz" if packed else "t.csv")
     for before, message in (("n\n", "a row of more than 131,072 bytes"), ("", "a header of more than")):
-        text = (before + "1" * (3 * texttable.BLOCK)).encode()
+        text = (before + "1" * (3 * textlines.BLOCK)).encode()
         path.write_bytes(gzip.compress(text) if packed else text)
         with pytest.raises(GalmorphError, match=message):
-            texttable.read_text_table(path)
+            read_text_table(path)
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 import gzip
 import io
+import logging
 import threading
 from collections.abc import Generator
 from typing import cast
@@ -10,13 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from galmorph.errors import GalmorphError
-from galmorph.files import texttable
+from galmorph.files import textlines, texttable
 from galmorph.files.texttable import copy_rows, read_blocks, read_text_table, whole_numbers
 
 
 @pytest.fixture(autouse=True)
 def _small_blocks(monkeypatch):
-    monkeypatch.setattr(texttable, "BLOCK", 10)
+    monkeypatch.setattr(textlines, "BLOCK", 10)
 
 
 def numbered(path, count):
@@ -81,9 +82,42 @@ def test_a_table_that_is_left_in_the_middle_is_not_read_on(tmp_path, monkeypatch
             return super().read(size)
 
     table = b"a,b\n" + b"1,x\n" * 200_000
-    monkeypatch.setattr(texttable, "_open", lambda path: Watched(table))
+    monkeypatch.setattr(texttable, "open_text", lambda path: Watched(table))
     blocks = cast("Generator[pd.DataFrame, None, None]", read_blocks(tmp_path / "t.csv"))
     first = next(blocks)
     blocks.close()
     assert 0 < len(first) < 200_000
     assert readers == {threading.get_ident()}
+
+
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_columns_separated_by_what_the_header_has(tmp_path, separator):
+    path = tmp_path / "t.csv"
+    path.write_text("\n".join(separator.join(cells) for cells in (('"a"', "b"), ("1", "x"), ("2", '"y z"'))))
+    table = read_text_table(path)
+    assert table.to_numpy().tolist() == [["1", "x"], ["2", "y z"]]
+    copy_rows(path, [1], 2, tmp_path / "copy.csv")
+    assert read_text_table(tmp_path / "copy.csv").to_numpy().tolist() == [["2", "y z"]]
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n", "\r"])
+def test_lines_are_counted_with_blank_lines_and_comments(tmp_path, ending):
+    path = tmp_path / "t.csv"
+    lines = ["", "# made today", "n,t", "", "1,a", "  ", "# one more", "2,b", "", "x,c", "y,d"]
+    path.write_bytes(ending.join(lines).encode())
+    table = read_text_table(path)
+    assert table["t"].tolist() == ["a", "b", "c", "d"]
+    assert table.index.tolist() == [0, 1, 2, 3]
+    with pytest.raises(GalmorphError, match=r"line 10: n 'x' is not a whole number \(1 more such rows\)"):
+        whole_numbers(table, "n", path)
+    path.write_bytes(ending.join([*lines, "", "3,b,c"]).encode())
+    with pytest.raises(GalmorphError, match="line 13: Expected 2 columns, got 3"):
+        read_text_table(path)
+
+
+def test_comments_are_counted(tmp_path, caplog):
+    path = tmp_path / "t.csv"
+    path.write_text("#Table1\nn\n1\n#2\n")
+    with caplog.at_level(logging.INFO):
+        assert len(read_text_table(path)) == 1
+    assert caplog.messages == [f"{path}: lines left out as comments, because they begin with #: 2"]

@@ -3,7 +3,14 @@ import pandas as pd
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.sdss.frame_index import assign_frames, find_frames, find_tsfields
+from galmorph.sdss.frame_index import (
+    FRAME_DIAGONAL_DEG,
+    assign_frames,
+    count_misplaced,
+    count_scattered,
+    find_frames,
+    find_tsfields,
+)
 from tests.support.frames import RA, objid, sky_position, write_dr7, write_dr8, write_tsfield
 
 
@@ -86,3 +93,38 @@ def test_unreadable_frames_are_reported(tmp_path):
     assignment = assign_frames(galaxies((7, *sky_position(1000, 700))), frames)
     assert [frames[index].path for index in assignment.unreadable] == [path]
     assert frames[assignment.frame[0]].name.field == 84
+
+
+def test_ids_are_compared_with_positions_on_the_frames_at_hand(tmp_path):
+    for field in (83, 84, 85):
+        write_dr7(tmp_path, field=field)
+    (tmp_path / "imaging/1729/40/corr/3/fpC-001729-r3-0085.fit.gz").write_bytes(b"<html>")
+    rows = [
+        (objid(1, field=83), *sky_position(1000, 700)),
+        (objid(2, field=83), *sky_position(2100, 700)),  # off it
+        (objid(3, field=84), RA + 180, -20.0),
+        (objid(4, field=85), *sky_position(1000, 700)),  # its frame cannot be read
+        (objid(5, field=99), RA, 20.0),  # its frame is not at hand
+        (7, RA, 20.0),
+    ]
+    frames = find_frames(tmp_path)
+    assert count_misplaced(galaxies(*rows), frames) == (2, 3)
+    assert count_misplaced(galaxies(*rows), frames, 1) == (1, 2)
+    assert count_misplaced(galaxies(*rows), []) == (0, 0)
+
+
+def test_galaxies_of_one_frame_are_compared_with_each_other():
+    wide = 0.9 * FRAME_DIAGONAL_DEG
+    rows = [(objid(1, field=83), RA, 20.0), (objid(2, field=83), RA, 20.0 + wide), (objid(3, field=84), RA, 40.0)]
+    assert count_scattered(galaxies(*rows)) == (0, 1)
+    rows += [(objid(4, field=84), RA, 40.0 + 1.2 * FRAME_DIAGONAL_DEG), (7, RA, 0.0), (8, RA, 50.0)]
+    assert count_scattered(galaxies(*rows)) == (1, 2)
+
+
+@pytest.mark.real
+def test_real_ids_and_positions_belong_together_until_they_are_shuffled(real_data):
+    table = pd.read_csv(real_data / "galaxyzoo1" / "labels_95929.csv.gz").rename(columns={"objid_dr7": "objid"})
+    assert count_scattered(table)[0] == 0
+    sorted_alone = table.assign(objid=np.sort(table["objid"]))
+    scattered, shared = count_scattered(sorted_alone)
+    assert scattered > 0.9 * shared

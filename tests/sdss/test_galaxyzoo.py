@@ -70,6 +70,7 @@ WRONG = {
     "half a flag": (FIRST[1][:-5] + "0.5,0.5,0", r"line 3 .*flags"),
     "duplicate": (FIRST[0], "line 3: OBJID '587727178986356823' is in the table twice"),
     "id as float": (FIRST[1].replace("587727227300741210", "5.877e+17"), "line 3: OBJID '5.877e\\+17' is not a whole"),
+    "id negative": (FIRST[1].replace("587727227300741210", "-587727227300741210"), "line 3: OBJID '-.*' is negative"),
     "id too large": (FIRST[1].replace("587727227300741210", "9587727227300741210"), "line 3: OBJID"),
     "ra in degrees": (FIRST[1].replace("00:00:00.74", "0.00308"), "line 3 .*RA '0.00308' is not hours"),
     "ra too large": (FIRST[1].replace("00:00:00.74", "25:00:00.74"), "RA '25:00:00.74' is not hours"),
@@ -107,8 +108,27 @@ def test_wrong_files(tmp_path):
     with pytest.raises(GalmorphError, match="no column P_EDGE"):
         read_table2(path)
     path.write_bytes(b"OBJID\n\xff\xfe\n")
-    with pytest.raises(GalmorphError, match="not a CSV table"):
+    with pytest.raises(GalmorphError, match="line 2: not UTF-8"):
         read_table2(path)
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("rounded", [lambda ids: ids // 1000 * 1000, lambda ids: ids.astype(float).astype("int64")])
+def test_the_real_ids_rounded(real_data, tmp_path, rounded):
+    path = real_data / "galaxyzoo1" / "GalaxyZoo1_DR_table2_first6185.csv"
+    table = pd.read_csv(path, dtype=str)
+    table["OBJID"] = rounded(table["OBJID"].astype("int64")).astype(str)
+    table.to_csv(tmp_path / "t.csv", index=False)
+    with pytest.raises(GalmorphError, match=r"6,185 of 6,185 numbers in OBJID are multiples of (1,000|64): "):
+        read_table2(tmp_path / "t.csv")
+
+
+@pytest.mark.real
+def test_the_real_table_from_a_spreadsheet(real_data, tmp_path):
+    path = real_data / "galaxyzoo1" / "GalaxyZoo1_DR_table2_first6185.csv"
+    text = path.read_text().replace("OBJID", "objid ").replace(",", ";").replace("\n", "\r\n")
+    (tmp_path / "t.csv").write_bytes(text.encode("utf-16"))
+    pd.testing.assert_frame_equal(read_table2(tmp_path / "t.csv"), read_table2(path))
 
 
 @pytest.mark.real

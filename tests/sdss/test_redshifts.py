@@ -37,6 +37,7 @@ def test_redshifts_by_objid_then_by_position(tmp_path, catalogue, caplog):
     np.testing.assert_array_equal(redshift, [0.01, 0.02, np.nan, 0.04, np.nan, np.nan])
     assert message == "redshifts: 1 by objid, 2 by position, 3 unknown"
     assert "redshift" not in catalogue.columns
+    assert "redshifts: 1 of 1 galaxies that have a position there lie more than 30 arcsec from" in caplog.text
 
 
 @pytest.mark.parametrize(
@@ -53,7 +54,7 @@ def test_redshift_files_of_any_form(tmp_path, catalogue, text, known):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("objid,z\n1,0.1\n", "no column redshift"),
+        ("objid,zz\n1,0.1\n", "no column redshift"),
         ("objid,redshift\n1,fast\n", "line 2 .*redshift 'fast'"),
         ("objid,redshift\n1,0.1\n1,0.2\n", "line 3: objid '1' is in the table twice"),
         ("objid,ra,dec,redshift\n1,1,1,0.1\n,1,,0.2\n", "line 3: objid '' and no position"),

@@ -137,6 +137,25 @@ def test_plan_downloads_tables_only(archive, store, tmp_path):
     assert lines["with-redshift"] == "2"
     assert lines["frames"] == f"2 of band r, dr7, from {archive.url}"
     assert "to download       4 files, about 0.00 GB" in text
+    assert (
+        "0 of 0 galaxies lie off the frame of their id, of the frames at hand; 0 of 0 frames have galaxies too" in text
+    )
+
+
+def test_plan_says_how_many_ids_and_positions_disagree(archive, store, tmp_path):
+    archive.reset(store)
+    mirror = Mirror(tmp_path / "mirror")
+    acquire(archive, tmp_path, 2)
+    away = table2_row(objid(5, field=84), *sky_position(2200, 600))  # off the frame, but not far from it
+    rows = [*(store / "table2.csv").read_text().splitlines()[1:3], away]
+    chosen = settings(archive, catalogue=str(write_table2(tmp_path / "t.csv", rows)))
+    request = sdss.make_request(chosen, sample(), mirror)
+    text = sdss.describe(request, chosen, sample(), mirror)
+    assert "ids and positions 1 of 3 galaxies lie off the frame of their id, of the frames at hand; 0 of 1" in text
+    rows = [table2_row(objid(number, field=83 + number % 2), *sky_position(9000 * number, 0)) for number in range(1, 7)]
+    chosen = settings(archive, catalogue=str(write_table2(tmp_path / "t.csv", rows)))
+    with pytest.raises(GalmorphError, match=r"t\.csv: of 2 frames .*, 2 have galaxies farther apart than a frame"):
+        sdss.make_request(chosen, sample(), mirror)
 
 
 def test_dr17_gives_the_same_stamps_but_for_its_sky(archive, tmp_path):
@@ -200,7 +219,7 @@ def test_an_id_that_names_no_dr7_frame(archive, store, tmp_path, number, why):
     [
         (gzip.compress(b"OBJID,RA\n1,2\n", mtime=0), "no column DEC"),
         (gzip.compress(TABLE2_HEADER.encode() + b"\n" + b"x" * 5000)[:-10], "damaged or cut short"),
-        (b"<html>moved</html>", "damaged or cut short"),
+        (b"<html>moved</html>", "a web page"),
     ],
 )
 def test_a_wrong_table(archive, store, tmp_path, content, message):

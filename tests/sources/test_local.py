@@ -123,6 +123,16 @@ def test_what_stops(survey, tmp_path, raw):
     assert not files(raw)
 
 
+def test_check_compares_ids_with_the_frames_at_hand(survey, tmp_path):
+    # Of the frame of field 86 there are 50 x 50 pixels.
+    assert "1 of 3 object ids disagree with the position of their row" in str(local.check(survey))
+    away = [table2_row(objid(number), *sky_position(3000, 600)) for number in (1, 3)]
+    catalogue = write_table2(tmp_path / "away.csv", [*away, table2_row(objid(2), *sky_position(300, 300))])
+    changed = survey.model_copy(update={"catalogue": str(catalogue)})
+    assert "away.csv: 2 of 3 object ids disagree with the position of their row" in str(local.check(changed))
+    assert local.check(survey.model_copy(update={"catalogue": str(tmp_path / "later.csv")})) is None
+
+
 def test_two_copies_of_a_frame(survey, tmp_path, raw):
     write_dr7(Path(survey.frames) / "a", field=83, flat=True)
     # One is named by an id and its rerun, the other is the first to hold a position.

@@ -116,7 +116,7 @@ def survey(tmp_path_factory):
     return folder
 
 
-def test_a_survey_with_every_reason_for_rejection(survey, tmp_path):
+def test_a_survey_with_every_reason_for_rejection(survey, tmp_path, caplog):
     assert cut_survey(survey, tmp_path / "set", LENIENT, tmp_path / "partial") == (3, 5)
     table = pd.read_parquet(tmp_path / "set" / "galaxies.parquet")
     assert table["objid"].tolist() == [objid(1, field=84), objid(2), objid(8)]
@@ -134,14 +134,16 @@ def test_a_survey_with_every_reason_for_rejection(survey, tmp_path):
     assert rejected["objid"].tolist() == [objid(number, field=field) for number, field in named]
     reasons = rejected["reason"].tolist()
     assert reasons[0].startswith("frame unreadable: damaged or cut short")
-    assert reasons[1:3] == ["off the frame", "too near the edge"]
+    disagree = "id and position disagree: the object id names this frame, the position lies off it"
+    assert reasons[1:3] == [disagree, "too near the edge"]
+    assert "1 of 8 galaxies: object id and position disagree; are the ids right?" in caplog.text
     assert reasons[3] == "frame missing: 1 of the frames cannot be read, and may contain it"
     assert reasons[4].startswith("frame unreadable: the header has no right ascension and declination")
     assert str(survey) not in rejected.to_csv()
 
 
 def test_too_many_rejected_galaxies_leave_no_stamps(survey, tmp_path):
-    with pytest.raises(GalmorphError, match=r"5 of 8 galaxies rejected \(2 frame unreadable, 1 frame missing, 1 off"):
+    with pytest.raises(GalmorphError, match=r"5 of 8 galaxies rejected \(2 frame unreadable, 1 frame missing, 1 id"):
         cut_survey(survey, tmp_path / "set", SETTINGS, tmp_path / "partial")
     assert [path.name for path in tmp_path.iterdir()] == ["partial"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import read_text_table, real_numbers, refuse_rows, require_columns
+from galmorph.files.texttable import find_columns, object_ids, read_text_table, real_numbers, refuse_rows
 from galmorph.sdss.frames import Frame, read_frame
 from galmorph.sdss.galaxyzoo import sexagesimal
 from galmorph.settings.fields import ARCSEC_BOUNDS, CLASS_NAMES
@@ -83,7 +83,7 @@ def stamp_targets(
             raise GalmorphError(f"{folder}: the name {os.fsencode(odd[0])!r} is not UTF-8; rename the file")
         table = pd.DataFrame({"stamp": present})
     else:
-        table = _read_columns(labels, "stamp")
+        table = _read_columns(labels, ("stamp",), ("name", "objid", "ra", "dec", "pixel_scale", "class"))
         table["stamp"] = table["stamp"].str.strip()
         refuse_rows(~table["stamp"].isin(present), table, "stamp", f"is no stamp in {folder}", labels)
         refuse_rows(table["stamp"].duplicated(), table, "stamp", "is in the table twice", labels)
@@ -110,7 +110,7 @@ def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targ
         A DR7 or DR8+ frame, named as the archive names it.
     positions
         A CSV with columns ra, dec: degrees, or hours:minutes:seconds and degrees:minutes:seconds as in Galaxy Zoo 1;
-        optional name or objid, and class, which is only compared. Names of columns may be in upper case.
+        optional name or objid, and class, which is only compared.
     cutouts
         How the stamps of the training were cut.
 
@@ -120,7 +120,7 @@ def frame_targets(frame: Path, positions: Path, cutouts: CutoutSettings) -> Targ
         If the frame cannot be read, or the table is wrong.
     """
     opened = _read_frame(frame.resolve())
-    table = _read_columns(positions, "ra", "dec")
+    table = _read_columns(positions, ("ra", "dec"), ("name", "objid", "class"))
     targets = _describe(table, pd.Series(np.arange(1, len(table) + 1).astype(str)), positions)
     refuse_rows(targets[["ra", "dec"]].isna().any(axis=1), table, "ra", "and dec: one of them is empty", positions)
     read = functools.partial(read_positions, frame=frame.resolve(), cutouts=cutouts)
@@ -154,12 +154,9 @@ def _read_frame(path: Path) -> Frame:
     return read_frame(path)
 
 
-def _read_columns(path: Path, *required: str) -> pd.DataFrame:
-    """Read a table of text, its columns named in lower case."""
-    table = read_text_table(path)
-    table.columns = table.columns.str.strip().str.lower()
-    require_columns(table, required, path)
-    return table
+def _read_columns(path: Path, needed: Sequence[str], optional: Sequence[str]) -> pd.DataFrame:
+    """Read a table of text, and log which columns are used."""
+    return find_columns(read_text_table(path), path, needed, optional, announce=True)
 
 
 def _describe(table: pd.DataFrame, names: pd.Series, path: Path) -> pd.DataFrame:
@@ -167,6 +164,8 @@ def _describe(table: pd.DataFrame, names: pd.Series, path: Path) -> pd.DataFrame
     if column := next((column for column in ("name", "objid") if column in table.columns), None):
         names = table[column].str.strip()
         refuse_rows(names == "", table, column, "is empty", path)
+        if column == "objid" and names.str.fullmatch(r"[\d.]+([eE][+]?\d+)?").all():
+            object_ids(table, column, path)
         refuse_rows(names.duplicated(), table, column, "is in the table twice", path)
     kinds = table["class"].str.strip() if "class" in table.columns else pd.Series([""] * len(table))
     refuse_rows(~kinds.isin([*CLASS_NAMES, ""]), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)

@@ -1,15 +1,16 @@
-"""Read CSV tables as text, a block of rows at a time, and convert columns with errors that name the line."""
+"""Read CSV tables as text, a block of rows at a time, find their columns, and convert cells with errors by line."""
 
 from __future__ import annotations
 
 import csv
-import gzip
+import itertools
+import logging
 import re
 import textwrap
 import zlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import IO, cast
+from typing import IO
 
 import numpy as np
 import pandas as pd
@@ -19,14 +20,35 @@ import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import regular_file
+from galmorph.files.textlines import numbered_lines, open_text
 
-BLOCK = 2**17  # bytes of text in memory at once, and of the longest row
-FIRST_LINE = 2  # the line in the file of row 0: the header is line 1
+log = logging.getLogger(__name__)
+
+# Other headings of a column, in the form of `_key`.
+SYNONYMS = {
+    "objid": ("objiddr7", "dr7objid"),
+    "ra": ("raj2000", "radeg"),
+    "dec": ("dej2000", "decj2000", "decdeg"),
+    "redshift": ("z", "zspec", "specz"),
+    "pixel_scale": ("pixscale",),
+    "psf_fwhm": ("seeing",),
+}
+MAGNITUDES = {"g", "r", "i"}  # beside them z is a magnitude
+
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab"}
+_FIRST_LINE = 2  # the line of row 0, where no line is blank or a comment
+_ROUNDED = (
+    (1000, "a spreadsheet keeps 15 digits of a number and writes zeros for the others"),
+    (64, "a float64 holds no other numbers of this size, and pandas makes it of a column with empty cells"),
+)
+_FEW = 3  # whole ids are multiples of 64 by chance: of three, once in 260,000 tables
 
 
 def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFrame]:
-    """Read a CSV or a gzipped CSV as text, some rows at a time; the index of a block counts the rows of the file.
+    """Read a CSV as text, some rows at a time; the index of a block counts the rows of the file.
+
+    Columns are separated by commas, semicolons or tabs, whichever the header has; blank lines and lines that begin
+    with # are no rows. `galmorph.files.textlines` says which files can be read.
 
     Raises
     ------
@@ -36,12 +58,10 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     """
     rows = 0
     try:
-        with _open(path) as stream:
-            columns = _columns(stream)
-            for batch in _batches(stream, columns):
-                block = batch.to_pandas()
+        with open_text(path) as stream:
+            for table in _tables(stream, path):
+                block = table.to_pandas()
                 block.index = pd.RangeIndex(rows, rows + len(block))
-                _refuse_line_breaks(batch, rows, path)
                 rows += len(block)
                 yield block
     except FileNotFoundError:
@@ -55,17 +75,58 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
 
 
 def read_text_table(path: Path, *, may_be_empty: bool = False) -> pd.DataFrame:
-    """Read a whole CSV or gzipped CSV as text; see `read_blocks`."""
+    """Read a whole CSV as text; see `read_blocks`."""
     return pd.concat(list(read_blocks(path, may_be_empty=may_be_empty)))
 
 
-def require_columns(table: pd.DataFrame, columns: tuple[str, ...], path: Path) -> None:
-    """Raise GalmorphError with the name of the first column that is missing or there twice."""
-    if len(twice := table.columns[table.columns.duplicated() & (table.columns != "")]):
-        raise GalmorphError(f"{path}: two columns {twice[0]}; rename or remove one of them")
-    for column in columns:
-        if column not in table.columns:
-            raise GalmorphError(f"{path}: no column {column}; the columns needed are {', '.join(columns)}")
+def find_columns(
+    table: pd.DataFrame, path: Path, needed: Sequence[str], optional: Sequence[str] = (), *, announce: bool = False
+) -> pd.DataFrame:
+    """Find columns by their headings, whose case, blanks, hyphens and underscores do not count.
+
+    Parameters
+    ----------
+    table
+        As `read_blocks` returns it.
+    path
+        Its file.
+    needed, optional
+        Names of columns. `SYNONYMS` has other headings of some.
+    announce
+        Whether to log which columns are used and which are not.
+
+    Returns
+    -------
+    pandas.DataFrame
+        The columns that were found, under the names asked for, in the order of the file.
+
+    Raises
+    ------
+    GalmorphError
+        If a needed column is missing, or two columns have the name of one.
+    """
+    keys = [_key(heading) for heading in table.columns]
+    names = {_key(name): name for name in (*needed, *optional)}
+    for name in (*needed, *optional):
+        for other in SYNONYMS.get(name.lower(), ()):
+            if other != "z" or not MAGNITUDES & set(keys):
+                names.setdefault(other, name)
+    found: dict[str, int] = {}
+    for place, key in enumerate(keys):
+        name = names.get(key, "")
+        if name in found:
+            one, two = table.columns[found[name]].strip(), table.columns[place].strip()
+            raise GalmorphError(f"{path}: two columns {name} ({one}, {two}); rename or remove one of them")
+        if name:
+            found[name] = place
+    for name in needed:
+        if name not in found:
+            raise GalmorphError(
+                f"{path}: no column {name}; the columns needed are {', '.join(needed)}; {_headings(table)}"
+            )
+    if announce:
+        _announce(table, found, optional, path)
+    return table.iloc[:, list(found.values())].set_axis(list(found), axis=1)
 
 
 def refuse_rows(wrong: pd.Series | NDArray[np.bool_], table: pd.DataFrame, column: str, why: str, path: Path) -> None:
@@ -90,7 +151,7 @@ def refuse_rows(wrong: pd.Series | NDArray[np.bool_], table: pd.DataFrame, colum
         first = table.columns[0]
         shown = "" if column == first else f" ({first} {table[first].iloc[row]})"
         cell = table[column].iloc[row]
-        place = f"line {int(table.index[row]) + FIRST_LINE}{shown}"
+        place = f"line {_line_of(int(table.index[row]), path)}{shown}"
         raise GalmorphError(f"{path}: {place}: {column} {cell!r} {why}{more}; correct the table")
 
 
@@ -103,8 +164,39 @@ def whole_numbers(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.in
         If a cell is not a whole number from 0.
     """
     text = table[column].str.strip()
-    refuse_rows(~text.str.fullmatch(r"\d{1,18}|[1-8]\d{18}"), table, column, "is not a whole number", path)
+    wrong = ~text.str.fullmatch(r"\d{1,18}|[1-8]\d{18}")
+    if wrong.any():
+        refuse_rows(wrong, table, column, _not_whole(text[wrong].iloc[0]), path)
     return np.asarray(text.astype(np.int64), dtype=np.int64)
+
+
+def object_ids(table: pd.DataFrame, column: str, path: Path) -> NDArray[np.int64]:
+    """Convert a column of object ids to int64, and refuse those that a spreadsheet or a float64 has rounded.
+
+    Raises
+    ------
+    GalmorphError
+        If a cell is not a whole number from 0, or the ids are rounded.
+    """
+    ids = whole_numbers(table, column, path)
+    refuse_rounded(ids, column, path)
+    return ids
+
+
+def refuse_rounded(ids: NDArray[np.int64], column: str, path: Path) -> None:
+    """Raise GalmorphError if most ids are such as remain when a spreadsheet or a float64 has rounded them.
+
+    Only ids above 2^53 are looked at: a float64 holds every whole number below.
+    """
+    large = ids[ids > 2**53]
+    for divisor, reason in _ROUNDED:
+        rounded = int((large % divisor == 0).sum())
+        if rounded >= _FEW and 2 * rounded > large.size:
+            raise GalmorphError(
+                f"{path}: {rounded:,} of {large.size:,} numbers in {column} are multiples of {divisor:,}: {reason}. "
+                f"They are rounded, and the ids of other objects; fetch the table again, and read {column} as text or "
+                "as 64-bit integers wherever you edit it"
+            )
 
 
 def real_numbers(
@@ -125,7 +217,9 @@ def real_numbers(
     wrong = ~((values >= low) & (values <= high))
     if blank:
         wrong &= (table[column].str.strip() != "").to_numpy(dtype=bool)
-    refuse_rows(wrong, table, column, f"is not a number from {low:g} to {high:g} {unit}".rstrip(), path)
+    comma = wrong.any() and re.fullmatch(r"\s*[+-]?\d+,\d+\s*", table[column].iloc[int(wrong.argmax())])
+    hint = " (decimals follow a point, not a comma)" if comma else ""
+    refuse_rows(wrong, table, column, f"is not a number from {low:g} to {high:g} {unit}".rstrip() + hint, path)
     return values
 
 
@@ -135,13 +229,13 @@ def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path
     Parameters
     ----------
     source
-        A CSV or a gzipped CSV.
+        A table that `read_blocks` reads.
     rows
         Row numbers, from 0; they are copied in the order of the file.
     count
         The number of rows that `read_blocks` finds.
     destination
-        The file to write, not compressed.
+        The file to write, as UTF-8, not compressed.
 
     Raises
     ------
@@ -150,88 +244,120 @@ def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path
     """
     wanted = frozenset(rows)
     line_number = -1  # of the header; row 0 follows
-    with _open(source) as stream, destination.open("w", encoding="utf-8", newline="\n") as copy:
-        for line in stream:
-            text = line.decode("utf-8-sig" if line_number < 0 else "utf-8").rstrip("\r\n")
-            if not text.strip():
-                continue
-            if line_number < 0 or line_number in wanted:
-                copy.write(f"{text}\n")
-            line_number += 1
+    with open_text(source) as stream, destination.open("wb") as copy:
+        for _, lines in numbered_lines(stream, source):
+            for line in lines:
+                if line_number < 0 or line_number in wanted:
+                    copy.write(line + b"\n")
+                line_number += 1
     if line_number != count:
         raise GalmorphError(f"{source}: {line_number} lines for {count} rows; remove line breaks within cells")
 
 
-def _open(path: Path) -> IO[bytes]:
-    path = regular_file(path)
-    return cast(IO[bytes], gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb"))
+def _key(heading: str) -> str:
+    """Return what counts of a heading: its letters and digits, in one case."""
+    return re.sub(r"[\W_]+", "", heading).casefold()
 
 
-def _columns(stream: IO[bytes]) -> list[str]:
-    """Read the header."""
-    line = "\n"
-    while line and not line.strip():
-        line = stream.readline(BLOCK + 1).decode("utf-8-sig")
-    if len(line) > BLOCK:
-        raise csv.Error(f"a header of more than {BLOCK:,} bytes")
-    if not line.strip():
+def _announce(table: pd.DataFrame, found: dict[str, int], optional: Sequence[str], path: Path) -> None:
+    """Log which columns are used and which are not, and which optional ones there are none of."""
+    headings = [heading.strip() or "''" for heading in table.columns]
+    used = [name if headings[place] == name else f"{name} ({headings[place]})" for name, place in found.items()]
+    unused = [heading for place, heading in enumerate(headings) if place not in found.values()]
+    absent = [name for name in optional if name not in found]
+    parts = (("columns used", used), ("not used", unused), ("absent", absent))
+    log.info("%s: %s", path, "; ".join(f"{what}: {', '.join(names)}" for what, names in parts if names))
+
+
+def _headings(table: pd.DataFrame) -> str:
+    """Describe the headings of a table that lacks a column."""
+    first = ", ".join(repr(heading) for heading in table.columns[:12])
+    more = f" and {len(table.columns) - 12} more" if len(table.columns) > 12 else ""
+    separator = re.search(r"[|:]|\s", table.columns[0].strip()) if len(table.columns) == 1 else None
+    if separator is None:
+        return f"those of the table are {first}{more}"
+    return f"the separator seems to be {separator[0]!r}: separate the columns by {', '.join(_SEPARATORS.values())}"
+
+
+def _line_of(row: int, path: Path) -> int:
+    """Return the line in the file of a row; after an error, so that no reader need carry it along."""
+    try:
+        with open_text(path) as stream:
+            numbers = itertools.chain.from_iterable(numbers for numbers, _ in numbered_lines(stream, path))
+            return next(itertools.islice(numbers, row + 1, None))
+    except (GalmorphError, OSError, EOFError, zlib.error, csv.Error, StopIteration):
+        return row + _FIRST_LINE  # it has gone since
+
+
+def _not_whole(cell: str) -> str:
+    """Return why a cell is not a whole number, as the end of a sentence."""
+    if re.fullmatch(r"-\d+", cell):
+        return "is negative"
+    if re.fullmatch(r"\d{19,}", cell):
+        return f"has too many digits ({len(cell)}) for a number of 64 bits"
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", cell):
+        return (
+            "is not a whole number but one that a spreadsheet or a float64 may have rounded: write the column as text "
+            "or as 64-bit integers"
+        )
+    return "is not a whole number"
+
+
+def _header(line: bytes) -> tuple[list[str], str]:
+    """Return the headings and the separator."""
+    text = line.decode()
+    bare = re.sub(r'"[^"]*"', "", text)
+    separator = next((character for character in _SEPARATORS if character in bare), ",")
+    (columns,) = csv.reader([text], delimiter=separator, strict=True)
+    if all(re.fullmatch(r"\s*[-+]?\d[-+.:\deE]*\s*", heading) for heading in columns):
+        raise csv.Error(f"no header: {text[:40]!r} are numbers, not the names of columns")
+    return columns, separator
+
+
+def _tables(stream: IO[bytes], path: Path) -> Iterator[pa.Table]:
+    """Read the rows below the header as text; of a table without rows, one without rows."""
+    columns: list[str] = []
+    separator, empty = ",", True
+    for numbers, lines in numbered_lines(stream, path):
+        if not columns:
+            columns, separator = _header(lines.pop(0))
+            numbers.pop(0)
+        if lines:
+            empty = False
+            yield _table(lines, numbers, columns, separator, path)
+    if not columns:
         raise csv.Error("it is empty")
-    (columns,) = csv.reader([line], strict=True)
-    return columns
+    if empty:
+        yield pa.Table.from_arrays([pa.array([], pa.string()) for _ in columns], names=columns)
 
 
-def _shorten(error: Exception, first: int) -> str:
-    """Shorten an error of pyarrow and give the line in the file instead of the row after row `first`."""
-    words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120)
-    return re.sub(r"Row #(\d+):", lambda found: f"line {first + int(found[1]) + FIRST_LINE - 1}:", words)
-
-
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
-    """Read whole lines, about `BLOCK` bytes at a time."""
-    rest = b""
-    while block := stream.read(BLOCK):
-        rest += block
-        end = max(rest.rfind(b"\n"), rest.rfind(b"\r")) + 1
-        if not end and len(rest) > BLOCK:
-            raise csv.Error(f"a row of more than {BLOCK:,} bytes")
-        if end:
-            yield rest[:end]
-        rest = rest[end:]
-    if rest:
-        yield rest
-
-
-def _refuse_line_breaks(batch: pa.RecordBatch, first: int, path: Path) -> None:
-    """Raise GalmorphError if a cell holds a line break: a stray quote makes one cell of all that follows."""
-    for name, cells in zip(batch.schema.names, batch.columns, strict=True):
-        broken = np.flatnonzero(pc.match_substring_regex(cells, "[\r\n]").to_numpy(zero_copy_only=False))
-        if broken.size:
-            raise GalmorphError(
-                f"{path}: line {first + int(broken[0]) + FIRST_LINE}: {name} holds a line break, or begins with a "
-                "quote that is not closed; correct the table"
-            )
-
-
-def _batches(stream: IO[bytes], columns: list[str]) -> Iterator[pa.RecordBatch]:
-    """Read the rows below the header as text.
+def _table(lines: list[bytes], numbers: list[int], columns: list[str], separator: str, path: Path) -> pa.Table:
+    """Convert lines to a table of text.
 
     pyarrow gets bytes and not the file, from which it would read ahead in a thread: if the file is closed meanwhile,
     the process can crash.
     """
-    rows = 0
-    for piece in _pieces(stream):
-        try:
-            table = pacsv.read_csv(
-                pa.BufferReader(piece),
-                pacsv.ReadOptions(column_names=columns, block_size=len(piece) + 1, use_threads=False),
-                pacsv.ParseOptions(newlines_in_values=True),
-                pacsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+    text = b"\n".join(lines) + b"\n"
+    try:
+        table = pacsv.read_csv(
+            pa.BufferReader(text),
+            pacsv.ReadOptions(column_names=columns, block_size=len(text) + 1, use_threads=False),
+            pacsv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            pacsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
+        )
+    except pa.ArrowInvalid as error:
+        raise csv.Error(_shorten(error, numbers)) from None
+    for name, cells in zip(table.column_names, table.columns, strict=True):
+        broken = np.flatnonzero(pc.match_substring_regex(cells, "[\r\n]").to_numpy())
+        if broken.size:
+            raise GalmorphError(
+                f"{path}: line {numbers[int(broken[0])]}: {name} holds a line break, or begins with a quote that is "
+                "not closed; correct the table"
             )
-        except pa.ArrowInvalid as error:
-            if str(error) == "Empty CSV file":
-                continue  # blank lines alone
-            raise csv.Error(_shorten(error, rows)) from None
-        yield from table.to_batches()
-        rows += table.num_rows
-    if not rows:
-        yield pa.RecordBatch.from_arrays([pa.array([], pa.string()) for _ in columns], names=columns)
+    return table
+
+
+def _shorten(error: Exception, numbers: list[int]) -> str:
+    """Shorten an error of pyarrow, and give the line in the file for the row in what pyarrow was given."""
+    words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120)
+    return re.sub(r"Row #(\d+):", lambda found: f"line {numbers[int(found[1]) - 1]}:", words)

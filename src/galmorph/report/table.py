@@ -12,7 +12,7 @@ import pandas as pd
 from tabulate import tabulate
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
+from galmorph.files.texttable import find_columns, read_text_table, refuse_rows, whole_numbers
 from galmorph.report import thesis
 from galmorph.report.language import mark, say, sentences, set_name
 
@@ -211,8 +211,8 @@ def read_summary(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it")
-    table = read_text_table(path)
-    require_columns(table, ("condition", "metric", "phase", "epoch", "runs", "mean", "std"), path)
+    columns = ("condition", "metric", "phase", "epoch", "runs", "mean", "std")
+    table = find_columns(read_text_table(path), path, columns)
     for column in ("epoch", "runs"):
         table[column] = whole_numbers(table, column, path)
     for column in ("mean", "std"):

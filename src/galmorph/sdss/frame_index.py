@@ -15,13 +15,14 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.files.texttable import read_text_table, require_columns
+from galmorph.files.texttable import find_columns, read_text_table
 from galmorph.sdss.frames import read_frame_wcs
 from galmorph.sdss.names import FrameName, ObjectId, Place, parse_tsfield_name
 
 TABLE2_NAME = "GalaxyZoo1_DR_table2.csv"
 REDSHIFTS_NAME = "redshifts.csv"
 MISSING_NAME = "missing.csv"
+FRAME_DIAGONAL_DEG = 0.28  # 2048 x 1489 pixels of 0.396 arcsec
 
 
 @dataclass(frozen=True)
@@ -50,8 +51,7 @@ def read_missing(folder: Path) -> dict[Place, str]:
     path = folder / MISSING_NAME
     if not path.exists():
         return {}
-    table = read_text_table(path, may_be_empty=True)
-    require_columns(table, ("path", "reason"), path)
+    table = find_columns(read_text_table(path, may_be_empty=True), path, ("path", "reason"))
     names = (FrameName.parse(Path(file).name) for file in table["path"])
     return {name.place: reason for name, reason in zip(names, table["reason"], strict=True) if name is not None}
 
@@ -118,6 +118,72 @@ def assign_frames(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> Assign
         As `find_frames` returns them. A DR7 frame is preferred to a DR8+ frame of the same field; of several reruns,
         the one that the object id names, otherwise the last.
     """
+    assigned = _by_objid(galaxies, frames)
+    by_objid = assigned >= 0
+    left = np.flatnonzero(~by_objid)
+    unreadable: list[int] = []
+    if left.size:
+        assigned[left], unreadable = _by_position(galaxies.iloc[left], frames)
+    return Assignment(assigned, by_objid, tuple(unreadable))
+
+
+def count_misplaced(galaxies: pd.DataFrame, frames: Sequence[FrameFile], most: int | None = None) -> tuple[int, int]:
+    """Count the galaxies whose position does not lie on the frame that their object id names.
+
+    Parameters
+    ----------
+    galaxies, frames
+        As in `assign_frames`. A galaxy whose frame is not among them, or cannot be read, is not compared.
+    most
+        Number of frames whose headers are read, evenly from all; None: all of them.
+
+    Returns
+    -------
+    misplaced, compared
+    """
+    assigned = _by_objid(galaxies, frames)
+    named = np.unique(assigned[assigned >= 0])
+    if most is not None and named.size > most:
+        named = named[np.linspace(0, named.size - 1, most).astype(int)]
+    misplaced = compared = 0
+    for index in named.tolist():
+        try:
+            wcs, (ny, nx) = read_frame_wcs(frames[index].path)
+        except GalmorphError:
+            continue
+        here = galaxies[assigned == index]
+        x, y = wcs.world_to_pixel(SkyCoord(here["ra"].to_numpy(), here["dec"].to_numpy(), unit="deg"))
+        inside = (x >= -0.5) & (x < nx - 0.5) & (y >= -0.5) & (y < ny - 0.5)
+        misplaced, compared = misplaced + int((~inside).sum()), compared + len(here)
+    return misplaced, compared
+
+
+def count_scattered(galaxies: pd.DataFrame) -> tuple[int, int]:
+    """Count the frames whose galaxies lie farther apart than a frame reaches, by object id and position alone.
+
+    Parameters
+    ----------
+    galaxies
+        Columns objid, ra, dec (degrees, ICRS).
+
+    Returns
+    -------
+    scattered, compared
+        Of the frames that the object ids of two or more galaxies name.
+    """
+    rows: dict[Place, list[int]] = defaultdict(list)
+    for row, objid in enumerate(galaxies["objid"].tolist()):
+        if (name := ObjectId.parse(objid)) is not None:
+            rows[name.place].append(row)
+    sky = SkyCoord(galaxies["ra"].to_numpy(), galaxies["dec"].to_numpy(), unit="deg")
+    directions = sky.cartesian.xyz.value.T
+    nearest = np.cos(np.deg2rad(FRAME_DIAGONAL_DEG))
+    shared = [directions[here] for here in rows.values() if len(here) > 1]
+    return sum(bool((here @ here[0] < nearest).any()) for here in shared), len(shared)
+
+
+def _by_objid(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> NDArray[np.int64]:
+    """Return the frame that each object id names, as `Assignment.frame`."""
     candidates: dict[Place, list[int]] = defaultdict(list)
     for index, frame in enumerate(frames):
         candidates[frame.name.place].append(index)
@@ -126,12 +192,7 @@ def assign_frames(galaxies: pd.DataFrame, frames: Sequence[FrameFile]) -> Assign
         names = ObjectId.parse(objid)
         if names is not None and names.place in candidates:
             assigned[row] = max(candidates[names.place], key=lambda index: _preference(frames[index], names.rerun))
-    by_objid = assigned >= 0
-    left = np.flatnonzero(~by_objid)
-    unreadable: list[int] = []
-    if left.size:
-        assigned[left], unreadable = _by_position(galaxies.iloc[left], frames)
-    return Assignment(assigned, by_objid, tuple(unreadable))
+    return assigned
 
 
 def _preference(frame: FrameFile, rerun: int) -> tuple[bool, bool, int]:

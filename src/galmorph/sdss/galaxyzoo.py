@@ -11,7 +11,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from galmorph.files.texttable import read_blocks, real_numbers, refuse_rows, require_columns, whole_numbers
+from galmorph.files.texttable import (
+    find_columns,
+    read_blocks,
+    real_numbers,
+    refuse_rounded,
+    refuse_rows,
+    whole_numbers,
+)
 from galmorph.settings.fields import CLASS_NAMES
 
 VOTES = ("P_EL", "P_CW", "P_ACW", "P_EDGE", "P_DK", "P_MG", "P_CS", "P_EL_DEBIASED", "P_CS_DEBIASED")
@@ -56,8 +63,8 @@ def read_table2(path: Path, columns: Sequence[str] | None = None) -> pd.DataFram
     Raises
     ------
     GalmorphError
-        If the file is missing, empty or damaged, lacks a column, or has a row with the OBJID of an earlier one,
-        invalid coordinates or numbers, or not exactly one flag.
+        If the file is missing, empty or damaged, lacks a column, has OBJIDs that a spreadsheet has rounded, or has a
+        row with the OBJID of an earlier one, invalid coordinates or numbers, or not exactly one flag.
 
     Examples
     --------
@@ -71,6 +78,7 @@ def read_table2(path: Path, columns: Sequence[str] | None = None) -> pd.DataFram
     0  587727178986356823  0.00171 -10.37381     59  uncertain
     """
     table = pd.concat([block if columns is None else block[list(columns)] for block in read_table2_blocks(path)])
+    refuse_rounded(table["objid"].to_numpy(), "OBJID", path)
     if (repeated := table["objid"].duplicated()).any():
         refuse_rows(
             repeated, pd.DataFrame({"OBJID": table["objid"].astype(str)}), "OBJID", "is in the table twice", path
@@ -79,14 +87,13 @@ def read_table2(path: Path, columns: Sequence[str] | None = None) -> pd.DataFram
 
 
 def read_table2_blocks(path: Path) -> Iterator[pd.DataFrame]:
-    """Read Table 2 some rows at a time, like `read_table2` but without the check for repeated objects."""
+    """Read Table 2 some rows at a time, like `read_table2` but without the checks of the object ids together."""
     for block in read_blocks(path):
-        yield _block(block, path).set_index(block.index)
+        yield _block(find_columns(block, path, COLUMNS), path).set_index(block.index)
 
 
 def _block(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     """Convert some rows of text."""
-    require_columns(table, COLUMNS, path)
     result = pd.DataFrame({"objid": whole_numbers(table, "OBJID", path)})
     result["ra"] = sexagesimal(table, "RA", path, 24.0, "hours:minutes:seconds") * 15.0 % 360.0
     result["dec"] = sexagesimal(table, "DEC", path, 90.0, "degrees:minutes:seconds")

@@ -9,15 +9,18 @@ import numpy as np
 import pandas as pd
 from astropy.coordinates import SkyCoord
 
-from galmorph.files.texttable import read_text_table, real_numbers, refuse_rows, require_columns, whole_numbers
+from galmorph.files.texttable import find_columns, object_ids, read_text_table, real_numbers, refuse_rows
 
 log = logging.getLogger(__name__)
 
 MATCH_RADIUS_ARCSEC = 2.0
+OTHER_OBJECT_ARCSEC = 30.0  # an id and a position so far apart are not of one galaxy
 
 
 def read_redshifts(path: Path) -> pd.DataFrame:
-    r"""Read redshifts from a CSV with a column redshift, and objid (or objid_dr7), or ra and dec, or both.
+    r"""Read redshifts from a CSV with a column redshift (or z), and objid (or objid_dr7), or ra and dec, or both.
+
+    Which columns are used is logged.
 
     Returns
     -------
@@ -28,7 +31,8 @@ def read_redshifts(path: Path) -> pd.DataFrame:
     Raises
     ------
     GalmorphError
-        If a column is missing, a number is invalid, an objid is there twice, or a row has neither objid nor position.
+        If a column is missing, a number is invalid, the objids are rounded or one is there twice, or a row has neither
+        objid nor position.
 
     Examples
     --------
@@ -39,13 +43,13 @@ def read_redshifts(path: Path) -> pd.DataFrame:
                     objid  ra  dec  redshift
     0  587722981736906801 NaN  NaN      0.05
     """
-    table = read_text_table(path, may_be_empty=True).rename(columns={"objid_dr7": "objid"})
-    require_columns(table, ("redshift",), path)
+    text = read_text_table(path, may_be_empty=True)
+    table = find_columns(text, path, ("redshift",), ("objid", "ra", "dec"), announce=True)
     for column in ("objid", "ra", "dec"):
         if column not in table.columns:
             table[column] = ""
     named = (table["objid"].str.strip() != "").to_numpy(dtype=bool)
-    objid = whole_numbers(table.assign(objid=table["objid"].where(named, "0")), "objid", path)
+    objid = object_ids(table.assign(objid=table["objid"].where(named, "0")), "objid", path)
     refuse_rows((objid != 0) & pd.Series(objid).duplicated(), table, "objid", "is in the table twice", path)
     ra = real_numbers(table, "ra", path, 0, 360, blank=True)
     dec = real_numbers(table, "dec", path, -90, 90, blank=True)
@@ -84,6 +88,7 @@ def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> pd.DataF
     known = redshifts[redshifts["objid"] != 0].set_index("objid")["redshift"]
     redshift = known.reindex(catalogue["objid"]).to_numpy(dtype=np.float64, copy=True)
     by_objid = int(np.isfinite(redshift).sum())
+    _warn_of_other_places(catalogue, redshifts)
     left = np.flatnonzero(np.isnan(redshift))
     placed = redshifts[redshifts["ra"].notna() & redshifts["dec"].notna()]
     if left.size and len(placed):
@@ -98,3 +103,22 @@ def join_redshifts(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> pd.DataF
     by_position = len(catalogue) - by_objid - unmatched
     log.info("redshifts: %d by objid, %d by position, %d unknown", by_objid, by_position, unmatched)
     return catalogue.assign(redshift=redshift)
+
+
+def _warn_of_other_places(catalogue: pd.DataFrame, redshifts: pd.DataFrame) -> None:
+    """Log how many galaxies have another position in the table of redshifts than in the catalogue."""
+    placed = redshifts[(redshifts["objid"] != 0) & redshifts["ra"].notna() & redshifts["dec"].notna()]
+    both = catalogue[["objid", "ra", "dec"]].merge(placed, on="objid", suffixes=("", "_here"))
+    if both.empty:
+        return
+    ours, theirs = (
+        SkyCoord(both[f"ra{end}"].to_numpy(), both[f"dec{end}"].to_numpy(), unit="deg") for end in ("", "_here")
+    )
+    if far := int((ours.separation(theirs).arcsec > OTHER_OBJECT_ARCSEC).sum()):
+        log.warning(
+            "redshifts: %d of %d galaxies that have a position there lie more than %.0f arcsec from that of their "
+            "objid in the catalogue: are the object ids of one of the tables wrong?",
+            far,
+            len(both),
+            OTHER_OBJECT_ARCSEC,
+        )

@@ -17,7 +17,7 @@ from galmorph.classify.trained import known_models, level_of
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps, read_table, table_columns
 from galmorph.files.reading import file_md5
-from galmorph.files.texttable import read_blocks, require_columns, whole_numbers
+from galmorph.files.texttable import find_columns, read_text_table, whole_numbers
 from galmorph.sdss.frame_index import TABLE2_NAME
 from galmorph.sdss.galaxyzoo import read_table2_blocks
 from galmorph.settings.layout import (
@@ -197,11 +197,8 @@ def _predictions(
 
 def _read_rejected(path: Path) -> pd.DataFrame:
     """Read objid, frame and reason of the galaxies without a stamp."""
-    columns = ("objid", "frame", "reason")
-    blocks = list(read_blocks(path, may_be_empty=True))
-    table = pd.concat(blocks) if blocks else pd.DataFrame(columns=columns, dtype="str")
-    require_columns(table, columns, path)
-    return table[[*columns]].assign(objid=whole_numbers(table, "objid", path))
+    table = find_columns(read_text_table(path, may_be_empty=True), path, ("objid", "frame", "reason"))
+    return table.assign(objid=whole_numbers(table, "objid", path))
 
 
 def _unknown(objid: int, known: Sequence[int]) -> str:

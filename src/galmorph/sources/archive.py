@@ -16,7 +16,14 @@ import pandas as pd
 
 from galmorph.errors import GalmorphError
 from galmorph.files.texttable import copy_rows, refuse_rows
-from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, write_missing
+from galmorph.sdss.frame_index import (
+    REDSHIFTS_NAME,
+    TABLE2_NAME,
+    count_misplaced,
+    count_scattered,
+    find_frames,
+    write_missing,
+)
 from galmorph.sdss.frames import read_frame, read_psf_width
 from galmorph.sdss.galaxyzoo import ROWS, read_table2
 from galmorph.sdss.names import BEST_SKY, FrameName, ObjectId, Release, tsfield_path
@@ -63,7 +70,8 @@ def make_request(settings: SdssSettings, sample: SampleSettings, mirror: Mirror)
     Raises
     ------
     GalmorphError
-        If a table cannot be downloaded or read, the sample is empty, or an object id is not of DR7.
+        If a table cannot be downloaded or read, the sample is empty, an object id is not of DR7, or ids and positions
+        do not belong together.
     """
     path = _table("sdss.catalogue", settings.catalogue, mirror, read_table2)
     catalogue = read_table2(path)
@@ -79,6 +87,13 @@ def make_request(settings: SdssSettings, sample: SampleSettings, mirror: Mirror)
         galaxies = join_redshifts(galaxies, redshifts)
     release: Release = "dr7" if settings.release == "dr7" else "dr8"
     names = _names(galaxies, path)
+    scattered, shared = count_scattered(galaxies)
+    if scattered > settings.max_missing_fraction * shared:
+        raise GalmorphError(
+            f"{path}: of {shared:,} frames that the object ids of several galaxies name, {scattered:,} have galaxies "
+            f"farther apart than a frame reaches, more than sdss.max_missing_fraction {settings.max_missing_fraction:g}"
+            " allows: ids and positions do not belong together; fetch the table again"
+        )
     frames = [FrameName(release, *name.place, settings.band).path(name.rerun) for name in names]
     distinct = dict(sorted(zip(frames, names, strict=True), key=lambda item: item[0]))
     downloads = [_download(settings, frame, read_frame, TYPICAL_FRAME[settings.release]) for frame in distinct]
@@ -143,11 +158,23 @@ def describe(request: Request, settings: SdssSettings, sample: SampleSettings, m
         *((f"  {name}", f"{classes.get(name, 0)}") for name in CLASS_NAMES),
         ("with redshift", f"{galaxies['redshift'].notna().sum()}"),
         ("frames", f"{frames} of band {settings.band}, {settings.release}, from {_root(settings)}"),
+        ("ids and positions", _agreement(request, settings, mirror)),
         ("to download", f"{len(missing)} files, about {_bytes_of(missing) / 1e9:.2f} GB"),
         ("at hand", f"{len(request.downloads) - len(missing)} files"),
         ("free on the disk", f"{_free(mirror) / 1e9:.1f} GB"),
     ]
     return "\n".join(f"{name:<18}{value}" for name, value in rows)
+
+
+def _agreement(request: Request, settings: SdssSettings, mirror: Mirror) -> str:
+    """Say how many object ids and positions of a sample disagree: among themselves, and with the frames at hand."""
+    scattered, shared = count_scattered(request.galaxies)
+    frames = find_frames(mirror.whole, settings.band) if mirror.whole.is_dir() else []
+    misplaced, compared = count_misplaced(request.galaxies, frames)
+    return (
+        f"{misplaced} of {compared} galaxies lie off the frame of their id, of the frames at hand; "
+        f"{scattered} of {shared} frames have galaxies too far apart"
+    )
 
 
 def _not_at_hand(request: Request, mirror: Mirror) -> list[Download]:

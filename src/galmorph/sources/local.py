@@ -10,7 +10,14 @@ import pandas as pd
 
 from galmorph.errors import GalmorphError
 from galmorph.files.texttable import copy_rows
-from galmorph.sdss.frame_index import REDSHIFTS_NAME, TABLE2_NAME, assign_frames, find_frames, find_tsfields
+from galmorph.sdss.frame_index import (
+    REDSHIFTS_NAME,
+    TABLE2_NAME,
+    assign_frames,
+    count_misplaced,
+    find_frames,
+    find_tsfields,
+)
 from galmorph.sdss.galaxyzoo import read_table2
 from galmorph.sdss.names import ObjectId, Place, parse_tsfield_name, tsfield_path
 from galmorph.sdss.redshifts import empty_redshifts, join_redshifts, read_redshifts, write_redshifts
@@ -20,7 +27,32 @@ from galmorph.sources.sample import choose_sample
 # The rerun, in the path, of a DR7 frame from a flat folder, if neither an object id nor a tsField has it.
 UNKNOWN_RERUN = 0
 
+CHECKED_FRAMES = 200  # whose headers `check` reads, in a second or two
+
 log = logging.getLogger(__name__)
+
+
+def check(settings: LocalSettings) -> str | None:
+    """Say how many object ids of the catalogue name a frame at hand that does not hold the position of their row.
+
+    Returns
+    -------
+    str or None
+        None if the catalogue or the folder of frames is not there yet.
+
+    Raises
+    ------
+    GalmorphError
+        If the catalogue is wrong.
+    """
+    if not (Path(settings.catalogue).exists() and Path(settings.frames).is_dir()):
+        return None
+    catalogue, frames = read_table2(Path(settings.catalogue)), find_frames(Path(settings.frames), settings.band)
+    misplaced, compared = count_misplaced(catalogue, frames, CHECKED_FRAMES)
+    return (
+        f"{settings.catalogue}: {misplaced} of {compared} object ids disagree with the position of their row (at most "
+        f"{CHECKED_FRAMES} frames at hand are compared)"
+    )
 
 
 def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_sha256
-from galmorph.files.texttable import read_text_table, refuse_rows, require_columns, whole_numbers
+from galmorph.files.texttable import find_columns, read_text_table, refuse_rows, whole_numbers
 from galmorph.sources.fetch import Download, Mirror
 
 NAME = "manifest.csv"
@@ -63,8 +63,7 @@ def read_manifest(folder: Path) -> pd.DataFrame:
     path = folder / NAME
     if not path.exists():
         raise GalmorphError(f"{path}: no such file; run dvc repro acquire, which makes it")
-    table = read_text_table(path)
-    require_columns(table, COLUMNS, path)
+    table = find_columns(read_text_table(path), path, COLUMNS)
     outside = [PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts for name in table["path"]]
     refuse_rows(pd.Series(outside), table, "path", "is not a path below the manifest's folder", path)
     refuse_rows(table["path"].duplicated(), table, "path", "is in the table twice", path)

@@ -14,11 +14,11 @@ import pandas as pd
 from galmorph.errors import GalmorphError
 from galmorph.files.texttable import (
     copy_rows,
+    find_columns,
+    object_ids,
     read_text_table,
     real_numbers,
     refuse_rows,
-    require_columns,
-    whole_numbers,
 )
 from galmorph.sdss.galaxyzoo import VOTES
 from galmorph.settings.fields import ARCSEC_BOUNDS, CLASS_NAMES
@@ -32,6 +32,7 @@ from galmorph.stamps.stampset import Reject, Stamp
 LABELS_NAME = "labels.csv"
 STAMPS_FOLDER = "stamps"
 STAMPS_PER_BLOCK = 256
+_MEASURES = ("ra", "dec", "redshift", "psf_fwhm", "pixel_scale")
 
 
 def read_labels(path: Path) -> pd.DataFrame:
@@ -41,7 +42,8 @@ def read_labels(path: Path) -> pd.DataFrame:
     ----------
     path
         A CSV with columns stamp (file name) and class; optional objid, ra, dec (degrees), redshift, psf_fwhm and
-        pixel_scale (arcsec). Cells of the optional columns, but not of objid, may be empty.
+        pixel_scale (arcsec). Cells of the optional columns, but not of objid, may be empty. Which columns are used is
+        logged.
 
     Returns
     -------
@@ -52,8 +54,8 @@ def read_labels(path: Path) -> pd.DataFrame:
     Raises
     ------
     GalmorphError
-        If a column is missing, or a row has an unknown class, the stamp or objid of an earlier one, or an invalid
-        number.
+        If a column is missing, the objids are rounded, or a row has an unknown class, the stamp or objid of an earlier
+        one, or an invalid number.
 
     Examples
     --------
@@ -64,8 +66,7 @@ def read_labels(path: Path) -> pd.DataFrame:
               stamp  objid   class  redshift
     0  ngc4321.fits      1  spiral     0.005
     """
-    table = read_text_table(path)
-    require_columns(table, ("stamp", "class"), path)
+    table = find_columns(read_text_table(path), path, ("stamp", "class"), ("objid", *_MEASURES), announce=True)
     stamp, kind = table["stamp"].str.strip(), table["class"].str.strip()
     refuse_rows(~stamp.str.fullmatch(r"[^/\\]*[^/\\.][^/\\]*"), table, "stamp", "is not a file name", path)
     refuse_rows(~stamp.str.lower().str.endswith(ENDINGS), table, "stamp", f"does not end in {', '.join(ENDINGS)}", path)
@@ -73,12 +74,12 @@ def read_labels(path: Path) -> pd.DataFrame:
     refuse_rows(~kind.isin(CLASS_NAMES), table, "class", f"is not one of {', '.join(CLASS_NAMES)}", path)
     result = pd.DataFrame({"stamp": stamp})
     if "objid" in table.columns:
-        result["objid"] = whole_numbers(table, "objid", path)
+        result["objid"] = object_ids(table, "objid", path)
         refuse_rows(result["objid"].duplicated(), table, "objid", "is in the table twice", path)
     else:
         result["objid"] = np.arange(1, len(table) + 1, dtype=np.int64)
     bounds = {"ra": (0.0, 360.0), "dec": (-90.0, 90.0), "redshift": (-0.1, 10.0)}
-    for column in ("ra", "dec", "redshift", "psf_fwhm", "pixel_scale"):
+    for column in _MEASURES:
         low, high = bounds.get(column, ARCSEC_BOUNDS)
         unit = "" if column in bounds else "arcsec"
         known = column in table.columns

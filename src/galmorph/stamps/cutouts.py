@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import logging
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from astropy.wcs.utils import proj_plane_pixel_area
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.files.texttable import read_text_table
 from galmorph.sdss.frame_index import (
     REDSHIFTS_NAME,
     TABLE2_NAME,
@@ -32,9 +35,12 @@ from galmorph.stamps.blocks import make_blocks
 from galmorph.stamps.pixels import cut, local_sky
 from galmorph.stamps.stampset import Reject, Stamp
 
+log = logging.getLogger(__name__)
+
 # Why a galaxy is rejected; a detail may follow after a colon.
 TOO_NEAR_THE_EDGE = "too near the edge"
 OFF_THE_FRAME = "off the frame"
+OTHER_PLACE = "id and position disagree: the object id names this frame, the position lies off it"
 FRAME_MISSING = "frame missing"
 FRAME_UNREADABLE = "frame unreadable"
 NON_FINITE_PIXELS = "non-finite pixels"
@@ -84,7 +90,11 @@ def cut_survey(folder: Path, destination: Path, settings: CutoutSettings, partia
 
     # The limit affects no stamp: after raising it, the blocks made before are still valid.
     work = functools.partial(cut_frames, settings=settings.model_copy(update={"max_rejected_fraction": 0.0}))
-    return make_blocks(_requests(sample, frames, folder), work, catalogue, destination, settings, partial, "cutouts")
+    counts = make_blocks(_requests(sample, frames, folder), work, catalogue, destination, settings, partial, "cutouts")
+    reasons = read_text_table(destination / "rejected.csv", may_be_empty=True)["reason"]
+    if disagreeing := int((reasons == OTHER_PLACE).sum()):
+        log.warning("%d of %d galaxies: object id and position disagree; are the ids right?", disagreeing, sum(counts))
+    return counts
 
 
 def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> Iterator[pd.DataFrame]:
@@ -150,7 +160,13 @@ def _open_and_cut(path: Path, galaxies: pd.DataFrame, settings: CutoutSettings) 
         return
     tsfield = galaxies["tsfield"].iloc[0]
     psf_fwhm = read_psf_width(Path(tsfield), frame.name.band) if tsfield else math.nan
-    yield from frame_cutouts(frame, galaxies, settings, psf_fwhm)
+    for result in frame_cutouts(frame, galaxies, settings, psf_fwhm):
+        if isinstance(result, Reject) and result.reason == OFF_THE_FRAME:
+            name = ObjectId.parse(int(galaxies["objid"].loc[result.row]))
+            if name is not None and name.place == frame.name.place:
+                yield replace(result, reason=OTHER_PLACE)
+                continue
+        yield result
 
 
 def frame_cutouts(
