@@ -22,10 +22,11 @@ from tabulate import tabulate
 
 from galmorph.scores.predictions import Predictions
 from galmorph.scores.statistics import (
+    Metric,
     corrected_mean,
     difference_interval,
-    mean_overlap,
     naive_half_width,
+    score_overlap,
     unpaired_difference,
 )
 from galmorph.settings.study import ConditionSettings, ProtocolSettings
@@ -54,7 +55,7 @@ class Trial:
     first, second
         (runs,) scores of the two conditions.
     overlaps
-        Mean overlap of the test parts of each.
+        Overlap of the test parts of each.
     paired
         Whether each run of one is compared with the same run of the other.
     """
@@ -154,7 +155,11 @@ def as_drawn(
             first, second = (recall.sum(axis=1) - 1 for recall in recalls)
         else:
             first, second = (np.trace(m, axis1=1, axis2=2) / m.sum(axis=(1, 2)) for m in matrices)
-        overlaps = (mean_overlap(sides[0].parts), mean_overlap(sides[1].parts))
+        metric: Metric = "tss" if score == "tss" else "accuracy"
+        if part == "test":
+            overlaps = (score_overlap(metric, sides[0]), score_overlap(metric, sides[1]))
+        else:
+            overlaps = (score_overlap(metric, *sides),) * 2
         yield Trial(first, second, overlaps, paired=part != "test"), sides
 
 

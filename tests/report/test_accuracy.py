@@ -31,9 +31,10 @@ def condition(name: str, matrices: list[list[list[int]]], classes: tuple[str, ..
     return ConditionResults(name, classes, 3, part, part)
 
 
-def test_summary_has_every_metric_once_and_agrees_with_plain_statistics(results: Results) -> None:
-    table: Any = accuracy.summary(results)
-    assert list(table.columns) == ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"]
+def test_summary_has_every_metric_once_and_agrees_with_plain_statistics(study: Study, results: Results) -> None:
+    table: Any = accuracy.summary(study)
+    numbers = ["mean", "std", "binomial", "ste"]
+    assert list(table.columns) == ["condition", "metric", "phase", "epoch", "runs", *numbers]
     expected = {
         (name, metric, phase)
         for name, result in results.items()
@@ -51,8 +52,26 @@ def test_summary_has_every_metric_once_and_agrees_with_plain_statistics(results:
         assert row.ste == pytest.approx(statistics.stdev(values) / math.sqrt(5))
 
 
-def test_summary_is_in_the_order_of_conditions_then_metrics_then_phases(results: Results) -> None:
-    table: Any = accuracy.summary(results)
+def test_a_standard_deviation_has_the_binomial_one_beside_it(study: Study, results: Results) -> None:
+    table: Any = accuracy.summary(study).set_index(["condition", "metric", "phase"])
+    mean = statistics.fmean(column(results["two_class"], "confirmed", "accuracy"))
+    expected = math.sqrt(mean * (1 - mean) / 60)
+    assert table.loc[("two_class", "accuracy", "confirmed"), "binomial"] == pytest.approx(expected)
+    # On the common balanced set TPR and FPR are shares of 30 galaxies each.
+    matrices = [run.confusions["common_balanced"] for run in study.records["two_class"].scored["confirmed"]]
+    recalls = [statistics.fmean(float(m[i, i] / m[i].sum()) for m in matrices) for i in (0, 1)]
+    expected = math.sqrt(sum(p * (1 - p) / 30 for p in recalls))
+    assert table.loc[("two_class", "tss@common_balanced", "confirmed"), "binomial"] == pytest.approx(expected)
+    # Among three classes only the spirals and ellipticals count, of which each test part has another number.
+    tested = results["three_class"].confirmed.confusion[:, :2].sum(axis=(1, 2))
+    mean = statistics.fmean(column(results["three_class"], "confirmed", "accuracy_restricted"))
+    expected = math.sqrt(mean * (1 - mean) * statistics.fmean(1 / float(n) for n in tested))
+    assert table.loc[("three_class", "accuracy_restricted", "confirmed"), "binomial"] == pytest.approx(expected)
+    assert math.isnan(table.loc[("two_class", "baseline", "confirmed"), "binomial"])
+
+
+def test_summary_is_in_the_order_of_conditions_then_metrics_then_phases(study: Study, results: Results) -> None:
+    table: Any = accuracy.summary(study)
     assert list(dict.fromkeys(table["condition"])) == list(results)
     of_one = table[table["condition"] == "three_class"]
     own = [f"{metric} {phase}" for metric in ("accuracy", "tss", "baseline") for phase in ("selected", "confirmed")]
@@ -64,12 +83,13 @@ def test_summary_is_in_the_order_of_conditions_then_metrics_then_phases(results:
     assert list(of_one["metric"] + " " + of_one["phase"]) == [*own, "accuracy_restricted confirmed", *common]
 
 
-def test_a_metric_missing_in_one_run_is_missing_in_the_mean(results: Results) -> None:
-    result = results["two_class"]
+def test_a_metric_missing_in_one_run_is_missing_in_the_mean(study: Study) -> None:
+    result = study.results["two_class"]
     scores = result.confirmed.scores.copy()
     scores.loc[2, "tss"] = math.nan
     broken = dataclasses.replace(result, confirmed=dataclasses.replace(result.confirmed, scores=scores))
-    table: Any = accuracy.summary({"two_class": broken}).set_index(["metric", "phase"])
+    table: Any = accuracy.summary(dataclasses.replace(study, results={"two_class": broken}))
+    table = table.set_index(["metric", "phase"])
     assert math.isnan(table.loc[("tss", "confirmed"), "mean"])
     assert not math.isnan(table.loc[("tss", "selected"), "mean"])
 
@@ -88,6 +108,13 @@ def test_table_4_1_sets_ours_beside_the_thesis(results: Results) -> None:
     thesis = ["thesis_accuracy", "thesis_two_std", "thesis_two_ste", "thesis_epoch"]
     assert list(table.loc["three_class", thesis]) == [0.688, 0.062, 0.011, 148]
     assert list(table.loc["two_class", thesis]) == [0.931, 0.034, 0.006, 158]
+    assert table.loc["two_class", "two_binomial"] == pytest.approx(
+        2 * math.sqrt(table.loc["two_class", "accuracy"] * (1 - table.loc["two_class", "accuracy"]) / 60)
+    )
+    for name, implied, binomial in (("three_class", 0.652, 0.0535), ("two_class", 0.872, 0.0293)):
+        assert table.loc[name, "thesis_implied"] == pytest.approx(implied, abs=5e-4)
+        assert table.loc[name, "thesis_two_binomial"] == pytest.approx(binomial, abs=5e-5)
+    thesis += ["thesis_implied", "thesis_two_binomial"]
     assert table.loc[["balanced", "two_class_small"], thesis].isna().all(axis=None)
 
 
@@ -111,7 +138,8 @@ def test_cells_are_mean_std_and_fraction_of_the_true_class() -> None:
     assert set(table["runs"]) == {2}
     cells: Any = table[table["phase"] == "confirmed"].set_index(["actual", "predicted"])
     expected = {"mean": 3, "std": pytest.approx(math.sqrt(2)), "fraction": pytest.approx(6 / 88)}
-    assert cells.loc[("spiral", "elliptical"), ["mean", "std", "fraction"]].to_dict() == expected
+    expected["binomial"] = pytest.approx(math.sqrt(60 * 0.05 * 0.95))
+    assert cells.loc[("spiral", "elliptical"), list(expected)].to_dict() == expected
     assert cells.loc[("elliptical", "spiral"), ["mean", "fraction"]].tolist() == [5, pytest.approx(10 / 32)]
 
 
@@ -123,6 +151,9 @@ def test_class_scores_are_means_over_the_runs_written_out_by_hand() -> None:
         assert row[f"{score}_mean"] == pytest.approx(statistics.fmean(values))
         assert row[f"{score}_std"] == pytest.approx(statistics.stdev(values))
         assert row[f"{score}_runs"] == 2
+    assert row["recall_binomial"] == pytest.approx(math.sqrt(21 / 32 * 11 / 32 / 16))
+    precision = (13 / 17 + 8 / 10) / 2
+    assert row["precision_binomial"] == pytest.approx(math.sqrt(precision * (1 - precision) * (1 / 17 + 1 / 10) / 2))
     assert row["thesis_recall"] == 0.80
     assert table.loc[("selected", "spiral"), "thesis_recall"] == 0.90
 

@@ -101,7 +101,8 @@ def test_everything_is_written(whole: Path) -> None:
     assert names(whole) == {"tables", "figures", "plots", "metrics.json", "report.html"}
     tables = {"summary", "conditions", "table_4_1", "class_scores", "question_1", "section_4_3", "comparisons"}
     tables |= {"tss_forms", "optimism", "test_mixes", "probabilities", "roc", "reliability"}
-    tables |= {"comparison_uncertain_labels", "comparison_class_balance", "class_counts", "filters", "table2_row"}
+    tables |= {"class_counts", "filters", "table2_row"}
+    tables |= {f"comparison_{name}" for name in ("uncertain_labels", "uncertain_labels_thesis", "class_balance")}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
     tables |= {f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")}
     tables |= {"hardest_spiral_elliptical", "hardest_spiral_elliptical_uncertain"}
@@ -131,6 +132,14 @@ def test_an_epoch_chosen_on_validation_parts_is_no_optimism(
     text = page(tmp_path).text
     assert "The epoch is selected on validation parts, 20\u00a0% of each training part" in text
     assert "optimistic" not in text
+
+
+def test_the_page_leads_with_no_difference_picked_for_its_size(whole: Path) -> None:
+    text = page(whole).text
+    assert not re.search(r"clearest|which is the largest such", text)
+    assert text.index("Do galaxies whose label is uncertain harm") < text.index("The thesis's own comparison")
+    assert "In short: confounded. Two classes and three classes differ in the classes and the classes drawn" in text
+    assert "The thesis contradicts itself" in text
 
 
 def test_no_date_version_or_machine_is_left_in_a_file(whole: Path) -> None:
@@ -167,7 +176,8 @@ def test_tables_and_figures_are_numbered_in_order_and_described(whole: Path) -> 
     assert all(found.alternatives)
     for reference in ("figure 3.1", "figure 3.2", "figure 3.4", "figure 4.1", "figure 4.2", "table 4.1"):
         assert f"Thesis: {reference}." in found.text
-    assert "Thesis: figures 4.8 and 4.13." in found.text
+    for reference in ("figures 4.4 and 4.9", "figures 4.6 and 4.11", "figures 4.8 and 4.13"):
+        assert f"Thesis: {reference}." in found.text
 
 
 def test_a_simulated_survey_is_named_wherever_results_are_shown(whole: Path) -> None:
@@ -258,6 +268,6 @@ def test_no_english_word_is_left_in_a_japanese_report(japanese: Path, make_setti
 
 def test_the_tables_of_a_japanese_report_are_utf_8_and_numbers_stay_to_the_right(japanese: Path) -> None:
     text = (japanese / "tables" / "table_4_1.tex").read_text(encoding="utf-8")
-    assert r"\begin{tabular}{lrrrrrrrrr}" in text
+    assert r"\begin{tabular}{lrrrrrrrrrr}" in text
     assert "3値分類 & " in text
     assert "（修士論文: 表4.1）" in (japanese / "tables" / "table_4_1.md").read_text(encoding="utf-8")

@@ -15,7 +15,8 @@ from scipy import stats
 
 from galmorph.report import comparisons
 from galmorph.report.study import Results, Study
-from galmorph.scores.statistics import mean_overlap
+from galmorph.scores.predictions import predictions
+from galmorph.scores.statistics import score_overlap
 from galmorph.settings.study import Settings
 from tests.support.study import study_of
 
@@ -46,6 +47,7 @@ def test_each_metric_on_each_test_set_of_each_comparison(compared: pd.DataFrame)
     fair = [(OWN, "confirmed"), (FAIR, "confirmed"), *confirmed[1:]]
     assert keys == [
         *[("uncertain_labels", "accuracy", *where) for where in (selected, *fair)],
+        *[("uncertain_labels_thesis", "accuracy", *where) for where in (selected, *fair)],
         *[("class_balance", metric, *where) for metric in ("accuracy", "tss") for where in (selected, *confirmed)],
     ]
 
@@ -56,7 +58,8 @@ def test_on_the_same_galaxies_the_interval_is_of_the_differences_run_by_run(
     row = row_of(compared, "tss", NATURAL)
     first, second = (column(results, name, f"tss@{NATURAL}") for name in ("two_class", "balanced"))
     differences = [b - a for a, b in zip(first, second, strict=True)]
-    overlap = mean_overlap([record.sets[NATURAL].rows for record in study.records["two_class"].phases["confirmed"]])
+    pair = [predictions(study.records[name], "confirmed", NATURAL) for name in ("two_class", "balanced")]
+    overlap = score_overlap("tss", *pair)
     std = statistics.stdev(differences)
     t = float(stats.t.ppf(0.975, 4))
     assert row["paired"]
@@ -77,7 +80,7 @@ def test_on_own_test_parts_the_interval_is_of_the_two_means(
     assert not row["paired"]
     variances = []
     for name in ("two_class", "balanced"):
-        rho = mean_overlap([record.sets["test"].rows for record in study.records[name].phases["confirmed"]])
+        rho = score_overlap("tss", predictions(study.records[name], "confirmed"))
         variances.append(statistics.variance(column(results, name, "tss")) * (1 / 5 + rho / (1 - rho)))
     freedom = sum(variances) ** 2 / sum(v**2 / 4 for v in variances)
     assert row["freedom"] == pytest.approx(freedom)
@@ -95,7 +98,9 @@ def test_no_p_value_where_the_task_differs_and_holm_over_all_the_rest(compared: 
     assert set(zip(without["comparison"], without["metric"], without["evaluated_on"], strict=True)) == {
         ("uncertain_labels", "accuracy", OWN),
         ("class_balance", "accuracy", OWN),
+        *(("uncertain_labels_thesis", "accuracy", where) for where in (OWN, FAIR, NATURAL, BALANCED)),
     }
+    assert without["obstacle"].notna().all()
     assert without["half"].notna().all()
     tested = confirmed.dropna(subset=["p"])
     smallest = tested.sort_values("p").to_dict("records")[0]
@@ -106,12 +111,16 @@ def test_no_p_value_where_the_task_differs_and_holm_over_all_the_rest(compared: 
 
 def test_the_table_prints_what_was_computed(compared: pd.DataFrame, study: Study) -> None:
     row = row_of(compared, "tss", BALANCED)
+    matrices = [run.confusions[BALANCED] for run in study.records["balanced"].scored["confirmed"]]
 
     def text(value: float, sign: str = "") -> str:
         return f"{value:{sign}.3f}".replace("-", "−")
 
+    recalls = [statistics.fmean(float(m[i, i] / m[i].sum()) for m in matrices) for i in (0, 1)]
+    binomial = math.sqrt(sum(p * (1 - p) / 30 for p in recalls))
+    spreads = f"{text(2 * row['second_std'])} ({text(2 * binomial)})"
     expected = {
-        "balanced two classes ± 2 std": f"{text(row['second_mean'])} ± {text(2 * row['second_std'])}",
+        "balanced two classes ± 2 std": f"{text(row['second_mean'])} ± {spreads}",
         "Difference, corrected 95 % interval": f"{text(row['difference'], '+')} ± {text(row['half'])}",
         "Paired": "yes",
         "± 2 std errors (thesis)": f"± {text(row['naive_half'])}",
@@ -180,15 +189,33 @@ def test_one_run_has_a_bootstrap_and_no_interval(
     assert np.isfinite(row["bootstrap_low"])
 
 
-def test_what_same_task_means(study: Study) -> None:
+def test_what_stands_against_a_test(study: Study) -> None:
     settings = study.settings
-    pair, mixed = ("three_class", "two_class"), ("two_class", "balanced")
-    assert not comparisons.same_task(settings, pair, "tss", OWN)
-    assert comparisons.same_task(settings, pair, "accuracy", FAIR)
-    assert comparisons.same_task(settings, pair, "accuracy", NATURAL)
-    assert not comparisons.same_task(settings, mixed, "accuracy", OWN)
-    assert comparisons.same_task(settings, mixed, "tss", OWN)
-    assert comparisons.same_task(settings, mixed, "accuracy", BALANCED)
+    control, mixed = ("two_class_small", "three_class"), ("two_class", "balanced")
+    assert comparisons.obstacle(settings, control, "tss", OWN) == "other task"
+    assert comparisons.obstacle(settings, control, "accuracy", FAIR) is None
+    assert comparisons.obstacle(settings, control, "accuracy", NATURAL) is None
+    assert comparisons.obstacle(settings, mixed, "accuracy", OWN) == "other task"
+    assert comparisons.obstacle(settings, mixed, "tss", OWN) is None
+    assert comparisons.obstacle(settings, mixed, "accuracy", BALANCED) is None
+
+
+@pytest.mark.parametrize(
+    ("pair", "settings"),
+    [
+        (("two_class_small", "three_class"), ("classes",)),
+        (("two_class", "balanced"), ("mix",)),
+        (("two_class", "two_class_small"), ("drawn_among",)),
+        (("two_class", "three_class"), ("classes", "drawn_among")),
+        (("two_class_small", "balanced"), ("drawn_among", "mix")),
+    ],
+)
+def test_conditions_that_differ_in_more_than_one_setting_are_confounded(
+    study: Study, pair: tuple[str, str], settings: tuple[str, ...]
+) -> None:
+    assert comparisons.differing(study.settings, pair) == settings
+    found = comparisons.obstacle(study.settings, pair, "accuracy", NATURAL)
+    assert found == ("confounded" if len(settings) > 1 else None)
 
 
 def test_a_condition_and_its_control_are_compared_on_the_spirals_and_ellipticals_of_one_draw(

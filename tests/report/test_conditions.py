@@ -18,10 +18,20 @@ def results(study: Study) -> Results:
 
 
 def written(result: ConditionResults, phase: str, metric: str) -> tuple[str, str]:
-    """Return "mean ± 2 std" and "± 2 standard errors"."""
+    """Return "mean ± 2 std (2 binomial std)" and "± 2 standard errors" of two classes."""
     values = [float(value) for value in getattr(result, phase).scores[metric]]
-    std = statistics.stdev(values)
-    return f"{statistics.fmean(values):.3f} ± {2 * std:.3f}", f"± {2 * std / math.sqrt(len(values)):.3f}"
+    std, mean = statistics.stdev(values), statistics.fmean(values)
+    matrices = getattr(result, phase).confusion
+    variance = mean * (1 - mean) / float(matrices[0].sum())
+    if metric == "tss":
+        shares = [[float(m[i, i] / m[i].sum()) for m in matrices] for i in (0, 1)]
+        counts = [[float(m[i].sum()) for m in matrices] for i in (0, 1)]
+        variance = sum(
+            statistics.fmean(p) * (1 - statistics.fmean(p)) * statistics.fmean(1 / n for n in of)
+            for p, of in zip(shares, counts, strict=True)
+        )
+    spreads = f"{mean:.3f} ± {2 * std:.3f} ({2 * math.sqrt(variance):.3f})"
+    return spreads, f"± {2 * std / math.sqrt(len(values)):.3f}"
 
 
 def rows(table: Table) -> list[list[str]]:
@@ -33,9 +43,9 @@ def test_table_4_1(results: Results, study: Study) -> None:
     row = rows(conditions.table_4_1(results, study.settings.protocol))[1]
     baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
     expected = ["two classes", *written(two_class, "selected", "accuracy"), str(two_class.epoch), baseline]
-    expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034", "± 0.006", "158"]
+    expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034 (0.029)", "± 0.006", "0.872", "158"]
     assert row == expected
-    assert rows(conditions.table_4_1(results, study.settings.protocol))[2][-3:] == ["—", "—", "—"]
+    assert rows(conditions.table_4_1(results, study.settings.protocol))[2][-4:] == ["—"] * 4
 
 
 def test_section_4_3(results: Results) -> None:
@@ -50,13 +60,16 @@ def test_confusion_is_of_the_confirmed_runs(results: Results) -> None:
     result = results["three_class"]
     shown = rows(conditions.confusion(result))
     cell = [float(matrix[2][0]) for matrix in result.confirmed.confusion]
-    assert shown[2][:2] == ["uncertain", f"{statistics.fmean(cell):.1f} ± {statistics.stdev(cell):.1f}"]
+    mean, galaxies = statistics.fmean(cell), float(result.confirmed.confusion[0].sum())
+    binomial = math.sqrt(mean * (1 - mean / galaxies))
+    assert shown[2][:2] == ["uncertain", f"{mean:.1f} ± {statistics.stdev(cell):.1f} ({binomial:.1f})"]
     assert [row[0] for row in shown] == ["spiral", "elliptical", "uncertain"]
 
 
-def test_summary_is_written_with_four_digits_of_the_standard_error(results: Results) -> None:
-    row = rows(conditions.summary(results))[0]
+def test_summary_is_written_with_four_digits_of_the_standard_error(study: Study, results: Results) -> None:
+    row = rows(conditions.summary(study))[0]
     values = [float(value) for value in results["three_class"].selected.scores["accuracy"]]
     std = statistics.stdev(values)
-    numbers = [f"{statistics.fmean(values):.3f}", f"{std:.3f}", f"{std / math.sqrt(5):.4f}"]
+    mean = statistics.fmean(values)
+    numbers = [f"{mean:.3f}", f"{std:.3f}", f"{math.sqrt(mean * (1 - mean) / 60):.3f}", f"{std / math.sqrt(5):.4f}"]
     assert row == ["three_class", "accuracy", "selected", str(results["three_class"].epoch), "5", *numbers]

@@ -62,7 +62,11 @@ def test_the_table_is_the_scores_and_their_differences(study: Study) -> None:
     ]
     freedom = sum(variances) ** 2 / sum(v**2 / 4 for v in variances)
     assert row["confirmed_half"] == pytest.approx(float(stats.t.ppf(0.975, freedom)) * sum(variances) ** 0.5)
-    assert "less the one with the epoch chosen on half of the test part" in optimism.sentence(data)
+    # All of them: none is picked for its size.
+    said = optimism.sentence(data)
+    assert "less the one with the epoch chosen on half of the test part" in said
+    assert "for two classes; " in said
+    assert f"{row['halves_excess']:+.3f} ± ".replace("-", "−").replace("+0.000", "0.000") in said
     assert "chosen on half of the test part, scored on the other half" in optimism.table(data).caption
 
 

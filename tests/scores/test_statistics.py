@@ -16,11 +16,14 @@ from galmorph.scores.predictions import Predictions
 from galmorph.scores.statistics import (
     Metric,
     _Tally,
+    binomial_share_std,
+    binomial_std,
     corrected_mean,
     difference_interval,
     holm,
     mean_overlap,
     naive_half_width,
+    score_overlap,
     unpaired_difference,
 )
 
@@ -131,6 +134,59 @@ def made(run: list[int], galaxy: list[int], truth: NDArray[np.int64], right: NDA
     return Predictions(
         ("spiral", "elliptical"), max(run) + 1, np.array(run), rows, known, predicted, np.empty((0, 2), np.float32)
     )
+
+
+@pytest.mark.parametrize(("metric", "paired"), [("accuracy", False), ("tss", True)])
+def test_the_overlap_of_a_balanced_set_is_that_of_the_class_that_varies(metric: Metric, paired: bool) -> None:
+    # 20 of 400 spirals and 20 of 50 ellipticals in each run; nearly all the variance is of the ellipticals. Over many
+    # skies the estimated variance of the mean is that of the means, which the overlap of the galaxies, half of each
+    # class, makes much too small.
+    rng = np.random.default_rng(9)
+    spirals, ellipticals, k = 400, 50, 8
+    truth = np.repeat([0, 1], [spirals, ellipticals])
+    means, weighted, plain = [], [], []
+    for _ in range(400):
+        right = rng.random(len(truth)) < np.where(truth == 0, 0.99, 0.6)
+        other = rng.random(len(truth)) < np.where(truth == 0, 0.99, 0.6)
+        drawn = [
+            np.concatenate([rng.choice(spirals, 20, False), spirals + rng.choice(ellipticals, 20, False)])
+            for _ in range(k)
+        ]
+        galaxy, run = np.concatenate(drawn).tolist(), np.repeat(range(k), 40).tolist()
+        first, second = made(run, galaxy, truth, right), made(run, galaxy, truth, other)
+        gain = right.astype(float) - (other if paired else 0)
+        by_class = [[gain[one[truth[one] == c]].mean() for one in drawn] for c in (0, 1)]
+        scores = np.sum(by_class, axis=0) / (2 if metric == "accuracy" else 1)
+        means.append(scores.mean())
+        rho = score_overlap(metric, first, second if paired else None)
+        weighted.append(corrected_mean(scores, rho).variance)
+        plain.append(corrected_mean(scores, mean_overlap(first.parts)).variance)
+    true = np.var(means)
+    assert np.mean(weighted) == pytest.approx(true, rel=0.15)
+    assert np.mean(plain) < 0.75 * true
+
+
+def test_where_no_galaxy_varies_the_overlap_is_that_of_the_galaxies() -> None:
+    truth = np.array([0, 0, 0, 1, 1])
+    perfect = made([0, 0, 0, 1, 1, 1], [0, 1, 3, 1, 2, 4], truth, np.full(5, True))
+    assert score_overlap("tss", perfect) == pytest.approx(1 / 3)
+    # Runs without a galaxy of the class that varies have none in common.
+    lacking = made([0, 0, 0, 0, 1, 1], [0, 2, 3, 4, 0, 1], truth, np.array([True, True, True, True, False]))
+    assert score_overlap("accuracy", lacking) == 0.0
+
+
+def test_the_binomial_deviation_is_that_of_runs_whose_galaxies_are_all_new() -> None:
+    rng = np.random.default_rng(10)
+    n, right = 50, np.array([0.9, 0.7])
+    counts = rng.binomial(n, 0.5, 4000)
+    hits = [rng.binomial(of, p) for of, p in zip((counts, n - counts), right, strict=True)]
+    matrices = np.array([[hits[0], counts - hits[0]], [n - counts - hits[1], hits[1]]]).transpose(2, 0, 1)
+    accuracies = matrices.trace(axis1=1, axis2=2) / n
+    assert binomial_std(matrices, "accuracy") == pytest.approx(accuracies.std(), rel=0.05)
+    recalls = [hits[0] / counts, hits[1] / (n - counts)]
+    assert binomial_std(matrices, "tss") == pytest.approx(np.std(recalls[0] + recalls[1]), rel=0.05)
+    assert binomial_share_std([0.5, math.nan], [10, 0]) == pytest.approx(math.sqrt(0.25 / 10))
+    assert math.isnan(binomial_share_std([math.nan], [0]))
 
 
 def test_one_run_of_one_class_is_scipys_bootstrap_of_the_mean_difference() -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable, Iterable, Mapping
-from dataclasses import astuple
 from types import MappingProxyType
 from typing import Any
 
@@ -18,8 +17,10 @@ import pandas as pd
 
 from galmorph.report import thesis
 from galmorph.report.language import mark
-from galmorph.report.study import ConditionResults, Results
+from galmorph.report.study import ConditionResults, PhaseResults, Results, Study
 from galmorph.scores import metrics
+from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED, predictions
+from galmorph.scores.statistics import Metric, binomial_share_std, binomial_std
 from galmorph.training.protocol import COMMON_SETS
 
 OWN_METRICS = ("accuracy", "tss", "baseline", "accuracy_restricted")
@@ -40,10 +41,10 @@ def spread(values: pd.Series[float]) -> tuple[float, float, float]:
     return float(values.mean(skipna=False)), std, std / math.sqrt(len(values))
 
 
-def _with_two_errors(values: pd.Series[float]) -> tuple[float, float, float]:
-    """Return mean, two standard deviations and two standard errors."""
-    mean, std, ste = spread(values)
-    return mean, 2 * std, 2 * ste
+def _with_two_errors(part: PhaseResults, metric: Metric) -> tuple[float, float, float, float]:
+    """Return mean, two standard deviations, as many binomial ones and two standard errors, on own test parts."""
+    mean, std, ste = spread(part.scores[metric])
+    return mean, 2 * std, 2 * binomial_std(part.confusion, metric), 2 * ste
 
 
 def metric_order(names: Iterable[Hashable]) -> list[str]:
@@ -59,23 +60,40 @@ def metric_order(names: Iterable[Hashable]) -> list[str]:
     return sorted(map(str, names), key=place)
 
 
-def summary(results: Results) -> pd.DataFrame:
+def summary(study: Study) -> pd.DataFrame:
     """Return one row per condition, metric and phase.
 
     Returns
     -------
     pandas.DataFrame
-        condition, metric, phase, epoch, runs, mean, std, ste: conditions in the order given, metrics in
-        `metric_order`, selected before confirmed.
+        condition, metric, phase, epoch, runs, mean, std, binomial (the standard deviation that the number of test
+        galaxies alone gives; missing for the baseline), ste: conditions in the order given, metrics in `metric_order`,
+        selected before confirmed.
     """
-    rows = [
-        (name, metric, phase, result.epoch, len(part.scores), *spread(part.scores[metric]))
-        for name, result in results.items()
-        for metric in metric_order(set(result.selected.scores) | set(result.confirmed.scores))
-        for phase, part in result.phases.items()
-        if metric in part.scores
-    ]
-    return pd.DataFrame(rows, columns=["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"])
+    rows = []
+    for name, result in study.results.items():
+        for metric in metric_order(set(result.selected.scores) | set(result.confirmed.scores)):
+            for phase, part in result.phases.items():
+                if metric in part.scores:
+                    mean, std, ste = spread(part.scores[metric])
+                    chance = _binomial(study, name, metric, phase)
+                    rows.append((name, metric, phase, result.epoch, len(part.scores), mean, std, chance, ste))
+    columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial", "ste"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _binomial(study: Study, condition: str, score: str, phase: str) -> float:
+    """Return the binomial standard deviation of a score; NaN for one of which that is not known."""
+    base, _, where = score.partition("@")
+    match base:
+        case "accuracy" | "tss":
+            evaluated_on = where or OWN_TEST_PART
+        case "accuracy_restricted":
+            evaluated_on = RESTRICTED
+        case _:
+            return math.nan
+    matrices = predictions(study.records[condition], phase, evaluated_on).confusion()
+    return binomial_std(matrices, "tss" if base == "tss" else "accuracy")
 
 
 def table_4_1(results: Results) -> pd.DataFrame:
@@ -84,26 +102,24 @@ def table_4_1(results: Results) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition; accuracy, two_std, two_ste at the selected epoch; epoch; baseline, the mean accuracy of always
-        predicting the commonest class; confirmed_accuracy, confirmed_two_std, confirmed_two_ste of the fresh runs;
-        thesis_accuracy, thesis_two_std, thesis_two_ste, thesis_epoch (missing where the thesis has none).
+        condition; accuracy, two_std, two_binomial (two standard deviations that the number of test galaxies alone
+        gives), two_ste at the selected epoch; epoch; baseline, the mean accuracy of always predicting the commonest
+        class; confirmed_accuracy and so on of the fresh runs; thesis_accuracy and so on, thesis_implied (the accuracy
+        that the thesis's recalls give), thesis_epoch (missing where the thesis has none).
     """
-    own = ["accuracy", "two_std", "two_ste"]
+    own = ["accuracy", "two_std", "two_binomial", "two_ste"]
     columns = ["condition", *own, "epoch", "baseline", *(f"confirmed_{name}" for name in own)]
-    columns += [*(f"thesis_{name}" for name in own), "thesis_epoch"]
+    columns += [*(f"thesis_{name}" for name in own), "thesis_implied", "thesis_epoch"]
     rows = []
     for name, result in results.items():
-        known = thesis.accuracy(name)
-        rows.append(
-            (
-                name,
-                *_with_two_errors(result.selected.scores["accuracy"]),
-                result.epoch,
-                spread(result.selected.scores["baseline"])[0],
-                *_with_two_errors(result.confirmed.scores["accuracy"]),
-                *(astuple(known) if known else (math.nan, math.nan, math.nan, None)),
-            )
-        )
+        row = [name, *_with_two_errors(result.selected, "accuracy"), result.epoch]
+        row += [spread(result.selected.scores["baseline"])[0], *_with_two_errors(result.confirmed, "accuracy")]
+        if known := thesis.accuracy(name):
+            row += [known.mean, known.two_std, 2 * thesis.binomial_std(name), known.two_ste]
+            row += [thesis.implied_accuracy(name), known.epoch]
+        else:
+            row += [*(math.nan,) * 5, None]
+        rows.append(row)
     return pd.DataFrame(rows, columns=columns).astype({"thesis_epoch": "Int64"})
 
 
@@ -113,19 +129,19 @@ def section_4_3(results: Results) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, drawn (imbalanced or balanced), phase, epoch, then accuracy, tss and baseline, each with two_std
-        and two_ste.
+        condition, drawn (imbalanced or balanced), phase, epoch, then accuracy and tss, each with two_std, two_binomial
+        and two_ste, and baseline.
     """
-    names = ("accuracy", "tss", "baseline")
+    names: tuple[Metric, ...] = ("accuracy", "tss")
     columns = ["condition", "drawn", "phase", "epoch"]
-    columns += [f"{metric}{part}" for metric in names for part in ("", "_two_std", "_two_ste")]
+    columns += [f"{metric}{part}" for metric in names for part in ("", "_two_std", "_two_binomial", "_two_ste")]
     rows = []
     for name, drawn in ((thesis.TWO_CLASS, "imbalanced"), (thesis.BALANCED, "balanced")):
         if name in results:
             for phase, part in results[name].phases.items():
-                numbers = [value for metric in names for value in _with_two_errors(part.scores[metric])]
-                rows.append((name, drawn, phase, results[name].epoch, *numbers))
-    return pd.DataFrame(rows, columns=columns)
+                numbers = [value for metric in names for value in _with_two_errors(part, metric)]
+                rows.append((name, drawn, phase, results[name].epoch, *numbers, spread(part.scores["baseline"])[0]))
+    return pd.DataFrame(rows, columns=[*columns, "baseline"])
 
 
 def confusion_cells(result: ConditionResults) -> pd.DataFrame:
@@ -134,7 +150,8 @@ def confusion_cells(result: ConditionResults) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        phase, actual, predicted, runs, mean, std (galaxies per run; ddof = 1), fraction (mean of the cell over the
+        phase, actual, predicted, runs, mean, std (galaxies per run; ddof = 1), binomial (the standard deviation that
+        the number of test galaxies alone gives), fraction (mean of the cell over the
         mean of its row: of the galaxies of that true class).
     """
     rows = []
@@ -144,8 +161,9 @@ def confusion_cells(result: ConditionResults) -> pd.DataFrame:
             for j, predicted in enumerate(result.classes):
                 mean, std, _ = spread(pd.Series(part.confusion[:, i, j], dtype=float))
                 fraction = mean / float(total[i]) if total[i] else math.nan
-                rows.append((phase, actual, predicted, len(part.confusion), mean, std, fraction))
-    return pd.DataFrame(rows, columns=["phase", "actual", "predicted", "runs", "mean", "std", "fraction"])
+                chance = math.sqrt(mean * (1 - mean / float(total.sum())))
+                rows.append((phase, actual, predicted, len(part.confusion), mean, std, chance, fraction))
+    return pd.DataFrame(rows, columns=["phase", "actual", "predicted", "runs", "mean", "std", "binomial", "fraction"])
 
 
 def class_scores(results: Results) -> pd.DataFrame:
@@ -157,8 +175,8 @@ def class_scores(results: Results) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, phase, class, runs; recall, precision and f1, each with _runs, _mean and _std; thesis_recall
-        (missing where the thesis has none).
+        condition, phase, class, runs; recall, precision and f1, each with _runs, _mean and _std, the first two with
+        _binomial; thesis_recall (missing where the thesis has none).
     """
     functions = {"recall": metrics.recall, "precision": metrics.precision, "f1": metrics.f1}
     rows = []
@@ -173,6 +191,9 @@ def class_scores(results: Results) -> pd.DataFrame:
                     existing = by_run[:, i][~np.isnan(by_run[:, i])]
                     mean, std, _ = spread(pd.Series(existing))
                     row |= {f"{score}_runs": len(existing), f"{score}_mean": mean, f"{score}_std": std}
+                for score, axis in (("recall", 2), ("precision", 1)):
+                    of = part.confusion.sum(axis=axis)[:, i]
+                    row[f"{score}_binomial"] = binomial_share_std(scores[score][:, i], of)
                 rows.append(row | {"thesis_recall": known.get(galaxy_class, math.nan)})
     return pd.DataFrame(rows)
 
@@ -183,14 +204,17 @@ def tss_forms(results: Results) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, phase, form (a key of `TSS_FORMS`), runs, mean, std.
+        condition, phase, form (a key of `TSS_FORMS`), runs, mean, std, binomial (of the form that is printed as TSS).
     """
     forms = {"adjusted": metrics.tss, "peirce": metrics.peirce, "macro": metrics.macro_tss}
     rows = [
-        (name, phase, form, len(part.confusion), *spread(pd.Series(score(part.confusion)))[:2])
+        (
+            *(name, phase, form, len(part.confusion), *spread(pd.Series(score(part.confusion)))[:2]),
+            binomial_std(part.confusion, "tss") if form == "adjusted" else math.nan,
+        )
         for name, result in results.items()
         if len(result.classes) > 2
         for phase, part in result.phases.items()
         for form, score in forms.items()
     ]
-    return pd.DataFrame(rows, columns=["condition", "phase", "form", "runs", "mean", "std"])
+    return pd.DataFrame(rows, columns=["condition", "phase", "form", "runs", "mean", "std", "binomial"])

@@ -69,16 +69,15 @@ def build(
     with in_language(settings.report.language):
         book = Book(settings, folder)
         compared = comparisons.compare(study)
-        fair = comparisons.restricted_accuracies(study)
         chapters = [
-            *conditions.sections(book, study, fair),
+            *conditions.sections(book, study),
             chapter.section(book, study, resolution_examples),
             hardest.section(book, study.records, galaxies, images),
             data.section(book, settings.report, galaxies, images, schematic, table2_row),
             _network(book, layers),
             _every_number(book, study),
         ]
-        found = findings(study, compared, fair)
+        found = findings(study, compared)
         book.tables(*(finding.table for finding in found), comparisons.comparisons_table(compared))
         plots.write(study.results, folder)
         html = page.render(
@@ -108,5 +107,5 @@ def _every_number(book: Book, study: Study) -> Section:
         "TSS is the True Skill Statistic, TP / (TP + FN) − FP / (TN + FP); with K classes, the mean recall adjusted "
         "for chance, (mean recall − 1/K) / (1 − 1/K), which for two is the same."
     )
-    table = book.tables(conditions.summary(study.results))
+    table = book.tables(conditions.summary(study))
     return Section("every-number", say("Every number"), paragraphs=(text,), tables=table)

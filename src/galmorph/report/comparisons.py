@@ -1,6 +1,7 @@
 """Conditions compared: the declared comparisons, question 1 on one task, and both mixes of section 4.3.
 
-Each difference has its intervals and its p value; formulae and sources: docs/statistics.md.
+Each difference has its intervals, and its p value unless something stands against a test (`obstacle`); formulae and
+sources: docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -15,15 +16,27 @@ from galmorph.report import thesis
 from galmorph.report.accuracy import metric_order, spread
 from galmorph.report.language import mark, say, sentences, set_name
 from galmorph.report.study import ConditionResults, Results, Study
-from galmorph.report.table import METRICS, MISSING, TWO_STE, Table, interval, metric_label, number, p_value, pairs
+from galmorph.report.table import (
+    BINOMIAL,
+    METRICS,
+    MISSING,
+    TWO_STE,
+    Table,
+    interval,
+    metric_label,
+    number,
+    p_value,
+    pairs,
+)
 from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED, Predictions, predictions, same_galaxies
 from galmorph.scores.statistics import (
     Metric,
+    binomial_std,
     corrected_mean,
     difference_interval,
     holm,
-    mean_overlap,
     naive_half_width,
+    score_overlap,
     unpaired_difference,
 )
 from galmorph.settings.study import ComparisonSettings, Settings
@@ -31,16 +44,18 @@ from galmorph.training.protocol import COMMON_SETS, EVALUATION_CLASSES, PHASES, 
 
 COLUMNS = (
     *("comparison", "metric", "evaluated_on", "phase", "first", "second", "runs"),
-    *("first_mean", "first_std", "second_mean", "second_std", "difference"),
-    *("paired", "overlap_first", "overlap_second", "half", "freedom", "naive_half"),
+    *("first_mean", "first_std", "first_binomial", "second_mean", "second_std", "second_binomial", "difference"),
+    *("obstacle", "paired", "overlap_first", "overlap_second", "half", "freedom", "naive_half"),
     *("bootstrap_low", "bootstrap_high", "p", "p_holm"),
 )
 # Section 4.3: trained on imbalanced and on balanced draws.
 PAIR = (thesis.TWO_CLASS, thesis.BALANCED)
 DIFFERENCE = mark(
     "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
-    "p value is given where the test parts are not the same task."
+    "p value is given where the test parts are not the same task, or the conditions differ in more than one setting."
 )
+# Why a difference is not tested.
+OTHER_TASK, CONFOUNDED = "other task", "confounded"
 
 
 def compare(study: Study) -> pd.DataFrame:
@@ -52,12 +67,14 @@ def compare(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        comparison, metric, evaluated_on, phase, first, second, runs, first_mean, first_std, second_mean, second_std,
-        difference (second_mean - first_mean). Then, of the confirmed phase alone, whose numbers are not chosen on
-        themselves: paired (runs of the same number were tested on the same galaxies), overlap_first, overlap_second
-        (mean share of a run's galaxies that another run has too), half (of the corrected 95 % interval), freedom,
-        naive_half (two standard errors, as the thesis prints them), bootstrap_low, bootstrap_high (galaxies drawn
-        anew), p (missing where the two are not the same task), and p_holm: adjusted for all the p values of the table.
+        comparison, metric, evaluated_on, phase, first, second, runs; first_mean, first_std, first_binomial (the
+        standard deviation that the number of test galaxies alone gives), and so for the second; difference
+        (second_mean - first_mean). Then, of the confirmed phase alone, whose numbers are not chosen on themselves:
+        obstacle (from `obstacle`), paired (runs of the same number were tested on the same galaxies), overlap_first,
+        overlap_second (of a run's test galaxies with another's, from `score_overlap`), half (of the corrected 95 %
+        interval), freedom, naive_half (two standard errors, as the thesis prints them), bootstrap_low, bootstrap_high
+        (galaxies drawn anew), p (missing where there is an obstacle), and p_holm: adjusted for all the p values of the
+        table.
     """
     rows = []
     for name, comparison in study.settings.comparisons.items():
@@ -66,11 +83,12 @@ def compare(study: Study) -> pd.DataFrame:
                 for evaluated_on, columns in _shared(study.results, comparison, metric, phase):
                     row: dict[str, Any] = {"comparison": name, "metric": metric}
                     row |= {"evaluated_on": evaluated_on, "phase": phase}
-                    row |= _means(study.results, comparison.conditions, columns, phase)
+                    row |= _means(study, comparison.conditions, columns, evaluated_on, phase)
                     if phase == "confirmed":
                         row |= contrast(study, comparison.conditions, columns, evaluated_on)
                         row |= _bootstrap(study, comparison.conditions, metric, evaluated_on)
-                        if not same_task(study.settings, comparison.conditions, metric, evaluated_on):
+                        row["obstacle"] = obstacle(study.settings, comparison.conditions, metric, evaluated_on)
+                        if row["obstacle"]:
                             row["p"] = math.nan
                     rows.append(row)
     data = pd.DataFrame(rows, columns=list(COLUMNS))
@@ -78,18 +96,35 @@ def compare(study: Study) -> pd.DataFrame:
     return data
 
 
-def same_task(settings: Settings, conditions: tuple[str, str], metric: str, evaluated_on: str) -> bool:
-    """Tell whether a difference of two conditions is one between networks, not one between their tasks.
+def differing(settings: Settings, conditions: tuple[str, str]) -> tuple[str, ...]:
+    """Return the settings in which two conditions differ, of classes, drawn_among, mix and draw."""
+    first, second = (settings.conditions[name] for name in conditions)
+    sides = zip(*((set(one.classes), set(one.drawn_among), one.mix, one.draw) for one in (first, second)), strict=True)
+    return tuple(name for name, (a, b) in zip(("classes", "drawn_among", "mix", "draw"), sides, strict=True) if a != b)
 
-    On the common sets it always is. Own test parts must have the same classes, and for the accuracy, which depends on
-    it, the same mix of them.
+
+def obstacle(settings: Settings, conditions: tuple[str, str], metric: str, evaluated_on: str) -> str | None:
+    """Return why a difference of two conditions is not tested, None where it is.
+
+    `OTHER_TASK`: own test parts must have the same classes, and for the accuracy, which depends on it, the same mix of
+    them; the common sets are the same task for all. `CONFOUNDED`: conditions that differ in more than one setting, as
+    three classes and two do in the classes and in the number of spirals and ellipticals that a draw has.
     """
     first, second = (settings.conditions[name] for name in conditions)
-    if evaluated_on in COMMON_SETS:
-        return True
-    if evaluated_on == OWN_TEST_PART and set(first.classes) != set(second.classes):
-        return False
-    return metric == "tss" or first.mix == second.mix
+    same_classes = evaluated_on != OWN_TEST_PART or set(first.classes) == set(second.classes)
+    same_mix = metric == "tss" or first.mix == second.mix
+    if evaluated_on not in COMMON_SETS and not (same_classes and same_mix):
+        return OTHER_TASK
+    return CONFOUNDED if len(differing(settings, conditions)) > 1 else None
+
+
+def trained_on(study: Study, condition: str) -> float:
+    """Return the spirals and ellipticals that a run trains on, mean over the runs: in proportion to its test part."""
+    result, protocol = study.results[condition], study.settings.protocol
+    known = [result.classes.index(name) for name in EVALUATION_CLASSES if name in result.classes]
+    tested = float(result.confirmed.confusion[:, known].sum(axis=(1, 2)).mean())
+    share = protocol.train_fraction / (1 - protocol.train_fraction) * (1 - (protocol.validation_fraction or 0))
+    return tested * share
 
 
 def restricted_score(result: ConditionResults) -> str | None:
@@ -113,13 +148,22 @@ def _shared(
                 yield RESTRICTED, (str(fair[0]), str(fair[1]))
 
 
-def _means(results: Results, conditions: tuple[str, str], columns: tuple[str, str], phase: str) -> dict[str, Any]:
+def _means(
+    study: Study, conditions: tuple[str, str], columns: tuple[str, str], evaluated_on: str, phase: str
+) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for side, name, column in zip(("first", "second"), conditions, columns, strict=True):
-        scores = results[name].phases[phase].scores
+        scores = study.results[name].phases[phase].scores
         row |= {side: name, "runs": len(scores)}
         row[f"{side}_mean"], row[f"{side}_std"], _ = spread(scores[column])
+        matrices = predictions(study.records[name], phase, evaluated_on).confusion()
+        row[f"{side}_binomial"] = binomial_std(matrices, _metric(column))
     return row | {"difference": row["second_mean"] - row["first_mean"]}
+
+
+def _metric(column: str) -> Metric:
+    """Return of which metric a score is: accuracy of "accuracy_restricted", tss of "tss@common_natural"."""
+    return "tss" if column.partition("@")[0] == "tss" else "accuracy"
 
 
 def _predictions(study: Study, conditions: tuple[str, str], evaluated_on: str) -> list[Predictions]:
@@ -139,11 +183,13 @@ def contrast(study: Study, conditions: tuple[str, str], columns: tuple[str, str]
     first, second = _predictions(study, conditions, evaluated_on)
     one, two = (study.results[name].confirmed.scores[column] for name, column in zip(conditions, columns, strict=True))
     scores = one.to_numpy(), two.to_numpy()
-    overlaps = mean_overlap(first.parts), mean_overlap(second.parts)
+    metric = _metric(columns[0])
     if paired := same_galaxies(first, second):
         differences = scores[1] - scores[0]
+        overlaps = [score_overlap(metric, first, second)] * 2
         estimate, naive = corrected_mean(differences, overlaps[0]), naive_half_width(differences)
     else:
+        overlaps = [score_overlap(metric, side) for side in (first, second)]
         means = map(corrected_mean, scores, overlaps)
         estimate, naive = unpaired_difference(*means), naive_half_width(*scores)
     return {
@@ -172,7 +218,7 @@ def comparisons_table(compared: pd.DataFrame) -> Table:
     shown = {say("Comparison"): [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)]}
     shown |= _side_by_side(data, say("First ± 2 std"), say("Second ± 2 std"))
     conditions = say("Conditions set side by side, fresh runs stopped at the selected epochs.")
-    return Table("comparisons", sentences([conditions, say(DIFFERENCE)]), compared, pd.DataFrame(shown))
+    return Table("comparisons", sentences([conditions, say(DIFFERENCE), say(BINOMIAL)]), compared, pd.DataFrame(shown))
 
 
 def comparison_table(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
@@ -186,7 +232,9 @@ def comparison_table(compared: pd.DataFrame, settings: Settings, name: str) -> T
         first=thesis.title(first),
         second=thesis.label(second),
     )
-    return Table(f"comparison_{name}", sentences([conditions, say(DIFFERENCE)]), ours, pd.DataFrame(shown))
+    return Table(
+        f"comparison_{name}", sentences([conditions, say(DIFFERENCE), say(BINOMIAL)]), ours, pd.DataFrame(shown)
+    )
 
 
 def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list[str]]:
@@ -195,14 +243,19 @@ def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list
     return {
         say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
         say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
-        first: pairs(data["first_mean"], 2 * data["first_std"]),
-        second: pairs(data["second_mean"], 2 * data["second_std"]),
+        first: _spreads(data, "first"),
+        second: _spreads(data, "second"),
         say("Difference, corrected 95 % interval"): pairs(data["difference"], data["half"], signed=True),
         say("Paired"): [say("yes") if paired else say("no") for paired in data["paired"]],
         say(TWO_STE): [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
         say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
         say("p, Holm"): [p_value(value) for value in data["p_holm"]],
     }
+
+
+def _spreads(data: pd.DataFrame, side: str) -> list[str]:
+    """Return mean ± 2 std of one side, its binomial spread in brackets."""
+    return pairs(data[f"{side}_mean"], 2 * data[f"{side}_std"], 2 * data[f"{side}_binomial"])
 
 
 def restricted_accuracies(study: Study) -> pd.DataFrame:
@@ -216,18 +269,18 @@ def restricted_accuracies(study: Study) -> pd.DataFrame:
     -------
     pandas.DataFrame
         condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
-        two_std, two_ste; difference from the control's mean, half of its corrected 95 % interval, and paired (whether
-        it is taken run by run, on the same galaxies): missing for the control itself, and where it is not declared.
+        two_std, two_binomial, two_ste; difference from the control's mean, half of its corrected 95 % interval, and
+        paired (whether it is taken run by run, on the same galaxies): missing for the control itself, and where it is
+        not declared.
     """
     control = thesis.TWO_CLASS_SMALL
-    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_ste"]
-    columns += ["difference", "half", "paired"]
+    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_binomial"]
+    columns += ["two_ste", "difference", "half", "paired"]
     rows = []
     for name, result in study.results.items():
         metric = restricted_score(result)
         if metric is None or study.settings.conditions[name].mix == "balanced":
             continue
-        pair = [result.classes.index(galaxy_class) for galaxy_class in EVALUATION_CLASSES]
         scores = result.confirmed.scores
         mean, std, ste = spread(scores[metric])
         difference, half, paired = math.nan, math.nan, None
@@ -235,8 +288,9 @@ def restricted_accuracies(study: Study) -> pd.DataFrame:
             difference = mean - spread(study.results[control].confirmed.scores["accuracy"])[0]
             against = contrast(study, (control, name), ("accuracy", metric), RESTRICTED)
             half, paired = against["half"], against["paired"]
-        galaxies = float(result.confirmed.confusion.sum(axis=2)[:, pair].sum(axis=1).mean())
-        numbers = (galaxies, mean, 2 * std, 2 * ste, difference, half, paired)
+        matrices = predictions(study.records[name], "confirmed", RESTRICTED).confusion()
+        galaxies, binomial = float(matrices.sum(axis=(1, 2)).mean()), binomial_std(matrices, "accuracy")
+        numbers = (galaxies, mean, 2 * std, 2 * binomial, 2 * ste, difference, half, paired)
         rows.append((name, metric, result.epoch, len(scores), *numbers))
     return pd.DataFrame(rows, columns=columns)
 
@@ -248,18 +302,20 @@ def restricted_table(data: pd.DataFrame) -> Table:
         say("Metric"): [metric_label(metric) for metric in data["metric"]],
         say("Epoch"): data["epoch"].map(str),
         say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
-        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"]),
+        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"], data["two_binomial"]),
         say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
     }
     caption = say(
         "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
         "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
     )
+    caption = sentences([caption, say(BINOMIAL)])
     if data["difference"].notna().any():
         shown[say("Less the control, corrected 95 % interval")] = pairs(data["difference"], data["half"], signed=True)
         control = say(
             "The control is trained on the spirals and ellipticals alone that a draw of three classes has, and tested "
-            "on those of that draw: the two are compared run by run on the same galaxies."
+            "on those of that draw: the two are compared run by run on the same galaxies. Other networks have trained "
+            "on more or fewer spirals and ellipticals than the control, in proportion to their test parts."
         )
         caption = sentences([caption, control])
     return Table("question_1", caption, data, pd.DataFrame(shown))
@@ -271,25 +327,25 @@ def by_test_mix(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, balanced_mean, balanced_std, difference (balanced
-        less imbalanced, run by run), overlap (mean share of a run's evaluation set that another's has), half (of its
-        corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not know
-        both classes.
+        metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, imbalanced_binomial, balanced_mean, balanced_std,
+        balanced_binomial, difference (balanced less imbalanced, run by run), overlap (from `score_overlap`), half (of
+        its corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not
+        know both classes.
     """
-    names = {"first_mean": "imbalanced_mean", "first_std": "imbalanced_std", "second_mean": "balanced_mean"}
-    names |= {"second_std": "balanced_std", "overlap_first": "overlap"}
-    columns = ["metric", "evaluated_on", "runs", "first_mean", "first_std", "second_mean", "second_std"]
-    columns += ["difference", "overlap_first", "half", "naive_half"]
+    parts = ("mean", "std", "binomial")
+    sides = {"first": "imbalanced", "second": "balanced"}
+    names = {f"{side}_{part}": f"{kind}_{part}" for side, kind in sides.items() for part in parts}
+    columns = ["metric", "evaluated_on", "runs", *names, "difference", "overlap_first", "half", "naive_half"]
     results = study.results
     rows = []
     if all(name in results and set(EVALUATION_CLASSES) <= set(results[name].classes) for name in PAIR):
         for metric in ("accuracy", "tss"):
             for evaluated_on in COMMON_SETS:
                 scores = (f"{metric}@{evaluated_on}",) * 2
-                means = _means(results, PAIR, scores, "confirmed")
+                means = _means(study, PAIR, scores, evaluated_on, "confirmed")
                 difference = contrast(study, PAIR, scores, evaluated_on)
                 rows.append({"metric": metric, "evaluated_on": evaluated_on} | means | difference)
-    return pd.DataFrame(rows, columns=columns).rename(columns=names)
+    return pd.DataFrame(rows, columns=columns).rename(columns=names | {"overlap_first": "overlap"})
 
 
 def mix_table(data: pd.DataFrame) -> Table:
@@ -298,8 +354,8 @@ def mix_table(data: pd.DataFrame) -> Table:
         {
             say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
             say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
-            say("Trained on imbalanced draws ± 2 std"): pairs(data["imbalanced_mean"], 2 * data["imbalanced_std"]),
-            say("Trained on balanced draws ± 2 std"): pairs(data["balanced_mean"], 2 * data["balanced_std"]),
+            say("Trained on imbalanced draws ± 2 std"): _spreads(data, "imbalanced"),
+            say("Trained on balanced draws ± 2 std"): _spreads(data, "balanced"),
             say("Balanced less imbalanced, corrected 95 % interval"): pairs(
                 data["difference"], data["half"], signed=True
             ),
@@ -310,4 +366,4 @@ def mix_table(data: pd.DataFrame) -> Table:
         "Networks trained on imbalanced and on balanced draws, on test galaxies of both mixes: the same for both kinds "
         "of network, and compared run by run. Confirmed runs."
     )
-    return Table("test_mixes", caption, data, shown)
+    return Table("test_mixes", sentences([caption, say(BINOMIAL)]), data, shown)

@@ -9,10 +9,10 @@ import pandas as pd
 
 from galmorph.report import accuracy, comparisons, optimism, plots, probabilities, thesis
 from galmorph.report.figures.results import Quantity, confusion_matrix, learning_curve, roc_and_reliability
-from galmorph.report.language import class_name, listed, mark, mix_name, phase_name, say
+from galmorph.report.language import class_name, listed, mark, mix_name, phase_name, say, sentences
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.study import ConditionResults, Results, Study
-from galmorph.report.table import MISSING, Table, metric_label, number, pairs, plus_minus, whole
+from galmorph.report.table import BINOMIAL, MISSING, Table, metric_label, number, pairs, plus_minus, whole
 from galmorph.scores.predictions import OWN_TEST_PART, predictions
 from galmorph.settings.study import ProtocolSettings, Settings
 
@@ -26,7 +26,7 @@ _CURVES: Mapping[Quantity, str] = {
 _CLASS_SCORES = {"recall": mark("Recall ± 2 std"), "precision": mark("Precision ± 2 std"), "f1": mark("F1 ± 2 std")}
 
 
-def sections(book: Book, study: Study, fair: pd.DataFrame) -> list[Section]:
+def sections(book: Book, study: Study) -> list[Section]:
     """Write the tables of sections 4.2 and 4.3, what surrounds them, and each condition's curves and confusion matrix.
 
     Parameters
@@ -35,8 +35,6 @@ def sections(book: Book, study: Study, fair: pd.DataFrame) -> list[Section]:
         Where tables and figures are written.
     study
         Settings, records and results of the declared conditions.
-    fair
-        From `comparisons.restricted_accuracies`.
     """
     settings, results = study.settings, study.results
     tables = [
@@ -45,12 +43,14 @@ def sections(book: Book, study: Study, fair: pd.DataFrame) -> list[Section]:
         class_scores(results),
         *([] if (forms := tss_forms(results)) is None else [forms]),
     ]
-    made = [Section("accuracy", say("Accuracy and selected epochs"), tables=book.tables(*tables))]
+    title = say("Accuracy and selected epochs")
+    made = [Section("accuracy", title, tuple(thesis.doubts(results)), book.tables(*tables))]
     if settings.protocol.validation_fraction is None:
         excess = optimism.optimism(study)
         title = say("What choosing the epoch on the test data adds")
         table = book.tables(optimism.table(excess))
         made.append(Section("optimism", title, paragraphs=(optimism.sentence(excess),), tables=table))
+    fair = comparisons.restricted_accuracies(study)
     if "accuracy_restricted" in set(fair["metric"]):
         title = say("Uncertain labels, on the same task (section 4.2)")
         made.append(Section("question-1", title, tables=book.tables(comparisons.restricted_table(fair))))
@@ -165,9 +165,9 @@ def _classes(names: Sequence[str]) -> str:
     return listed(class_name(name) for name in names)
 
 
-def summary(results: Results) -> Table:
-    """Every condition, metric and phase: mean, standard deviation and standard error."""
-    data = accuracy.summary(results)
+def summary(study: Study) -> Table:
+    """Every condition, metric and phase: mean, standard deviation, that of chance alone, and standard error."""
+    data = accuracy.summary(study)
     shown = pd.DataFrame(
         {
             say("Condition"): data["condition"],
@@ -177,11 +177,13 @@ def summary(results: Results) -> Table:
             say("Runs"): data["runs"].map(str),
             say("Mean"): data["mean"].map(number),
             say("Std"): data["std"].map(number),
+            say("Binomial std"): data["binomial"].map(number),
             say("Std error"): data["ste"].map(lambda value: number(value, 4)),
         }
     )
     caption = say(
-        "Every metric of every condition, over the runs: mean, standard deviation (ddof = 1) and standard error."
+        "Every metric of every condition, over the runs: mean, standard deviation (ddof = 1), the standard deviation "
+        "that the number of test galaxies alone gives (binomial), and standard error."
     )
     return Table("summary", caption, data, shown)
 
@@ -192,20 +194,23 @@ def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
     shown = pd.DataFrame(
         {
             say("Condition"): data["condition"].map(thesis.label),
-            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["two_std"]),
+            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["two_std"], data["two_binomial"]),
             say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
             say("Selected epoch"): data["epoch"].map(str),
             say("Majority baseline"): data["baseline"].map(number),
-            say("Confirmed accuracy ± 2 std"): pairs(data["confirmed_accuracy"], data["confirmed_two_std"]),
+            say("Confirmed accuracy ± 2 std"): pairs(
+                data["confirmed_accuracy"], data["confirmed_two_std"], data["confirmed_two_binomial"]
+            ),
             say("± 2 std errors, confirmed"): [f"± {number(value)}" for value in data["confirmed_two_ste"]],
-            say("Thesis ± 2 std"): pairs(data["thesis_accuracy"], data["thesis_two_std"]),
+            say("Thesis ± 2 std"): pairs(data["thesis_accuracy"], data["thesis_two_std"], data["thesis_two_binomial"]),
             say("Thesis ± 2 std errors"): [
                 MISSING if math.isnan(value) else f"± {number(value)}" for value in data["thesis_two_ste"]
             ],
+            say("Thesis, from its recalls"): data["thesis_implied"].map(number),
             say("Thesis epoch"): data["thesis_epoch"].map(whole),
         }
     )
-    return Table("table_4_1", optimism.how_chosen(protocol), data, shown)
+    return Table("table_4_1", sentences([optimism.how_chosen(protocol), say(BINOMIAL)]), data, shown)
 
 
 def section_4_3(results: Results) -> Table:
@@ -216,9 +221,9 @@ def section_4_3(results: Results) -> Table:
             say("Drawn"): data["drawn"].map(mix_name),
             say("Phase"): data["phase"].map(phase_name),
             say("Epoch"): data["epoch"].map(str),
-            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["accuracy_two_std"]),
+            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["accuracy_two_std"], data["accuracy_two_binomial"]),
             say("± 2 std errors"): [f"± {number(value)}" for value in data["accuracy_two_ste"]],
-            say("TSS ± 2 std"): pairs(data["tss"], data["tss_two_std"]),
+            say("TSS ± 2 std"): pairs(data["tss"], data["tss_two_std"], data["tss_two_binomial"]),
             say("TSS ± 2 std errors"): [f"± {number(value)}" for value in data["tss_two_ste"]],
             say("Majority baseline"): data["baseline"].map(number),
         }
@@ -227,7 +232,7 @@ def section_4_3(results: Results) -> Table:
         "Two classes drawn as they come (imbalanced) and as many of each (balanced), each on its own test parts. The "
         "two kinds of test part differ in their mix of classes, so their accuracies are not of the same task."
     )
-    return Table("section_4_3", caption, data, shown)
+    return Table("section_4_3", sentences([caption, say(BINOMIAL)]), data, shown)
 
 
 def class_scores(results: Results) -> Table:
@@ -247,12 +252,13 @@ def class_scores(results: Results) -> Table:
         "is predicted right. Precision: of the galaxies so predicted, the fraction that is right. F1: their harmonic "
         "mean. Mean over the runs; where a run lacks what a score is a fraction of, the number of runs is given."
     )
-    return Table("class_scores", caption, data, shown)
+    return Table("class_scores", sentences([caption, say(BINOMIAL)]), data, shown)
 
 
 def _over_known_runs(data: pd.DataFrame, score: str) -> list[str]:
     """Return mean ± 2 std, with the number of runs where it is not all of them."""
-    texts = pairs(data[f"{score}_mean"], 2 * data[f"{score}_std"])
+    binomial = 2 * data[f"{score}_binomial"] if f"{score}_binomial" in data else None
+    texts = pairs(data[f"{score}_mean"], 2 * data[f"{score}_std"], binomial)
     return [
         text if known in (0, runs) else say("{score} ({runs} runs)", score=text, runs=known)
         for text, known, runs in zip(texts, data[f"{score}_runs"], data["runs"], strict=True)
@@ -269,22 +275,22 @@ def tss_forms(results: Results) -> Table | None:
         {
             say("Condition"): confirmed["condition"].map(thesis.label),
             say("Form of TSS"): [say(accuracy.TSS_FORMS[form]) for form in confirmed["form"]],
-            say("Confirmed ± 2 std"): pairs(confirmed["mean"], 2 * confirmed["std"]),
-            say("Selected ± 2 std"): pairs(selected["mean"], 2 * selected["std"]),
+            say("Confirmed ± 2 std"): pairs(confirmed["mean"], 2 * confirmed["std"], 2 * confirmed["binomial"]),
+            say("Selected ± 2 std"): pairs(selected["mean"], 2 * selected["std"], 2 * selected["binomial"]),
         }
     )
     caption = say(
         "The True Skill Statistic of more than two classes has several forms, which are the same for two. This report "
         "prints the first wherever it says TSS: it alone does not depend on the class fractions of the test part."
     )
-    return Table("tss_forms", caption, data, shown)
+    return Table("tss_forms", sentences([caption, say(BINOMIAL)]), data, shown)
 
 
 def confusion(result: ConditionResults) -> Table:
     """The confusion matrix of one condition's confirmed runs; the CSV has both phases."""
     data = accuracy.confusion_cells(result)
     cells = {
-        (row["actual"], row["predicted"]): plus_minus(row["mean"], row["std"], 1)
+        (row["actual"], row["predicted"]): plus_minus(row["mean"], row["std"], 1, binomial=row["binomial"])
         for row in data[data["phase"] == "confirmed"].to_dict("records")
     }
     classes = result.classes
@@ -298,4 +304,4 @@ def confusion(result: ConditionResults) -> Table:
         condition=result.name,
         epoch=result.epoch,
     )
-    return Table(f"confusion_{result.name}", caption, data, shown)
+    return Table(f"confusion_{result.name}", sentences([caption, say(BINOMIAL)]), data, shown)

@@ -1,7 +1,7 @@
 """What the numbers say to each question, in sentences: every sentence is a whole template.
 
 A difference is called significant only where its corrected interval, the bootstrap over galaxies and Holm's
-correction agree, and only where both conditions were given the same task.
+correction agree, and only where both conditions were given the same task and differ in one setting.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import pandas as pd
 
 from galmorph.report import language, thesis
 from galmorph.report.accuracy import spread
-from galmorph.report.comparisons import comparison_table
-from galmorph.report.language import mark, say
+from galmorph.report.comparisons import CONFOUNDED, OTHER_TASK, comparison_table, differing, trained_on
+from galmorph.report.language import in_turn, joined, mark, say, set_name
 from galmorph.report.study import Study
-from galmorph.report.table import METRICS, Table, interval, number, p_value, plus_minus
+from galmorph.report.table import METRICS, Table, interval, number, p_value, plus_minus, whole
 from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED
 
 ALPHA = 0.05
@@ -27,12 +27,29 @@ ALPHA = 0.05
 QUESTIONS: Mapping[str, str] = MappingProxyType(
     {
         "uncertain_labels": mark("Do galaxies whose label is uncertain harm classification?"),
+        "uncertain_labels_thesis": mark("The thesis's own comparison: three classes and two (section 4.2)"),
         "class_balance": mark("Does the imbalance of the classes harm classification?"),
     }
 )
-ANSWER = mark(
-    "In short: significant differences on the same task: {claimed} of {fair}. The clearest, {second} less {first}, is "
-    "{difference} in {metric} (corrected 95 % interval)."
+SHOWN = mark(
+    "In short: {claimed} of {fair} differences of {second} from {first} on the same task are significant at 5 % after "
+    "Holm's correction for {tests} tests: {differences} (corrected 95 % intervals)."
+)
+NOT_SHOWN = mark(
+    "In short: no difference of {second} from {first} is shown; on the same task, {claimed} of {fair} are significant "
+    "at 5 % after Holm's correction for {tests} tests."
+)
+CONFOUNDED_ANSWER = mark(
+    "In short: confounded. {first} and {second} differ in {settings} at once, and their networks train on about "
+    "{first_galaxies} and {second_galaxies} spirals and ellipticals: what a difference comes from cannot be told."
+)
+SETTINGS: Mapping[str, str] = MappingProxyType(
+    {
+        "classes": mark("the classes"),
+        "drawn_among": mark("the classes drawn among"),
+        "mix": mark("the mix of the classes"),
+        "draw": mark("the number of galaxies drawn"),
+    }
 )
 OPEN = mark("In short: no comparison on the same task has an interval, so the question stays open.")
 WHERE: Mapping[str, str] = MappingProxyType(
@@ -64,9 +81,13 @@ DIFFERENCE: Mapping[str, str] = MappingProxyType(
 )
 VERDICT: Mapping[str, str] = MappingProxyType(
     {
-        "other task": mark(
+        OTHER_TASK: mark(
             "Corrected 95 % interval of the difference: {interval}; but the test parts differ in their classes or in "
             "the mix of them, so that this is not a difference between networks alone."
+        ),
+        CONFOUNDED: mark(
+            "Corrected 95 % interval of the difference: {interval}; but it is confounded, because the conditions "
+            "differ in more than one setting, and is not tested."
         ),
         "significant": mark(
             "Corrected 95 % interval of the difference: {interval}; bootstrap over galaxies: {bootstrap}; {p} after "
@@ -85,13 +106,9 @@ VERDICT: Mapping[str, str] = MappingProxyType(
         ),
     }
 )
-CONTROL = mark(
-    "Beside the control, which is trained on the spirals and ellipticals of the same draws alone, the accuracy of "
-    "{condition} on those same galaxies differs by {difference} (corrected 95 % interval)."
-)
 BASELINE = mark(
-    "Always answering the commonest class would give an accuracy of {first_baseline} ({first}) and {second_baseline} "
-    "({second})."
+    "On their own test parts, always answering the commonest class would give an accuracy of {first_baseline} "
+    "({first}) and {second_baseline} ({second})."
 )
 THESIS = mark(
     "The thesis prints, at its selected epochs, {second_accuracy} for {second} against {first_accuracy} for {first} "
@@ -112,16 +129,8 @@ class Finding:
     table: Table
 
 
-def findings(study: Study, compared: pd.DataFrame, fair: pd.DataFrame) -> list[Finding]:
-    """Return one finding per declared comparison, in their order.
-
-    Parameters
-    ----------
-    compared
-        From `comparisons.compare`.
-    fair
-        From `comparisons.restricted_accuracies`.
-    """
+def findings(study: Study, compared: pd.DataFrame) -> list[Finding]:
+    """Return one finding per declared comparison, in their order; `compared` is from `comparisons.compare`."""
     settings = study.settings
     found = []
     confirmed = compared[compared["phase"] == "confirmed"]
@@ -129,14 +138,14 @@ def findings(study: Study, compared: pd.DataFrame, fair: pd.DataFrame) -> list[F
     for name, comparison in settings.comparisons.items():
         rows = confirmed[confirmed["comparison"] == name].to_dict("records")
         sentences = [language.sentences([difference(row), verdict(row, tests)]) for row in rows]
-        if any(row["evaluated_on"] == RESTRICTED for row in rows):
-            sentences += _beside_the_control(fair, comparison.conditions)
         sentences.append(_baselines(study, comparison.conditions))
         if "accuracy" in comparison.metrics:
             sentences += _thesis(comparison.conditions)
         question = say(QUESTIONS[name]) if name in QUESTIONS else say("Comparison {name}", name=name)
         table = comparison_table(compared, settings, name)
-        found.append(Finding(name, question, answer(rows), tuple(sentences), table))
+        several = len(differing(settings, comparison.conditions)) > 1
+        said = confounded_answer(study, comparison.conditions) if several else answer(rows, tests)
+        found.append(Finding(name, question, said, tuple(sentences), table))
     return found
 
 
@@ -169,27 +178,56 @@ def verdict(row: Row, tests: int) -> str:
         VERDICT[_kind(row)],
         interval=interval(value - half, value + half),
         bootstrap=interval(row["bootstrap_low"], row["bootstrap_high"]),
-        p="p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}",
+        p=_p_holm(row),
         tests=tests,
     )
 
 
-def answer(rows: Sequence[Row]) -> str:
-    """Return the answer to a question in a sentence; rows of `comparisons.compare`."""
-    known = [row for row in rows if _kind(row) not in ("unknown", "other task")]
-    if not known:
+def answer(rows: Sequence[Row], tests: int) -> str:
+    """Return the answer to a question in a sentence; rows of `comparisons.compare`, and the number of tests in it."""
+    fair = [row for row in rows if _kind(row) not in ("unknown", OTHER_TASK, CONFOUNDED)]
+    if not fair:
         return say(OPEN)
-    clearest = max(known, key=_clearness)
-    metric = clearest["metric"]
+    claimed = [row for row in fair if _kind(row) == "significant"]
+    places = {
+        "first": thesis.label(fair[0]["first"]),
+        "second": thesis.label(fair[0]["second"]),
+        "claimed": len(claimed),
+        "fair": len(fair),
+        "tests": tests,
+    }
+    if not claimed:
+        return say(NOT_SHOWN, **places)
+    return say(SHOWN, differences=in_turn(map(_claim, claimed)), **places)
+
+
+def _claim(row: Row) -> str:
+    """Return a significant difference, what it is of, and its p value."""
+    metric = row["metric"]
     return say(
-        ANSWER,
-        claimed=sum(_kind(row) == "significant" for row in known),
-        fair=len(known),
-        first=thesis.label(clearest["first"]),
-        second=thesis.label(clearest["second"]),
-        difference=plus_minus(clearest["difference"], clearest["half"], signed=True),
+        "{metric}, {where}, {difference}, {p}",
         metric=say(METRICS[metric]),
+        where=set_name(row["evaluated_on"]),
+        difference=plus_minus(row["difference"], row["half"], signed=True),
+        p=_p_holm(row),
     )
+
+
+def confounded_answer(study: Study, conditions: tuple[str, str]) -> str:
+    """Return why a comparison of two conditions that differ in several settings answers nothing by itself."""
+    first, second = conditions
+    return say(
+        CONFOUNDED_ANSWER,
+        first=thesis.title(first),
+        second=thesis.label(second),
+        settings=joined(say(SETTINGS[name]) for name in differing(study.settings, conditions)),
+        first_galaxies=whole(trained_on(study, first)),
+        second_galaxies=whole(trained_on(study, second)),
+    )
+
+
+def _p_holm(row: Row) -> str:
+    return "p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}"
 
 
 def _kind(row: Row) -> str:
@@ -197,30 +235,10 @@ def _kind(row: Row) -> str:
     value, half = row["difference"], row["half"]
     if not math.isfinite(half):
         return "unknown"
-    if math.isnan(row["p"]):
-        return "other task"
+    if isinstance(row["obstacle"], str):
+        return str(row["obstacle"])
     apart = (abs(value) > half, row["bootstrap_low"] > 0 or row["bootstrap_high"] < 0, row["p_holm"] < ALPHA)
     return "significant" if all(apart) else "undecided" if any(apart) else "not significant"
-
-
-def _clearness(row: Row) -> float:
-    """Return a difference in units of its own interval, because accuracy and TSS have different scales."""
-    size, half = abs(row["difference"]), row["half"]
-    # Runs that all differ by the same have an interval of no width.
-    return size / half if half > 0 else math.inf if size > 0 else 0.0
-
-
-def _beside_the_control(fair: pd.DataFrame, conditions: tuple[str, str]) -> list[str]:
-    """Return how a condition with a third class compares with the control, where they are compared run by run."""
-    return [
-        say(
-            CONTROL,
-            condition=thesis.label(row["condition"]),
-            difference=plus_minus(row["difference"], row["half"], signed=True),
-        )
-        for row in fair.to_dict("records")
-        if row["condition"] in conditions and row["metric"] == "accuracy_restricted" and row["paired"]
-    ]
 
 
 def _baselines(study: Study, conditions: tuple[str, str]) -> str:

@@ -6,6 +6,7 @@ from the selected runs alone, where each half of the test galaxies is scored at 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -14,13 +15,13 @@ from numpy.typing import NDArray
 
 from galmorph.report import thesis
 from galmorph.report.accuracy import spread
-from galmorph.report.language import mark, say
+from galmorph.report.language import in_turn, mark, say, sentences
 from galmorph.report.study import Study
-from galmorph.report.table import METRICS, Table, pairs, plus_minus
+from galmorph.report.table import BINOMIAL, METRICS, Table, pairs, plus_minus
 from galmorph.scores import metrics
 from galmorph.scores.evaluation import ConditionRecords
 from galmorph.scores.predictions import Predictions, gather, predictions
-from galmorph.scores.statistics import corrected_mean, mean_overlap, unpaired_difference
+from galmorph.scores.statistics import Metric, binomial_std, corrected_mean, score_overlap, unpaired_difference
 from galmorph.settings.study import ProtocolSettings
 from galmorph.training.protocol import generator, selected_epoch
 
@@ -35,7 +36,10 @@ ON_VALIDATION = mark(
     "stopped at that epoch. The baseline is the accuracy of always answering the commonest class."
 )
 
-_SCORES = {"accuracy": metrics.accuracy, "tss": metrics.tss}
+_SCORES: dict[Metric, Callable[[NDArray[np.int64]], NDArray[np.float64]]] = {
+    "accuracy": metrics.accuracy,
+    "tss": metrics.tss,
+}
 
 
 def how_chosen(protocol: ProtocolSettings) -> str:
@@ -82,30 +86,37 @@ def optimism(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, metric, runs, epoch, selected_mean, selected_std; first_half_epoch, second_half_epoch (chosen by
-        each half), halves_mean, halves_std, halves_excess (selected less halves, run by run on the same galaxies) and
-        halves_half (of its corrected 95 % interval); confirmed_mean, confirmed_std, confirmed_excess (selected less
-        confirmed, other galaxies) and confirmed_half; overlap_selected, overlap_confirmed.
+        condition, metric, runs, epoch, selected_mean, selected_std, selected_binomial (the standard deviation that the
+        number of test galaxies alone gives); first_half_epoch, second_half_epoch (chosen by each half), halves_mean,
+        halves_std, halves_binomial, halves_excess (selected less halves, run by run on the same galaxies) and
+        halves_half (of its corrected 95 % interval); confirmed_mean, confirmed_std, confirmed_binomial,
+        confirmed_excess (selected less confirmed, other galaxies) and confirmed_half; overlap_halves (of the test
+        parts, as that difference weights their classes), overlap_selected, overlap_confirmed.
     """
     rows = []
     for name, result in study.results.items():
         records = study.records[name]
         epochs, crossed = chosen_on_half(records, study.settings.protocol.seed)
-        matrices = crossed.confusion()
-        overlap = mean_overlap(crossed.parts)
-        overlap_confirmed = mean_overlap(predictions(records, "confirmed").parts)
+        first, fresh = (predictions(records, phase) for phase in ("selected", "confirmed"))
+        matrices = {"selected": first.confusion(), "halves": crossed.confusion(), "confirmed": fresh.confusion()}
         for metric, score in _SCORES.items():
-            selected, confirmed = (part.scores[metric].to_numpy() for part in (result.selected, result.confirmed))
-            halves = score(matrices)
-            same = corrected_mean(selected - halves, overlap)
-            fresh = unpaired_difference(corrected_mean(confirmed, overlap_confirmed), corrected_mean(selected, overlap))
+            selected, halves, confirmed = (score(of_runs) for of_runs in matrices.values())
+            overlaps = {"overlap_halves": score_overlap(metric, first, crossed)}
+            overlaps |= {"overlap_selected": score_overlap(metric, first)}
+            overlaps |= {"overlap_confirmed": score_overlap(metric, fresh)}
+            same = corrected_mean(selected - halves, overlaps["overlap_halves"])
+            other = unpaired_difference(
+                corrected_mean(confirmed, overlaps["overlap_confirmed"]),
+                corrected_mean(selected, overlaps["overlap_selected"]),
+            )
             row: dict[str, Any] = {"condition": name, "metric": metric, "runs": len(selected), "epoch": result.epoch}
             row["first_half_epoch"], row["second_half_epoch"] = epochs
             for part, values in (("selected", selected), ("halves", halves), ("confirmed", confirmed)):
                 row[f"{part}_mean"], row[f"{part}_std"], _ = spread(pd.Series(values))
+                row[f"{part}_binomial"] = binomial_std(matrices[part], metric)
             row |= {"halves_excess": same.mean, "halves_half": same.half_width()}
-            row |= {"confirmed_excess": fresh.mean, "confirmed_half": fresh.half_width()}
-            rows.append(row | {"overlap_selected": overlap, "overlap_confirmed": overlap_confirmed})
+            row |= {"confirmed_excess": other.mean, "confirmed_half": other.half_width()}
+            rows.append(row | overlaps)
     return pd.DataFrame(rows)
 
 
@@ -116,15 +127,15 @@ def table(data: pd.DataFrame) -> Table:
             say("Condition"): [thesis.label(name) for name in data["condition"]],
             say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
             say("Epoch"): data["epoch"].map(str),
-            say("Selected ± 2 std"): pairs(data["selected_mean"], 2 * data["selected_std"]),
+            say("Selected ± 2 std"): _spreads(data, "selected"),
             say("Epochs of the halves"): [
                 f"{a}, {b}" for a, b in zip(data["first_half_epoch"], data["second_half_epoch"], strict=True)
             ],
-            say("Chosen on half ± 2 std"): pairs(data["halves_mean"], 2 * data["halves_std"]),
+            say("Chosen on half ± 2 std"): _spreads(data, "halves"),
             say("Selected less chosen on half, corrected 95 % interval"): pairs(
                 data["halves_excess"], data["halves_half"], signed=True
             ),
-            say("Confirmed ± 2 std"): pairs(data["confirmed_mean"], 2 * data["confirmed_std"]),
+            say("Confirmed ± 2 std"): _spreads(data, "confirmed"),
             say("Selected less confirmed, corrected 95 % interval"): pairs(
                 data["confirmed_excess"], data["confirmed_half"], signed=True
             ),
@@ -136,21 +147,32 @@ def table(data: pd.DataFrame) -> Table:
         "at the selected epoch. The second difference is of runs that were tested on other galaxies; what the two "
         "phases share is not taken out of its interval, which is therefore rather too wide."
     )
-    return Table("optimism", caption, data, shown)
+    return Table("optimism", sentences([caption, say(BINOMIAL)]), data, shown)
+
+
+def _spreads(data: pd.DataFrame, part: str) -> list[str]:
+    """Return mean ± 2 std of one kind of score, its binomial spread in brackets."""
+    return pairs(data[f"{part}_mean"], 2 * data[f"{part}_std"], 2 * data[f"{part}_binomial"])
 
 
 EXCESS = mark(
     "The accuracy at the selected epoch, less the one with the epoch chosen on half of the test part and scored on the "
-    "other half, is {excess} for {condition} (corrected 95 % interval), which is the largest such difference."
+    "other half: {excesses} (corrected 95 % intervals)."
 )
 NONE_KNOWN = mark("How much the choice of the epoch on test data adds to an accuracy cannot be said here.")
 
 
 def sentence(data: pd.DataFrame) -> str:
-    """Say by how much the choice of the epoch on the test data raises the accuracy at most."""
-    accuracy = data[(data["metric"] == "accuracy") & data["halves_excess"].notna()]
-    if accuracy.empty:
+    """Say by how much the choice of the epoch on the test data raises the accuracy of each condition."""
+    known = data[(data["metric"] == "accuracy") & data["halves_excess"].notna()].to_dict("records")
+    if not known:
         return say(NONE_KNOWN)
-    row = accuracy.sort_values("halves_excess", ascending=False, kind="stable").to_dict("records")[0]
-    excess = plus_minus(row["halves_excess"], row["halves_half"], signed=True)
-    return say(EXCESS, condition=thesis.label(row["condition"]), excess=excess)
+    excesses = in_turn(
+        say(
+            "{excess} for {condition}",
+            excess=plus_minus(row["halves_excess"], row["halves_half"], signed=True),
+            condition=thesis.label(row["condition"]),
+        )
+        for row in known
+    )
+    return say(EXCESS, excesses=excesses)

@@ -32,8 +32,9 @@ READING = mark(
     "allows for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws "
     "galaxies anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for "
     "all the tests of the comparisons; none is given where the test parts differ in their classes or, for the "
-    "accuracy, in the mix of them: those are different tasks. A difference is called significant only where all three "
-    "agree at 5 %. Formulae and sources: docs/statistics.md."
+    "accuracy, in the mix of them: different tasks; nor where the conditions differ in more than one setting: "
+    "those are confounded. A difference is called significant only where all three agree at 5 %. Formulae and sources: "
+    "docs/statistics.md."
 )
 # A vector picture stays sharp on any screen; a heavy one (pictures of the sky) goes in as pixels.
 _LARGEST_SVG = 120_000

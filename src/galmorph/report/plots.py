@@ -31,10 +31,13 @@ def metrics(results: Results) -> dict[str, Any]:
     What cannot be computed (the spread of a single run) is left out: JSON has no word for it.
     """
     nested: dict[str, Any] = {name: {"epoch": result.epoch} for name, result in results.items()}
-    summary = accuracy.summary(results)
-    for row in summary[summary["metric"].isin(METRICS)].to_dict("records"):
-        numbers = {key: round(row[key], 6) for key in ("mean", "std") if math.isfinite(row[key])}
-        nested[row["condition"]].setdefault(row["phase"], {})[row["metric"]] = numbers
+    for name, result in results.items():
+        for phase, part in result.phases.items():
+            nested[name][phase] = {}
+            for metric in METRICS:
+                mean, std, _ = accuracy.spread(part.scores[metric])
+                numbers = {"mean": mean, "std": std}
+                nested[name][phase][metric] = {key: round(n, 6) for key, n in numbers.items() if math.isfinite(n)}
     return nested
 
 

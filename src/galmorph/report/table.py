@@ -18,6 +18,9 @@ from galmorph.report.language import mark, say, sentences, set_name
 
 MISSING = "—"
 TWO_STE = mark("± 2 std errors (thesis)")
+BINOMIAL = mark(
+    "In brackets is the spread that the number of test galaxies alone gives (binomial, as many standard deviations)."
+)
 METRICS = {
     "accuracy": mark("accuracy"),
     "tss": mark("TSS"),
@@ -68,9 +71,14 @@ def number(value: float, decimals: int = 3, *, signed: bool = False) -> str:
     return text.replace("-", "−")
 
 
-def plus_minus(value: float, spread: float, decimals: int = 3, *, signed: bool = False) -> str:
-    """Return value ± spread; a dash for what is missing."""
-    return MISSING if math.isnan(value) else f"{number(value, decimals, signed=signed)} ± {number(spread, decimals)}"
+def plus_minus(
+    value: float, spread: float, decimals: int = 3, *, binomial: float = math.nan, signed: bool = False
+) -> str:
+    """Return value ± spread, the binomial spread behind it in brackets if it is known; a dash for what is missing."""
+    if math.isnan(value):
+        return MISSING
+    text = f"{number(value, decimals, signed=signed)} ± {number(spread, decimals)}"
+    return text if math.isnan(binomial) else f"{text} ({number(binomial, decimals)})"
 
 
 def interval(low: float, high: float, decimals: int = 3) -> str:
@@ -97,9 +105,15 @@ def whole(value: float) -> str:
     return MISSING if pd.isna(value) else f"{value:,.0f}"
 
 
-def pairs(values: Iterable[float], spreads: Iterable[float], *, signed: bool = False) -> list[str]:
-    """Return `plus_minus` of two columns."""
-    return [plus_minus(value, spread, signed=signed) for value, spread in zip(values, spreads, strict=True)]
+def pairs(
+    values: Iterable[float], spreads: Iterable[float], binomials: Iterable[float] | None = None, *, signed: bool = False
+) -> list[str]:
+    """Return `plus_minus` of two columns, or of three."""
+    columns = [values, spreads] if binomials is None else [values, spreads, binomials]
+    return [
+        plus_minus(value, spread, binomial=binomial[0] if binomial else math.nan, signed=signed)
+        for value, spread, *binomial in zip(*columns, strict=True)
+    ]
 
 
 # Backslash and braces are replaced in one pass with the rest, so that no replacement is escaped again.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import sparse, stats
 
+from galmorph.scores import metrics
 from galmorph.scores.predictions import Predictions
 
 LEVEL = 0.95
@@ -72,8 +73,81 @@ def mean_overlap(test_parts: Sequence[NDArray[np.int64]]) -> float:
     galaxies, places = np.unique(np.concatenate(test_parts), return_inverse=True)
     member = np.zeros((runs, len(galaxies)))
     member[np.repeat(np.arange(runs), sizes), places] = 1.0
-    shares = member @ member.T / sizes[:, None]
-    return float((shares.sum() - runs) / (runs * (runs - 1)))
+    # An empty part has none in common with another.
+    shares = member @ member.T / np.maximum(sizes, 1)[:, None]
+    return float((shares.sum() - np.trace(shares)) / (runs * (runs - 1)))
+
+
+def score_overlap(metric: Metric, first: Predictions, second: Predictions | None = None) -> float:
+    """Return the mean overlap of the test parts, each class weighted by its share of the variance of a score.
+
+    A score adds up what the galaxies of each class contribute: 1 for one that is predicted right, or the difference of
+    two predictions for it. With s^2 the variance of that within a class of n galaxies, the class has n s^2 of the
+    variance of an accuracy, and s^2 / n of that of a TSS. Where classes overlap differently, as in balanced draws from
+    a sample with fewer ellipticals, this is not `mean_overlap`.
+
+    Parameters
+    ----------
+    metric
+        accuracy or tss.
+    first
+        The predictions that are scored.
+    second
+        Those for the same galaxies with which they are compared run by run, if they are.
+    """
+    order = np.lexsort((first.galaxy, first.run))
+    run, galaxy, truth = first.run[order], first.galaxy[order], first.truth[order]
+    gained = (first.predicted == first.truth)[order].astype(np.float64)
+    if second is not None:
+        gained -= (second.predicted == second.truth)[np.lexsort((second.galaxy, second.run))]
+    overlaps, variances = [], []
+    for number in np.unique(truth):
+        of_class = truth == number
+        overlaps.append(mean_overlap([galaxy[of_class & (run == one)] for one in range(first.runs)]))
+        variances.append(gained[of_class].var() * of_class.sum() ** (1.0 if metric == "accuracy" else -1.0))
+    if not any(variances):
+        return mean_overlap(first.parts)
+    return float(np.average(overlaps, weights=variances))
+
+
+def binomial_std(confusion: NDArray[np.int64], metric: Metric) -> float:
+    """Return the standard deviation over runs that the number of test galaxies alone gives a score.
+
+    sqrt(p (1 - p) / n) for an accuracy p on n galaxies; the TSS adds up the recalls, divided by K - 1, of K classes.
+    Test parts that fix the number of each class scatter a little less in accuracy.
+
+    Parameters
+    ----------
+    confusion
+        (runs, K, K), rows true, columns predicted.
+    metric
+        accuracy or tss.
+
+    Examples
+    --------
+    >>> round(binomial_std(np.array([[[100, 45], [49, 106]]]), "accuracy"), 3)
+    0.027
+    """
+    if metric == "accuracy":
+        return binomial_share_std(metrics.accuracy(confusion), confusion.sum(axis=(1, 2)))
+    by_class = zip(metrics.recall(confusion).T, confusion.sum(axis=2).T, strict=True)
+    return math.hypot(*(binomial_share_std(*one) for one in by_class)) / (confusion.shape[-1] - 1)
+
+
+def binomial_share_std(shares: ArrayLike, counts: ArrayLike) -> float:
+    """Return the binomial standard deviation of a share of so many galaxies, over the runs that have any.
+
+    Parameters
+    ----------
+    shares, counts
+        (runs,) the share in each run, and what it is a share of; their mean is taken for the true share.
+    """
+    of = np.asarray(counts, dtype=np.float64)
+    known = of > 0
+    if not known.any():
+        return math.nan
+    share = float(np.asarray(shares, dtype=np.float64)[known].mean())
+    return math.sqrt(share * (1.0 - share) * float((1.0 / of[known]).mean()))
 
 
 def corrected_mean(values: ArrayLike, overlap: float) -> Estimate:
@@ -81,7 +155,7 @@ def corrected_mean(values: ArrayLike, overlap: float) -> Estimate:
 
     The runs are not independent: with correlation rho between any two of them their sample variance estimates
     (1 - rho) times the variance of one, and var(mean) = var(d) (1 / k + rho / (1 - rho)) for k runs. rho is taken to
-    be the mean overlap of two test parts; where every run splits one whole sample anew this is the correction of
+    be the overlap of two test parts; where every run splits one whole sample anew this is the correction of
     Nadeau & Bengio (2003, Machine Learning 52, 239). k - 1 degrees of freedom.
 
     Parameters
@@ -89,7 +163,7 @@ def corrected_mean(values: ArrayLike, overlap: float) -> Estimate:
     values
         (k,) one for each run: scores, or differences of two scores on the same galaxies.
     overlap
-        rho, from `mean_overlap`.
+        rho, from `score_overlap`.
     """
     scores = np.asarray(values, dtype=np.float64)
     runs, mean = len(scores), float(scores.mean())
