@@ -171,10 +171,9 @@ def _agreement(request: Request, settings: SdssSettings, mirror: Mirror) -> str:
     scattered, shared = count_scattered(request.galaxies)
     frames = find_frames(mirror.whole, settings.band) if mirror.whole.is_dir() else []
     misplaced, compared = count_misplaced(request.galaxies, frames)
-    return (
-        f"{misplaced} of {compared} galaxies lie off the frame of their id, of the frames at hand; "
-        f"{scattered} of {shared} frames have galaxies too far apart"
-    )
+    off = f"{misplaced} of {compared} galaxies lie off the frame of their id" if compared else "no frame is at hand yet"
+    apart = f"{scattered} of {shared} frames with several galaxies have them too far apart for one frame"
+    return f"{off}; {apart}"
 
 
 def _not_at_hand(request: Request, mirror: Mirror) -> list[Download]:
