@@ -145,7 +145,7 @@ def test_the_overlap_of_a_balanced_set_is_that_of_the_class_that_varies(metric: 
     spirals, ellipticals, k = 400, 50, 8
     truth = np.repeat([0, 1], [spirals, ellipticals])
     means, weighted, plain = [], [], []
-    for _ in range(400):
+    for _ in range(250):
         right = rng.random(len(truth)) < np.where(truth == 0, 0.99, 0.6)
         other = rng.random(len(truth)) < np.where(truth == 0, 0.99, 0.6)
         drawn = [
@@ -162,7 +162,7 @@ def test_the_overlap_of_a_balanced_set_is_that_of_the_class_that_varies(metric: 
         weighted.append(corrected_mean(scores, rho).variance)
         plain.append(corrected_mean(scores, mean_overlap(first.parts)).variance)
     true = np.var(means)
-    assert np.mean(weighted) == pytest.approx(true, rel=0.15)
+    assert np.mean(weighted) == pytest.approx(true, rel=0.2)
     assert np.mean(plain) < 0.75 * true
 
 
