@@ -17,10 +17,10 @@ MATCH_RADIUS_ARCSEC = 2.0
 OTHER_OBJECT_ARCSEC = 30.0  # an id and a position so far apart are not of one galaxy
 
 
-def read_redshifts(path: Path) -> pd.DataFrame:
+def read_redshifts(path: Path, *, announce: bool = True) -> pd.DataFrame:
     r"""Read redshifts from a CSV with a column redshift (or z), and objid (or objid_dr7), or ra and dec, or both.
 
-    Which columns are used is logged.
+    With `announce`, which columns are used is logged.
 
     Returns
     -------
@@ -44,7 +44,7 @@ def read_redshifts(path: Path) -> pd.DataFrame:
     0  587722981736906801 NaN  NaN      0.05
     """
     text = read_text_table(path, may_be_empty=True)
-    table = find_columns(text, path, ("redshift",), ("objid", "ra", "dec"), announce=True)
+    table = find_columns(text, path, ("redshift",), ("objid", "ra", "dec"), announce=announce)
     for column in ("objid", "ra", "dec"):
         if column not in table.columns:
             table[column] = ""

@@ -79,7 +79,8 @@ def make_request(settings: SdssSettings, sample: SampleSettings, mirror: Mirror)
         log.warning("%s: %d rows; the whole Table 2 has %d", path, len(catalogue), ROWS)
     redshifts = empty_redshifts()
     if settings.redshifts is not None:
-        redshifts = read_redshifts(_table("sdss.redshifts", settings.redshifts, mirror, read_redshifts))
+        check_redshifts = functools.partial(read_redshifts, announce=False)  # what the download checks has another name
+        redshifts = read_redshifts(_table("sdss.redshifts", settings.redshifts, mirror, check_redshifts))
     if sample.limits.redshift is not None:
         catalogue = join_redshifts(catalogue, redshifts)
     galaxies = choose_sample(catalogue, sample)
