@@ -12,15 +12,17 @@ PORT := 5000
 # loadfile: module fixtures are made once. At most 8: each process imports TensorFlow and takes up to 2 GB.
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
 READY := $(VENV)/.ready
+# DVC runs the stages in $SHELL, which may be none that runs commands (nologin).
+export SHELL := /bin/sh
 # The stages call `python`, which must be the environment's.
 export PATH := $(CURDIR)/$(VENV)/bin:$(PATH)
 export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce ui test test-all lint bench gpu lock clean environment
+.PHONY: reproduce ui test test-all lint bench gpu lock clean environment repository
 
-reproduce: $(READY)
+reproduce: repository $(READY)
 	galmorph check
 	dvc repro
 	galmorph sync
@@ -30,6 +32,8 @@ ui: $(READY)
 	@case "$$MLFLOW_TRACKING_URI" in \
 	http*) galmorph sync --ui "$$MLFLOW_TRACKING_URI" ;; \
 	*) galmorph sync --ui http://127.0.0.1:$(PORT) && echo "Ctrl-C ends it" && \
+	   { python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
+	     { echo "port $(PORT) is in use, perhaps by an earlier make ui: make ui PORT=$$(($(PORT) + 1))" >&2; exit 1; }; } && \
 	   exec mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT) ;; \
 	esac
 
@@ -49,6 +53,11 @@ bench: $(READY)
 	python -m benchmarks
 
 environment: $(READY)
+
+# Before gigabytes are installed.
+repository:
+	@[ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1 || { echo "$(CURDIR): no git repository, which DVC needs (a" \
+	  "downloaded archive of the project has none): git init here, or git clone instead of the download" >&2; exit 1; }
 
 $(READY): requirements.lock pyproject.toml scripts/find-python
 	@python=$$(sh scripts/find-python) && \

@@ -20,6 +20,8 @@ from galmorph.parallel import cluster, workers
 from tests.support.dask_scheduler import Scheduler, running_scheduler
 from tests.support.trained_study import made_trained_study
 
+# The servers of the tests are on this machine.
+os.environ["no_proxy"] = "127.0.0.1,localhost"
 # Examples are bounded by number, not by time: these machines are shared.
 settings.register_profile("galmorph", deadline=None)
 settings.load_profile("galmorph")

@@ -36,7 +36,7 @@ def test_the_table_summarises_the_networks(ensemble: Ensemble, study_images: NDA
     probabilities = ensemble.probabilities(study_images)
     assert list(table.columns) == [
         *("predicted", "p_spiral", "std_spiral", "p_elliptical", "std_elliptical", "p_uncertain", "std_uncertain"),
-        *("networks", "agreeing"),
+        *("networks", "agreeing", "doubts"),
     ]
     np.testing.assert_allclose(table[[f"p_{name}" for name in ensemble.classes]], probabilities.mean(axis=0), atol=1e-7)
     np.testing.assert_allclose(table["std_spiral"], probabilities[:, :, 0].std(axis=0, ddof=1), atol=1e-6)
@@ -108,6 +108,6 @@ def test_other_units_and_a_sky_left_in_are_warned_of(
     assert caplog.text == ""
     with caplog.at_level(logging.WARNING, logger="galmorph"):
         ensemble.classify(study_images / 1000)
-        assert "are they in other units" in caplog.text
+        assert "150 of 150 (150 noise, 150 peak)" in caplog.text
         ensemble.classify(study_images + 120)
-    assert "is the sky still in them?" in caplog.text
+    assert "150 of 150 (150 sky)" in caplog.text

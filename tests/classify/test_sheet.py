@@ -21,6 +21,7 @@ def classified(spirals: int, ellipticals: int) -> pd.DataFrame:
     table["p_spiral"] = np.where(table["predicted"] == "spiral", p, 1 - p)
     table["p_elliptical"] = 1 - table["p_spiral"]
     table["std_spiral"] = table["std_elliptical"] = 0.1
+    table["doubts"] = ""
     table.index = table.index + 100
     return table
 
@@ -51,9 +52,10 @@ def test_of_many_the_surest_the_least_sure_and_some_between() -> None:
 
 
 @pytest.mark.parametrize("std", [0.1, np.nan])
-def test_each_stamp_has_its_name_its_probability_and_a_label_that_differs(std: float) -> None:
+def test_each_stamp_has_its_name_its_probability_its_doubt_and_a_label_that_differs(std: float) -> None:
     table = classified(2, 1)
     table["std_spiral"] = std
+    table.loc[101, "doubts"] = "noise: 0.02, expected 2 to 14"
     table.loc[100, "class"], table.loc[101, "class"], table.loc[102, "class"] = "elliptical", "spiral", ""
     images = {row: np.random.default_rng(row).normal(0, 5, (16, 16)).astype(np.float32) for row in table.index}
     figure = contact_sheet(select_rows(table, CLASSES), table, images, "a title")
@@ -63,6 +65,8 @@ def test_each_stamp_has_its_name_its_probability_and_a_label_that_differs(std: f
     assert texts["stamp_0"] == [f"{table['p_spiral'].iloc[0]:.2f}{spread}", "labelled elliptical"]
     assert len(texts["stamp_1"]) == 1
     assert len(texts["stamp_2"]) == 1
+    dotted = {axes.get_title(): axes.spines["left"].get_linestyle() for axes in figure.axes if axes.get_title()}
+    assert dotted == {"stamp_0": "-", "stamp_1": ":", "stamp_2": "-"}
 
 
 @pytest.mark.parametrize(("ending", "origin"), [("fits", "lower"), ("png", "upper")])

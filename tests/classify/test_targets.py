@@ -41,6 +41,8 @@ def folder(tmp_path: Path) -> Path:
     spoilt[2, 2] = np.nan
     np.save(made / "d.npy", spoilt)
     (made / "notes.txt").write_text("no stamp")
+    (made / ".#a.fits").symlink_to("somebody@somewhere.1234")  # an editor's lock
+    (made / "._b.npy").write_bytes(b"of a file manager")
     return made
 
 

@@ -219,7 +219,8 @@ def test_the_networks_of_another_survey_see_new_stamps_as_they_saw_its_own(
     with_level(own_study, "field", level)
     folder = own_study / "data/resolution/levels/coarse"
     folder.mkdir(parents=True)
-    pd.DataFrame({"pixel_scale": [0.2, 0.3]}).to_parquet(folder / "galaxies.parquet")
+    pd.DataFrame({"pixel_scale": [0.2, 0.3], "frame": ["a.fits", "b.npy"]}).to_parquet(folder / "galaxies.parquet")
+    np.save(folder / "images.npy", np.load(own_study / "data/cutouts/images.npy")[:2])
     with caplog.at_level(logging.WARNING, logger="galmorph"):
         ensemble = load_ensemble("transfer/coarse", own_study)
     assert caplog.text == ""

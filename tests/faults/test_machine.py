@@ -8,8 +8,10 @@ import os
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from galmorph.errors import GalmorphError, with_remedy
 from galmorph.files.atomic import atomic_file, atomic_folder, move_into_place
 from galmorph.settings.layout import fresh_folder
+from galmorph.tracking.address import default_uri
 from galmorph.tracking.store import Store
 from galmorph.training.engine import prepare_device
 from galmorph.training.network import save_weights
@@ -208,6 +211,33 @@ def test_a_signal_ends_a_stage_and_its_unfinished_files(tmp_path, number, status
     assert not list(tmp_path.iterdir())
 
 
+DROPPED = """
+import os, signal, threading, time, weakref
+from galmorph.stages.launch import launch
+
+class Watched:
+    pass
+
+def stage():
+    watched = Watched()
+    # Python ignores an exception in such a callback.
+    kept = weakref.ref(watched, lambda reference: os.kill(os.getpid(), signal.{name}))
+    del watched
+    time.sleep(60)
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+launch(stage)
+"""
+
+
+@pytest.mark.parametrize(("name", "status"), [("SIGINT", 130), ("SIGTERM", 143)])
+def test_a_signal_within_a_weakref_callback_ends_a_stage(name, status):
+    command = [sys.executable, "-c", DROPPED.replace("{name}", name)]
+    done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=30)
+    assert done.returncode == status
+    assert done.stderr.strip() == "galmorph: stopped; finished work is kept, and dvc repro continues from there"
+
+
 WRITTEN = """
 from pathlib import Path
 from galmorph.settings.reading import load_settings
@@ -229,3 +259,90 @@ def test_the_same_bytes_in_any_language_and_time_zone(tmp_path, monkeypatch):
     exec(WRITTEN, {})
     for name in ("settings.json", "run-001.npz"):
         assert (tmp_path / "odd" / name).read_bytes() == (tmp_path / "usual" / name).read_bytes()
+
+
+def test_a_shell_that_runs_no_commands():
+    odd = os.environ | {"SHELL": "/usr/sbin/nologin"}
+    made = subprocess.run(
+        ["make", "--silent", "--eval", 'shown: ; @echo "$$SHELL"', "shown"],
+        cwd=ROOT,
+        env=odd,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert made.stdout == "/bin/sh\n"
+    # csh and tcsh have no NAME=value before a command.
+    commands = [
+        line.split(":", 1)[1].strip() for line in (ROOT / "dvc.yaml").read_text().splitlines() if "cmd:" in line
+    ]
+    assert commands
+    assert all(command.startswith("env PYTHONPATH=src python -m galmorph.stages.") for command in commands)
+
+
+def copy_of_make(folder):
+    """Copy what make needs, with an environment whose commands do nothing."""
+    for name in ("Makefile", "requirements.lock", "pyproject.toml", "scripts/find-python"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copy(ROOT / name, folder / name)
+    commands = folder / ".venv/bin"
+    commands.mkdir(parents=True)
+    for name in ("galmorph", "dvc", "mlflow"):
+        (commands / name).write_text("#!/bin/sh\necho ran $0\n")
+        (commands / name).chmod(0o755)
+    (commands / "python").symlink_to(sys.executable)
+    (folder / ".venv/.ready").touch()
+
+
+def make(folder, *arguments):
+    environment = {
+        name: value for name, value in os.environ.items() if name not in ("MLFLOW_TRACKING_URI", "MAKEFLAGS")
+    }
+    return subprocess.run(["make", *arguments], cwd=folder, env=environment, capture_output=True, text=True)
+
+
+def test_a_project_without_git_is_told_so_before_anything_is_installed(tmp_path):
+    copy_of_make(tmp_path)
+    made = make(tmp_path, "reproduce")
+    assert made.returncode != 0
+    assert made.stdout == ""
+    assert f"{tmp_path}: no git repository, which DVC needs" in made.stderr
+    (tmp_path / ".git").mkdir()
+    assert make(tmp_path, "reproduce").returncode == 0
+
+
+def test_a_port_that_is_in_use(tmp_path):
+    copy_of_make(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        made = make(tmp_path, "ui", f"PORT={port}")
+    assert made.returncode != 0
+    assert f"port {port} is in use, perhaps by an earlier make ui: make ui PORT={port + 1}" in made.stderr
+    assert "mlflow" not in made.stdout
+
+
+def test_a_python_without_bz2(tmp_path):
+    lacking = tmp_path / "python"
+    code = "import sys; sys.modules['bz2'] = None; exec(sys.argv[1])"
+    lacking.write_text(f'#!/bin/sh\nexec {sys.executable} -c "{code}" "$2"\n')
+    lacking.chmod(0o755)
+    script = ["sh", str(ROOT / "scripts/find-python")]
+    found = subprocess.run(script, env=os.environ | {"PYTHON": str(lacking)}, capture_output=True, text=True)
+    assert found.returncode == 1
+    assert "with venv, pip, bz2," in found.stderr
+    found = subprocess.run(script, env=os.environ | {"PYTHON": sys.executable}, capture_output=True, text=True)
+    assert Path(found.stdout.strip()) == Path(sys.executable)
+
+
+@pytest.mark.parametrize("name", ["what?", "100% %41 #&=;"])
+def test_a_checkout_in_a_folder_with_an_odd_name(tmp_path, monkeypatch, empty_database, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    (folder / "mlflow.db").write_bytes(empty_database)
+    store = Store(default_uri(Path(".")), "survey", Path("mlartifacts"))
+    assert store.sync([made_condition(folder / "models")]).added > 0
+    assert store.sync([made_condition(folder / "models")]).added == 0
+    assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "models"]
+    assert [path.name for path in tmp_path.iterdir()] == [name]

@@ -1,6 +1,7 @@
 import os
 import signal
 
+import dask
 import pytest
 
 from galmorph.errors import GalmorphError
@@ -12,6 +13,12 @@ def test_worker_count_of_the_environment(monkeypatch):
     assert worker_count() == 3
     monkeypatch.delenv("GALMORPH_WORKERS")
     assert 1 <= worker_count() <= (os.cpu_count() or 1)
+
+
+def test_the_quota_of_a_container_limits_the_worker_count(monkeypatch):
+    monkeypatch.delenv("GALMORPH_WORKERS", raising=False)
+    monkeypatch.setattr("dask.system._try_extract_cgroup_cpu_quota", lambda: (100_000, 100_000))
+    assert worker_count() == 1
 
 
 @pytest.mark.parametrize("text", ["", "0", "two", "1.5", "5000"])
@@ -36,9 +43,19 @@ def test_a_scheduler_that_does_not_answer(monkeypatch, address):
         client(1).__enter__()
 
 
-def test_workers_ignore_ctrl_c():
+def test_workers_ignore_ctrl_c_and_the_user_s_dask_settings(tmp_path, monkeypatch):
+    # One test, because a worker takes seconds to start.
+    own = tmp_path / ".config/dask"
+    own.mkdir(parents=True)
+    (own / "distributed.yaml").write_text("distributed: {worker: {lifetime: {duration: 3s}}}\n")
+    monkeypatch.setenv("HOME", str(tmp_path))
     before = signal.getsignal(signal.SIGINT)
-    with client(1) as connected:
-        ignored = connected.run(lambda: signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+    lifetime = "distributed.worker.lifetime.duration"
+    with dask.config.set({lifetime: "3s"}):
+        with client(1) as connected:
+            ignored = connected.run(lambda: signal.getsignal(signal.SIGINT) == signal.SIG_IGN)
+            lived = connected.run(lambda name: dask.config.get(name), lifetime)
+        assert dask.config.get(lifetime) == "3s"
     assert list(ignored.values()) == [True]
+    assert list(lived.values()) == [None]
     assert signal.getsignal(signal.SIGINT) == before

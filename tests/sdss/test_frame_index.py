@@ -1,3 +1,5 @@
+import gzip
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -32,6 +34,28 @@ def test_frames_of_a_folder(tmp_path):
     assert [frame.name.band for frame in find_frames(tmp_path, "g")] == ["g"]
     with pytest.raises(GalmorphError, match="no such folder"):
         find_frames(tmp_path / "elsewhere")
+
+
+def test_frames_and_tsfields_of_linked_folders_are_found_once(tmp_path):
+    disk, folder = tmp_path / "disk", tmp_path / "frames"
+    write_dr7(disk)
+    write_tsfield(disk)
+    folder.mkdir()
+    (folder / "first").symlink_to(disk)
+    (folder / "second").symlink_to(disk)
+    (disk / "loop").symlink_to(disk)
+    (frame,) = find_frames(folder)
+    assert frame.path.is_relative_to(folder / "first")
+    assert list(find_tsfields(folder)) == [(1729, 3, 83)]
+
+
+def test_a_frame_beside_its_compressed_file_is_found_once(tmp_path):
+    compressed = write_dr7(tmp_path)
+    beside = compressed.with_suffix("")
+    beside.write_bytes(gzip.decompress(compressed.read_bytes()))
+    assert [frame.path for frame in find_frames(tmp_path)] == [compressed]
+    compressed.unlink()
+    assert [frame.path for frame in find_frames(tmp_path)] == [beside]
 
 
 def test_tsfields_of_a_folder_and_of_two_reruns(tmp_path):

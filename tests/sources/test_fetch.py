@@ -168,6 +168,39 @@ def test_a_server_that_is_not_there(mirror, archive):
         mirror.fetch(downloads(url), "files", REMEDY)
 
 
+def test_a_proxy_is_used_unless_the_server_is_excepted(archive, mirror, tmp_path, monkeypatch):
+    # A proxy is asked for whole addresses.
+    served = archive.folder / "http:" / "survey.example"
+    served.mkdir(parents=True)
+    (served / "two.bin").write_bytes(CONTENT[::-1])
+    monkeypatch.setenv("http_proxy", archive.url.replace("//", "//me:sesame@"))
+    require_answer("http://survey.example", REMEDY)
+    assert mirror.fetch(downloads("http://survey.example", "two.bin"), "files", REMEDY) == {}
+    assert files(tmp_path / "mirror") == {"whole/two.bin": CONTENT[::-1]}
+    assert archive.requests == {"http://survey.example/two.bin": 1}
+    monkeypatch.setenv("http_proxy", closed_port())
+    require_answer(archive.url, REMEDY)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_proxy_that_does_not_answer(mirror, monkeypatch, archive, scheme):
+    proxy = closed_port()
+    monkeypatch.setenv(f"{scheme}_proxy", proxy.replace("//", "//me:sesame@"))
+    message = (
+        rf"survey\.example cannot be reached through the proxy {proxy} \(NewConnectionError\): correct {scheme}_proxy"
+    )
+    with pytest.raises(GalmorphError, match=message):
+        require_answer(f"{scheme}://survey.example", REMEDY)
+    with pytest.raises(GalmorphError, match=message):
+        mirror.fetch(downloads(f"{scheme}://survey.example"), "files", REMEDY)
+
+
+def test_a_proxy_of_another_kind(monkeypatch):
+    monkeypatch.setenv("https_proxy", "socks5://me:sesame@proxy.example:1080")
+    with pytest.raises(GalmorphError, match=r"socks5://proxy\.example:1080 is not the address of a proxy that can be"):
+        require_answer("https://survey.example", REMEDY)
+
+
 def test_a_server_that_says_nothing(monkeypatch):
     be_impatient(monkeypatch)
     with socket.create_server(("127.0.0.1", 0)) as mute:

@@ -1,3 +1,5 @@
+import bz2
+import gzip
 import math
 import shutil
 from collections import Counter
@@ -11,6 +13,7 @@ from astropy.io import fits
 from astropy.wcs import WCS, FITSFixedWarning
 
 from galmorph.errors import GalmorphError
+from galmorph.sdss.frames import read_frame
 from galmorph.settings.survey import LocalSettings
 from galmorph.sources import local
 from tests.support.frames import (
@@ -140,6 +143,21 @@ def test_two_copies_of_a_frame(survey, tmp_path, raw):
     catalogue = write_table2(tmp_path / "two.csv", rows)
     with pytest.raises(GalmorphError, match=r"fpC-001729-r3-0083\.fit\.gz: there are two such files .* remove one"):
         local.acquire(survey.model_copy(update={"catalogue": str(catalogue)}), sample("in_frames"), raw)
+
+
+def test_a_decompressed_frame_is_compressed_again(survey, tmp_path, raw):
+    (frame,) = Path(survey.frames).rglob("fpC-001729-r3-0084.fit.gz")
+    content = gzip.decompress(frame.read_bytes())
+    frame.with_suffix("").write_bytes(content)
+    frame.unlink()
+    (frame,) = Path(survey.frames).rglob("frame-r-001729-3-0086.fits.bz2")
+    frame.with_suffix("").write_bytes(bz2.decompress(frame.read_bytes()))
+    frame.unlink()
+    local.acquire(survey, sample("in_frames"), raw)
+    stored = raw / "imaging/1729/40/corr/3/fpC-001729-r3-0084.fit.gz"
+    assert gzip.decompress(stored.read_bytes()) == content
+    assert read_frame(raw / "frames/301/1729/3/frame-r-001729-3-0086.fits.bz2").name.field == 86
+    assert stored.read_bytes()[4:8] == bytes(4)  # no time
 
 
 def test_an_unreadable_frame_is_never_passed_over(survey, tmp_path, raw):

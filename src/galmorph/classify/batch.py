@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.classify.ensemble import Ensemble, input_warnings, summarise
+from galmorph.classify.ensemble import NOT_FINITE, Ensemble, summarise
+from galmorph.classify.likeness import measure
 from galmorph.classify.targets import Read, Targets
 from galmorph.classify.trained import read_ensemble
 from galmorph.errors import GalmorphError
@@ -38,14 +39,14 @@ class Block:
         (networks, n, K) float32; (0, 0, 0) where none was classified.
     rejected
         row, frame and reason of the others.
-    warnings
-        Those of `input_warnings`.
+    measured
+        What `likeness.measure` finds in the stamps that were classified.
     """
 
     classified: list[dict[str, object]]
     probabilities: NDArray[np.float32]
     rejected: list[dict[str, object]]
-    warnings: list[str]
+    measured: dict[str, NDArray[np.float64]]
 
 
 def classify_targets(
@@ -66,7 +67,7 @@ def classify_targets(
     -------
     galaxies
         name, ra, dec, class (empty where unknown), frame, x, y, pixel_scale, sky, noise, then the columns of
-        `summarise`; in the order of the targets, whose row is the index.
+        `summarise` and doubts (see `Ensemble.classify`); in the order of the targets, whose row is the index.
     rejected
         name, frame, reason.
     warnings
@@ -91,6 +92,7 @@ def classify_targets(
     rejected = pd.DataFrame(
         [row for block in blocks for row in block.rejected], columns=["row", "frame", "reason"]
     ).set_index("row")
+    rejected = rejected.sort_index()
     rejected.insert(0, "name", targets.table["name"].reindex(rejected.index))
     used = [block for block in blocks if block.classified]
     if not used:
@@ -102,8 +104,11 @@ def classify_targets(
     classified = pd.DataFrame([row for block in used for row in block.classified]).set_index("row")
     probabilities = np.concatenate([block.probabilities for block in used], axis=1)
     predicted = summarise(probabilities, ensemble.classes).set_index(classified.index)
+    measured = {name: np.concatenate([block.measured[name] for block in used]) for name in used[0].measured}
+    doubts = ensemble.doubts(measured, classified["frame"].tolist()).set_axis(classified.index)
     known = targets.table.loc[classified.index, ["name", "ra", "dec", "class"]]
-    return known.join(classified).join(predicted), rejected, used[0].warnings
+    galaxies = known.join(classified).join(predicted).assign(doubts=doubts)
+    return galaxies, rejected, ensemble.warnings(galaxies, measured)
 
 
 def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, digest: str, code: str) -> Block:
@@ -143,10 +148,15 @@ def _classify(requests: pd.DataFrame, read: Read, ensemble: Ensemble) -> Block:
         if reason is not None:
             rejected.append({"row": result.row, "frame": result.frame, "reason": reason})
     if not images:
-        return Block([], np.empty((0, 0, 0), np.float32), rejected, [])
+        return Block([], np.empty((0, 0, 0), np.float32), rejected, {})
     stamps = np.stack(images)
-    warnings = input_warnings(stamps, ensemble.training.scaling, ensemble.members[0].softening)
-    return Block(classified, ensemble.probabilities(stamps), rejected, warnings)
+    probabilities = ensemble.probabilities(stamps)
+    finite: NDArray[np.bool_] = np.asarray(np.isfinite(probabilities).all(axis=(0, 2)))
+    broken = [galaxy for galaxy, usable in zip(classified, finite, strict=True) if not usable]
+    reason = f"{NOT_FINITE}: the pixels are too bright for the scaling of the training"
+    rejected += [{"row": galaxy["row"], "frame": galaxy["frame"], "reason": reason} for galaxy in broken]
+    classified = [galaxy for galaxy, usable in zip(classified, finite, strict=True) if usable]
+    return Block(classified, probabilities[:, finite], rejected, measure(stamps[finite]))
 
 
 def count_reasons(rejected: pd.DataFrame) -> str:

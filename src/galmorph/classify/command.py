@@ -9,6 +9,7 @@ import pandas as pd
 
 from galmorph.classify.batch import classify_targets, count_reasons
 from galmorph.classify.ensemble import Ensemble
+from galmorph.classify.likeness import count_doubts
 from galmorph.classify.sheet import contact_sheet, select_rows
 from galmorph.classify.targets import Targets, frame_targets, stamp_targets
 from galmorph.classify.trained import load_ensemble
@@ -108,7 +109,8 @@ def _write(galaxies: pd.DataFrame, rejected: pd.DataFrame, targets: Targets, ens
             "files alone meanwhile, and repeat the command"
         )
     networks = f"{len(ensemble.members)} network" + "s" * (len(ensemble.members) > 1)
-    title = f"{len(galaxies):,} {targets.source}, by {ensemble.name} ({networks})"
+    dotted = "; dotted: doubtful" if galaxies["doubts"].any() else ""
+    title = f"{len(galaxies):,} {targets.source}, by {ensemble.name} ({networks}){dotted}"
     save_png(contact_sheet(lines, galaxies, images, title), folder / SHEET)
 
 
@@ -117,6 +119,8 @@ def _summary(galaxies: pd.DataFrame, rejected: pd.DataFrame, ensemble: Ensemble,
     classes = ", ".join(f"{int(counts.get(name, 0))} {name}" for name in ensemble.classes)
     lines = [f"classified  {len(galaxies)}: {classes}"]
     lines.append(f"rejected    {len(rejected)}" + (f": {count_reasons(rejected)}" if len(rejected) else ""))
+    if doubts := count_doubts(galaxies["doubts"].tolist()):
+        lines.append(f"doubtful    {int((galaxies['doubts'] != '').sum())}: {doubts}")
     if len(known := galaxies[galaxies["class"].isin(ensemble.classes)]):
         right = int((known["class"] == known["predicted"]).sum())
         lines.append(

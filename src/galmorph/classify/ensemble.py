@@ -6,27 +6,24 @@ import functools
 import hashlib
 import logging
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from galmorph.classify.likeness import Typical, another_mix, doubtful, measure
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import CutoutSettings, NetworkSettings, TrainingSettings
 from galmorph.settings.survey import StampsSettings
-from galmorph.training.scaling import softening
 
 log = logging.getLogger(__name__)
 
 AT_ONCE = 2048  # stamps whose scaled pixels are in memory together: 33 MB of them
 SCALE_TOLERANCE = 0.05
-EXAMINED = 256  # stamps; a set in other units shows in the first of them
-BORDER = 4  # pixels
-# The constant of the scaling differs by a few per cent between the runs of a condition, and by half between surveys.
-SPREAD_FACTOR = 4.0
-MOST_SKY = 3.0  # in units of that constant: a border so bright is no error in the measured sky
+NOT_FINITE = "network output not finite"
 
 
 @dataclass(frozen=True)
@@ -56,6 +53,11 @@ class Ensemble:
         The blocks of params.yaml with which the stamps of their training were cut, or read.
     pixel_scale
         Least and most in the training's data, arcsec; None where it is unknown.
+    expected, tested
+        By class, the mean probability that the networks give their own test galaxies; and how many galaxies a network
+        was tested on.
+    typical
+        What is typical of the training's stamps; None where they are not at hand.
     remarks
         What a user of the networks should know, in sentences.
     """
@@ -68,6 +70,9 @@ class Ensemble:
     cutouts: CutoutSettings
     stamps: StampsSettings
     pixel_scale: tuple[float, float] | None
+    expected: Mapping[str, float] = field(default_factory=dict)
+    tested: int = 0
+    typical: Typical | None = None
     remarks: tuple[str, ...] = ()
 
     def classify(self, stamps: NDArray[np.floating[Any]], pixel_scale: ArrayLike | None = None) -> pd.DataFrame:
@@ -83,7 +88,8 @@ class Ensemble:
         Returns
         -------
         pandas.DataFrame
-            As `summarise` returns it, row i for stamp i.
+            As `summarise` returns it, row i for stamp i, and doubts: in what it is unlike the training's stamps, empty
+            where in nothing. A stamp for which a network's output is not finite has no class.
 
         Raises
         ------
@@ -103,9 +109,36 @@ class Ensemble:
         for number, scale in enumerate(scales.tolist()):
             if reason := self.wrong_scale(scale):
                 raise GalmorphError(f"stamps: number {number}: pixel scale {reason}; resample them to that")
-        for warning in input_warnings(images, self.training.scaling, self.members[0].softening):
+        table = summarise(self.probabilities(images), self.classes)
+        measured = measure(images)
+        table["doubts"] = self.doubts(measured)
+        table.loc[table["predicted"].isna(), "doubts"] = NOT_FINITE
+        for warning in self.warnings(table, measured):
             log.warning("%s", warning)
-        return summarise(self.probabilities(images), self.classes)
+        return table
+
+    def doubts(self, measured: Mapping[str, NDArray[np.float64]], files: Sequence[str] | None = None) -> pd.Series:
+        """Return in what each stamp is unlike those of the training (see `Typical.doubts`), as a column of a table."""
+        found = [""] * len(measured["peak"]) if self.typical is None else self.typical.doubts(measured, files)
+        return pd.Series(found, dtype="str")
+
+    def warnings(self, table: pd.DataFrame, measured: Mapping[str, NDArray[np.float64]]) -> list[str]:
+        """Return signs that new galaxies are not like those of the training, in sentences.
+
+        Parameters
+        ----------
+        table
+            Columns predicted, p_CLASS and doubts.
+        measured
+            What `likeness.measure` finds in their stamps.
+        """
+        shares = {name: float(table[f"p_{name}"].mean()) for name in self.classes}
+        whole = [] if self.typical is None else self.typical.differences(measured)
+        return [
+            *doubtful(table["doubts"].tolist()),
+            *whole,
+            *another_mix(shares, int(table["predicted"].notna().sum()), self.expected, self.tested),
+        ]
 
     def probabilities(self, stamps: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the class probabilities that each network gives each stamp.
@@ -120,8 +153,10 @@ class Ensemble:
 
         Returns
         -------
-        (networks, n, K) float32.
+        (networks, n, K) float32; NaN for a stamp for which a network's output is not finite, because its pixels are
+        too bright.
         """
+        from galmorph.training.backend import tf
         from galmorph.training.engine import compiled_engine, prepare_device
         from galmorph.training.predict import Predictor
 
@@ -133,7 +168,14 @@ class Ensemble:
             here = slice(start, start + AT_ONCE)
             for number, member in enumerate(self.members):
                 engine.model.set_weights(member.weights)
-                probabilities[number, here] = Predictor(engine, member.softening).probabilities(stamps[here])
+                predictor = Predictor(engine, member.softening)
+                with np.errstate(over="ignore"):
+                    prepared = predictor.prepare(stamps[here])
+                logits = predictor.logits(prepared)
+                # ReLU and pooling may hide what is not finite.
+                usable = np.isfinite(prepared).all(axis=(1, 2, 3)) & np.isfinite(logits).all(axis=1)
+                logits[~usable] = np.nan
+                probabilities[number, here] = tf.nn.softmax(logits)
         return probabilities
 
     def wrong_scale(self, pixel_scale: float) -> str | None:
@@ -204,7 +246,7 @@ def summarise(probabilities: NDArray[np.float32], classes: tuple[str, ...]) -> p
     pandas.DataFrame
         n rows: predicted (the class of the highest mean probability); p_CLASS and std_CLASS for each class, mean and
         standard deviation (ddof = 1; NaN for a single network) over the networks; networks; agreeing, the share of
-        them that predict that class.
+        them that predict that class. Where a probability is NaN, so are all but networks.
 
     Examples
     --------
@@ -222,37 +264,5 @@ def summarise(probabilities: NDArray[np.float32], classes: tuple[str, ...]) -> p
         table[f"p_{name}"], table[f"std_{name}"] = mean[:, number], std[:, number]
     table["networks"] = len(probabilities)
     table["agreeing"] = (probabilities.argmax(axis=2) == predicted).mean(axis=0)
+    table.loc[np.isnan(mean).any(axis=1), ["predicted", "agreeing"]] = math.nan
     return table
-
-
-def input_warnings(stamps: NDArray[np.float32], method: str, trained: float) -> list[str]:
-    """Return signs that stamps have other units than those of the training, or their sky, in sentences.
-
-    Parameters
-    ----------
-    stamps
-        (n, size, size) float32, DN after sky subtraction, finite.
-    method
-        training.scaling. For "extremes" units and sky make no difference, and there is no warning.
-    trained
-        The constant of the scaling of a training part.
-    """
-    if method == "extremes" or not len(stamps):
-        return []
-    stamps = stamps[:EXAMINED]
-    try:
-        spread = softening(stamps, method)
-    except GalmorphError:
-        return ["the stamps are flat: there is nothing in them to classify"]
-    warnings = []
-    if not 1 / SPREAD_FACTOR <= spread / trained <= SPREAD_FACTOR:
-        warnings.append(
-            f"the pixels of these stamps spread by {spread:.3g}, those of the training by {trained:.3g}: are they in "
-            "other units (DN are expected), or of another exposure? If so, their classes mean nothing"
-        )
-    border = np.ones(stamps.shape[1:], dtype=bool)
-    border[BORDER:-BORDER, BORDER:-BORDER] = False
-    sky = float(np.median(stamps[:, border]))
-    if abs(sky) > MOST_SKY * max(spread, trained):
-        warnings.append(f"the borders of these stamps lie at {sky:.3g}, not at 0: is the sky still in them?")
-    return warnings

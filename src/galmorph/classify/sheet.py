@@ -74,7 +74,7 @@ def contact_sheet(
     lines
         Those of `select_rows`.
     galaxies
-        name, frame, class (empty where unknown), predicted, p_CLASS and std_CLASS; indexed by row.
+        name, frame, class (empty where unknown), predicted, p_CLASS, std_CLASS and doubts; indexed by row.
     images
         For each row shown, (size, size) float32, DN, (y, x).
     title
@@ -95,7 +95,7 @@ def contact_sheet(
 
 
 def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) -> None:
-    """Draw one galaxy; if its label is not the predicted class, the label is shown."""
+    """Draw one galaxy: dotted if it is doubtful, with its label if that is not the predicted class."""
     show_stamp(axes, image, galaxy["frame"])
     axes.set_xticks([])
     axes.set_yticks([])
@@ -103,6 +103,7 @@ def _stamp(axes: Axes, image: NDArray[np.float32], galaxy: Mapping[str, Any]) ->
     for spine in axes.spines.values():
         spine.set_edgecolor(style.CLASS_COLOURS[predicted])
         spine.set_linewidth(1.2)
+        spine.set_linestyle(":" if galaxy["doubts"] else "-")
     name = re.sub(_ENDING, "", galaxy["name"], flags=re.IGNORECASE)
     name = name if len(name) <= _LONGEST_NAME else f"…{name[1 - _LONGEST_NAME :]}"
     axes.set_title(name, fontsize=5.5, pad=1.5, color=style.MUTED, parse_math=False)

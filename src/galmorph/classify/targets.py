@@ -75,7 +75,8 @@ def stamp_targets(
     """
     if not folder.is_dir():
         raise GalmorphError(f"{folder}: no such folder; --stamps names the folder that the stamps lie in")
-    present = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+    names = sorted(path.name for path in folder.iterdir() if path.name.lower().endswith(ENDINGS))
+    present = [name for name in names if not name.startswith(".")]  # editors and file managers leave those
     if labels is None:
         if not present:
             raise GalmorphError(f"{folder}: no stamp in it (none ends in {', '.join(ENDINGS)})")

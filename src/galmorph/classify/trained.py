@@ -16,10 +16,11 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from galmorph.classify.ensemble import Ensemble, Member
+from galmorph.classify.likeness import Typical, common_kind, measure
 from galmorph.errors import GalmorphError
-from galmorph.files.datafiles import read_table
+from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.files.reading import regular_file
-from galmorph.settings.layout import GALAXIES, MODELS, PARAMS, level_galaxies, records_folder
+from galmorph.settings.layout import GALAXIES, IMAGES, MODELS, PARAMS, level_galaxies, level_path, records_folder
 from galmorph.settings.reading import load_settings
 from galmorph.settings.resolution import TRANSFER, LevelSettings, recorded_name
 from galmorph.settings.study import CutoutSettings, NetworkSettings, Settings, TrainingSettings
@@ -71,15 +72,18 @@ def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
     >>> [member.run for member in ensemble.members]
     [1, 2]
     """
-    ensemble = read_ensemble(name, Path(project))
+    ensemble = read_ensemble(name, Path(project), compare=True)
     for remark in ensemble.remarks:
         log.warning("%s", remark)
     log.debug("%s: networks of the runs %s", name, ", ".join(str(member.run) for member in ensemble.members))
     return ensemble
 
 
-def read_ensemble(name: str, project: Path) -> Ensemble:
-    """Load an ensemble as `load_ensemble` does, but log nothing: for workers."""
+def read_ensemble(name: str, project: Path, compare: bool = False) -> Ensemble:
+    """Load an ensemble as `load_ensemble` does, but log nothing and, unless told to, leave out what is typical.
+
+    Workers need no more.
+    """
     from galmorph.training.engine import prepare_device
     from galmorph.training.network import load_weights
 
@@ -123,14 +127,27 @@ def read_ensemble(name: str, project: Path) -> Ensemble:
     remarks = []
     if not made.certain:
         remarks.append(
-            f"dvc.lock does not know the stamps that {name} was trained on: new ones are prepared as params.yaml now "
-            "says, which may differ; dvc repro makes it certain"
+            f"dvc.lock does not know the stamps that {name} was trained on: new ones are not compared with them, and "
+            "are prepared as params.yaml now says, which may differ; dvc repro makes it certain"
         )
     if made.psf_fwhm is not None:
         remarks.append(
             f"{name} was trained for galaxies as a telescope with a PSF of {made.psf_fwhm:g} arcsec shows them: "
             "give it such"
         )
+    scale = _pixel_scale(first, made, project)
+    if scale is None and made.certain:
+        remarks.append(
+            f"{name}: the pixel scale of the training is unknown, so that of new stamps cannot be compared with it; "
+            "galaxies at another scale are classified wrongly"
+        )
+    typical = _typical(first, made, training.scaling, project) if compare else None
+    if compare and typical is None and made.certain:
+        remarks.append(
+            f"{name}: the stamps of the training are not at hand ({project / made.images}), so new ones are not "
+            "compared with them; dvc checkout or dvc repro restores them"
+        )
+    shares = np.concatenate([record.sets["test"].probabilities for record in records]).mean(axis=0, dtype=np.float64)
     return Ensemble(
         name=name,
         classes=first.classes,
@@ -139,7 +156,10 @@ def read_ensemble(name: str, project: Path) -> Ensemble:
         members=tuple(members),
         cutouts=made.cutouts,
         stamps=made.stamps,
-        pixel_scale=_pixel_scale(first, made, project),
+        pixel_scale=scale,
+        expected=dict(zip(first.classes, shares.tolist(), strict=True)),
+        tested=len(first.sets["test"].rows),
+        typical=typical,
         remarks=tuple(remarks),
     )
 
@@ -174,8 +194,8 @@ class Preprocessing:
         `resolution.grid`: what a network of a level sees.
     psf_fwhm
         That of the level that a network is for, arcsec; None where it is that of the survey.
-    galaxies
-        The table of the galaxies that the stamps show, relative to the project.
+    images, galaxies
+        The stamps, and the table of the galaxies that they show, relative to the project.
     certain
         Whether dvc.lock says so of these stamps; otherwise it is what params.yaml says now.
     """
@@ -184,6 +204,7 @@ class Preprocessing:
     stamps: StampsSettings
     grid: str
     psf_fwhm: float | None
+    images: Path
     galaxies: Path
     certain: bool
 
@@ -233,7 +254,8 @@ def preprocessing_of(name: str, record: Record, settings: Settings, project: Pat
     elif source != "stamps":
         stamps = stamps.model_copy(update={"field": "centre"})
     grid = str(made.get("resolution.grid", settings.resolution.grid))
-    return Preprocessing(cutouts, stamps, grid, None if seen is None else seen.psf_fwhm, galaxies, certain)
+    images = IMAGES if level is None else level_path(level)
+    return Preprocessing(cutouts, stamps, grid, None if seen is None else seen.psf_fwhm, images, galaxies, certain)
 
 
 def level_of(name: str, record: Record) -> str | None:
@@ -255,6 +277,15 @@ def _pixel_scale(record: Record, made: Preprocessing, project: Path) -> tuple[fl
     scales = pd.to_numeric(read_table(galaxies, ["pixel_scale"])["pixel_scale"], errors="coerce").to_numpy(dtype=float)
     known = scales[np.isfinite(scales)]
     return (float(known.min()), float(known.max())) if known.size else None
+
+
+def _typical(record: Record, made: Preprocessing, scaling: str, project: Path) -> Typical | None:
+    """Return what is typical of the stamps that the networks were trained on; None where they are not at hand."""
+    images, galaxies = project / made.images, project / made.galaxies
+    if not made.certain or not images.exists():
+        return None
+    files = read_table(galaxies, ["frame"])["frame"] if galaxies.exists() else pd.Series(dtype="str")
+    return Typical(measure(open_stamps(images)), scaling, record.softening, common_kind(files))
 
 
 def _read_lock(path: Path) -> dict[str, tuple[dict[str, Any], set[str | None]]]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
@@ -22,6 +24,19 @@ def regular_file(path: Path) -> Path:
     if path.exists() and not path.is_file():
         raise OSError("not a regular file")
     return path
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """Find all files below a folder, those in linked folders included; no folder is searched twice."""
+    searched = set()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        status = os.stat(place)
+        if (status.st_dev, status.st_ino) in searched:
+            folders.clear()
+            continue
+        searched.add((status.st_dev, status.st_ino))
+        folders.sort()  # which of two links to one folder is taken must not depend on the disk
+        yield from (Path(place, name) for name in names)
 
 
 def file_sha256(path: Path) -> str:

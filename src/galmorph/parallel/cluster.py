@@ -61,9 +61,13 @@ def whole_number(variable: str, default: int, most: int) -> int:
 
 
 def worker_count() -> int:
-    """Return the number of worker processes: GALMORPH_WORKERS, by default the cores that this process may use."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return whole_number("GALMORPH_WORKERS", cores, MAX_WORKERS)
+    """Return the number of worker processes: GALMORPH_WORKERS, by default the cores that this process may use.
+
+    A container's quota of processor time counts as so many cores.
+    """
+    from dask.system import cpu_count
+
+    return whole_number("GALMORPH_WORKERS", cpu_count(), MAX_WORKERS)
 
 
 def worker_memory() -> str:
@@ -115,6 +119,8 @@ def client(count: int) -> Iterator[Any]:
             return
         # For the temporary files of Dask, and of TensorFlow in a worker that is killed.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
+        # Not what ~/.config/dask, /etc/dask or DASK_... set: their workers may have other limits, ports or plugins.
+        stack.enter_context(dask.config.set(dask.config.merge(*dask.config.defaults)))
         stack.enter_context(dask.config.set(CONFIG | {"temporary-directory": folder}))
         with _ignored_interrupts():
             cluster = stack.enter_context(

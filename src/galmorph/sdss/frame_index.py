@@ -15,6 +15,7 @@ from astropy.wcs import WCS
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
+from galmorph.files.reading import files_below
 from galmorph.files.texttable import find_columns, read_text_table
 from galmorph.sdss.frames import read_frame_wcs
 from galmorph.sdss.names import FrameName, ObjectId, Place, parse_tsfield_name
@@ -78,6 +79,8 @@ class Assignment:
 def find_frames(folder: Path, band: str | None = None) -> list[FrameFile]:
     """Find the frames below a folder, of one band or of all, sorted by path.
 
+    Of a frame that lies beside its own compressed file, the compressed one is found.
+
     Raises
     ------
     GalmorphError
@@ -86,9 +89,11 @@ def find_frames(folder: Path, band: str | None = None) -> list[FrameFile]:
     if not folder.is_dir():
         raise GalmorphError(f"{folder}: no such folder; put the frames there, or correct its name in params.yaml")
     frames = []
-    for path in sorted(folder.rglob("f*-*.fit*")):
+    paths = set(files_below(folder))
+    for path in sorted(paths):
         name = FrameName.parse(path.name)
-        if name is not None and band in (None, name.band):
+        beside = name is not None and path.name != name.file and path.with_name(name.file) in paths
+        if name is not None and band in (None, name.band) and not beside:
             rerun = re.search(rf"/{name.run}/(\d+)/corr/{name.camcol}/[^/]+$", path.as_posix())
             frames.append(FrameFile(path, name, int(rerun[1]) if rerun else None))
     return frames
@@ -97,7 +102,7 @@ def find_frames(folder: Path, band: str | None = None) -> list[FrameFile]:
 def find_tsfields(folder: Path) -> dict[Place, Path]:
     """Find the tsField files below a folder, by run, camcol and field; of several reruns the last."""
     found: dict[Place, tuple[int, Path]] = {}
-    for path in sorted(folder.rglob("tsField-*.fit")):
+    for path in sorted(files_below(folder)):
         if (name := parse_tsfield_name(path.name)) is not None:
             run, rerun, camcol, field = name
             found[run, camcol, field] = max((rerun, path), found.get((run, camcol, field), (-1, path)))

@@ -38,6 +38,10 @@ _KNOWN_WARNINGS = (r"RADECSYS=", r"'datfix' made the change 'Set MJD-OBS", r"EQU
 # What astropy raises for damaged files. What it says of them differs between versions, and is not repeated.
 _FITS_ERRORS = (OSError, EOFError, ValueError, TypeError, ArithmeticError, LookupError, zlib.error, fits.VerifyError)
 
+# By the ending of a file; others are not compressed.
+_OPEN: dict[str, Any] = {".gz": gzip.open, ".bz2": bz2.open}
+_DECOMPRESS: dict[str, Any] = {".gz": igzip.decompress, ".bz2": bz2.decompress}
+
 
 class DamagedFitsError(ValueError):
     """What is wrong with a FITS file, in our own words."""
@@ -127,7 +131,7 @@ def read_frame_wcs(path: Path) -> tuple[WCS, tuple[int, int]]:
     """
     _parse_name(path)
     try:
-        with (gzip if path.suffix == ".gz" else bz2).open(regular_file(path)) as stream:
+        with _OPEN.get(path.suffix, open)(regular_file(path), "rb") as stream:
             header = fits.Header.fromfile(stream)
         shape = (int(_card(header, "NAXIS2")), int(_card(header, "NAXIS1")))
     except _FITS_ERRORS as error:
@@ -168,7 +172,9 @@ def read_psf_width(path: Path, band: str) -> float:
 
 
 def read_compressed(path: Path) -> bytes:
-    """Read and decompress a gzip (.gz) or bzip2 file, to its end: only there is the checksum compared.
+    """Read and decompress a gzip (.gz) or bzip2 (.bz2) file, to its end: only there is the checksum compared.
+
+    Any other file is returned as it is.
 
     Raises
     ------
@@ -184,7 +190,8 @@ def read_compressed(path: Path) -> bytes:
     if packed.lstrip()[:1] == b"<":
         raise GalmorphError(f"{path}: a web page, not a frame (the server had none?); fetch the file again")
     try:
-        return igzip.decompress(packed) if path.suffix == ".gz" else bz2.decompress(packed)
+        content: bytes = _DECOMPRESS.get(path.suffix, bytes)(packed)
+        return content
     except (OSError, EOFError, ValueError, igzip_lib.IsalError):  # type: ignore[misc]
         raise GalmorphError(f"{path}: damaged or cut short; fetch the file again") from None
 

@@ -24,8 +24,8 @@ BEST_SKY = 1  # sky version of the best imaging; 0 is that of the target selecti
 _ID_BITS = {"sky_version": 4, "rerun": 11, "run": 16, "camcol": 3, "first_field": 1, "field": 12, "obj": 16}
 
 _NAMES: dict[Release, re.Pattern[str]] = {
-    "dr7": re.compile(r"fpC-(?P<run>\d{6})-(?P<band>[ugriz])(?P<camcol>[1-6])-(?P<field>\d{4})\.fit\.gz"),
-    "dr8": re.compile(r"frame-(?P<band>[ugriz])-(?P<run>\d{6})-(?P<camcol>[1-6])-(?P<field>\d{4})\.fits\.bz2"),
+    "dr7": re.compile(r"fpC-(?P<run>\d{6})-(?P<band>[ugriz])(?P<camcol>[1-6])-(?P<field>\d{4})\.fit(\.gz)?"),
+    "dr8": re.compile(r"frame-(?P<band>[ugriz])-(?P<run>\d{6})-(?P<camcol>[1-6])-(?P<field>\d{4})\.fits(\.bz2)?"),
 }
 _TSFIELD_NAME = re.compile(r"tsField-(?P<run>\d{6})-(?P<camcol>[1-6])-(?P<rerun>\d+)-(?P<field>\d{4})\.fit")
 
@@ -127,7 +127,7 @@ class FrameName:
 
     @classmethod
     def parse(cls, name: str) -> Self | None:
-        """Parse a file name of either release; return None if it is not a frame's."""
+        """Parse a file name of either release, compressed or not; return None if it is not a frame's."""
         for release, pattern in _NAMES.items():
             if match := pattern.fullmatch(name):
                 run, camcol, field = (int(match[key]) for key in ("run", "camcol", "field"))
@@ -141,7 +141,7 @@ class FrameName:
 
     @property
     def file(self) -> str:
-        """The file name."""
+        """The file name in the archive."""
         if self.release == "dr7":
             return f"fpC-{self.run:06d}-{self.band}{self.camcol}-{self.field:04d}.fit.gz"
         return f"frame-{self.band}-{self.run:06d}-{self.camcol}-{self.field:04d}.fits.bz2"

@@ -8,10 +8,13 @@ import shutil
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import ExitStack
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
+from urllib.parse import unquote, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import urllib3
 from urllib3 import exceptions
@@ -80,6 +83,42 @@ def connections() -> int:
     return whole_number("GALMORPH_CONNECTIONS", 4, 1000)
 
 
+def proxy_of(url: str) -> str | None:
+    """Return the proxy for an address: http_proxy or https_proxy, unless no_proxy excepts the server."""
+    parts = urlsplit(url)
+    proxy = getproxies().get(parts.scheme)
+    if not proxy or proxy_bypass(parts.netloc.rpartition("@")[2]):
+        return None
+    return proxy if "://" in proxy else f"http://{proxy}"
+
+
+def make_pool(proxy: str | None, **options: Any) -> urllib3.PoolManager:
+    """Return a pool of connections, direct or through a proxy, whose address may hold a user and password.
+
+    Raises
+    ------
+    GalmorphError
+        If the address of the proxy is none.
+    """
+    if proxy is None:
+        return urllib3.PoolManager(headers=HEADERS, **options)
+    try:
+        parts = urlsplit(proxy)
+        user = unquote(parts.netloc.rpartition("@")[0])
+        login = urllib3.make_headers(proxy_basic_auth=user) if user else None
+        return urllib3.ProxyManager(proxy, headers=HEADERS, proxy_headers=login, **options)
+    except (exceptions.HTTPError, ValueError):
+        raise GalmorphError(
+            f"http_proxy, https_proxy: {_without_login(proxy)} is not the address of a proxy that can be used; give "
+            "http://HOST:PORT, or unset the variable"
+        ) from None
+
+
+def _without_login(address: str) -> str:
+    scheme, _, rest = address.partition("://")
+    return f"{scheme}://{rest.rpartition('@')[2]}"
+
+
 def make_retry(stop: threading.Event) -> urllib3.Retry:
     """Return the retries of one download; setting `stop` ends a pause between two of them."""
 
@@ -105,7 +144,7 @@ def require_answer(url: str, remedy: str) -> None:
         If it does not; with the remedy.
     """
     try:
-        with urllib3.PoolManager(headers=HEADERS) as pool:
+        with make_pool(proxy_of(url)) as pool:
             pool.request("HEAD", url, retries=False, timeout=timeout())
     except (exceptions.HTTPError, ValueError) as error:
         raise _no_answer(url, error, remedy) from None
@@ -163,13 +202,17 @@ class Mirror:
         logging.getLogger("urllib3").setLevel(logging.ERROR)  # it warns of every retry
         stop = threading.Event()
         expected = sum(download.typical_size for download in downloads)
+        proxies = {download.url: proxy_of(download.url) for download in downloads}
         with (
-            urllib3.PoolManager(maxsize=connections(), block=True, headers=HEADERS, timeout=timeout()) as pool,
+            ExitStack() as stack,
             Progress(len(downloads), expected, label, "B", "files") as display,
             ThreadPoolExecutor(connections()) as threads,
         ):
+            options = {"maxsize": connections(), "block": True, "timeout": timeout()}
+            pools = {proxy: stack.enter_context(make_pool(proxy, **options)) for proxy in set(proxies.values())}
 
             def work(download: Download) -> str | None:
+                pool = pools[proxies[download.url]]
                 try:
                     return _fetch(download, self.path(download), pool, make_retry(stop), display, remedy)
                 finally:
@@ -219,7 +262,7 @@ def _fetch(
         return str(error)
     except exceptions.HTTPError as error:
         problem = error.reason if isinstance(error, exceptions.MaxRetryError) else error
-        if isinstance(problem, exceptions.NewConnectionError | exceptions.ConnectTimeoutError):
+        if isinstance(problem, exceptions.NewConnectionError | exceptions.ConnectTimeoutError | exceptions.ProxyError):
             raise _no_answer(download.url, problem, remedy) from None
         return _reason(problem)
 
@@ -246,4 +289,11 @@ def _reason(error: Exception | None) -> str:
 
 def _no_answer(url: str, error: Exception, remedy: str) -> GalmorphError:
     host = urlsplit(url).netloc
+    if isinstance(error, exceptions.ProxyError) and (proxy := proxy_of(url)):
+        cause = error.original_error
+        words = type(cause).__name__ if isinstance(cause, exceptions.HTTPError) else cause
+        return GalmorphError(
+            f"{host} cannot be reached through the proxy {_without_login(proxy)} ({words}): correct "
+            f"{urlsplit(url).scheme}_proxy, or except the server with no_proxy; finished files are kept"
+        )
     return GalmorphError(f"{host} does not answer ({type(error).__name__}): {remedy}; finished files are kept")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import logging
 import shutil
 from pathlib import Path
@@ -134,4 +136,8 @@ def _copy(source: Path, destination: Path) -> None:
     if destination.exists():
         raise GalmorphError(f"{source}: there are two such files below the folder of frames; remove one")
     destination.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(source, destination)
+    if source.suffix in (destination.suffix, ".gz", ".bz2"):
+        shutil.copyfile(source, destination)
+    else:  # decompressed; without a time, so that the same frame gives the same bytes
+        compressed = {".gz": lambda content: gzip.compress(content, mtime=0), ".bz2": bz2.compress}
+        destination.write_bytes(compressed[destination.suffix](source.read_bytes()))

@@ -10,7 +10,9 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TextIO
 
 from tqdm import tqdm
@@ -31,6 +33,7 @@ STOPPED_STATUS, TERMINATED_STATUS = 130, 143  # as shells have it: 128 and the n
 
 _LEVELS = {QUIET: logging.WARNING, NORMAL: logging.INFO, VERBOSE: logging.DEBUG}
 _RED, _YELLOW = "31", "33"
+_REPEAT_SECONDS = 0.05
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
@@ -58,6 +61,33 @@ def _terminate(number: int, frame: object) -> None:
     raise Terminated
 
 
+@contextmanager
+def _repeated_signals() -> Iterator[None]:
+    """Send a signal again whose exception Python dropped.
+
+    It does that to any exception within a weakref callback or a `__del__`, and the program would go on.
+    """
+    report = sys.unraisablehook
+
+    def repeat(dropped: sys.UnraisableHookArgs) -> None:
+        if not isinstance(dropped.exc_value, KeyboardInterrupt):
+            report(dropped)
+            return
+        number = signal.SIGTERM if isinstance(dropped.exc_value, Terminated) else signal.SIGINT
+        main = threading.main_thread().ident
+        assert main is not None
+        # Later, when the callback has ended.
+        timer = threading.Timer(_REPEAT_SECONDS, signal.pthread_kill, (main, number))
+        timer.daemon = True
+        timer.start()
+
+    sys.unraisablehook = repeat
+    try:
+        yield
+    finally:
+        sys.unraisablehook = report
+
+
 def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str = STOPPED) -> None:
     """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback.
 
@@ -81,7 +111,8 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     signal.signal(signal.SIGTERM, _terminate)
     galmorph = painted("galmorph:", _RED, sys.stderr)
     try:
-        function()
+        with _repeated_signals():
+            function()
         sys.stdout.flush()
     except GalmorphError as error:
         sys.exit(f"{galmorph} {error}")

@@ -20,7 +20,11 @@ from galmorph.errors import GalmorphError
 
 def default_uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI, or else an SQLite file in the project's root."""
-    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{root.resolve() / 'mlflow.db'}"
+    path = str(root.resolve() / "mlflow.db")
+    # In an address it begins a query; the way from the working directory rarely has one.
+    if "?" in path:
+        path = os.path.relpath(path)
+    return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{path}"
 
 
 def without_password(text: str) -> str:
