@@ -179,7 +179,11 @@ def with_level(folder: Path, grid: str, level: Mapping[str, object], **parameter
     save_record(other, dataclasses.replace(load_record(other), weights=""))
     two = [np.zeros((*shape[:-1], 2 if shape[-1] == 3 else shape[-1]), np.float32) for shape in shapes]
     sha256 = save_weights(path, settings, 16, 2, two)
-    save_record(path.with_name(record_name(1)), dataclasses.replace(record, weights=sha256))
+    sets = {
+        name: dataclasses.replace(judged, probabilities=judged.probabilities[:, :2])
+        for name, judged in record.sets.items()
+    }
+    save_record(path.with_name(record_name(1)), dataclasses.replace(record, weights=sha256, sets=sets))
 
 
 @pytest.mark.parametrize(("grid", "expected"), [("field", 0.396), ("pixels", 0.792)])

@@ -12,6 +12,8 @@ import pandas as pd
 from numpy.typing import NDArray
 from scipy.stats import ks_2samp
 
+from galmorph.stamps.origin import is_picture
+
 AT_ONCE = 2048  # stamps whose pixels are in memory together
 TAIL = 0.005  # of the training's stamps, on each side, that do not widen its range
 FACTOR = 2.0  # how far beyond that range a stamp may lie: twice its upper end, half its lower
@@ -23,7 +25,6 @@ MOST_DISTANCE = 0.5
 # A share of a class differs from the expected one if it is this far from it, in all and in standard errors.
 LEAST_SHARE, SHARE_ERRORS = 0.1, 5.0
 
-_PICTURES = (".png", ".jpg", ".jpeg")
 _PER_STAMP = ("noise", "sky", "peak", "width")
 _SCALE_FREE = ("width",)  # the same in any units, and whatever sky is left
 
@@ -147,11 +148,6 @@ class Typical:
                 "classes mean little"
             )
         return sentences
-
-
-def is_picture(name: str) -> bool:
-    """Return whether a file is PNG or JPEG, by its name."""
-    return name.lower().endswith(_PICTURES)
 
 
 def common_kind(files: pd.Series) -> bool | None:
