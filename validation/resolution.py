@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from photutils.detection import DAOStarFinder
 
-from galmorph.resolution.degrade import Telescope, degrade
+from galmorph.resolution.degrade import Telescope, degrade, network_noise
 from galmorph.resolution.kernels import FWHM
 from galmorph.sdss.frames import read_frame, read_psf_width
 from galmorph.settings.resolution import LevelSettings
@@ -26,10 +26,24 @@ WIDTHS = ((1.45, 0.396), (2.0, 0.396), (2.6, 0.5), (2.6, 0.792), (5.2, 0.792))  
 FLUXES = ((2.6, 0.396), (2.0, 0.6), (3.0, 0.792))
 NOISES = ((2.0, 0.396, 6.5), (1.45, 0.396, 6.0), (2.6, 0.55, 8.6), (2.6, 0.792, 13.0))  # and DN
 
+EMPTY = Telescope(psf_fwhm=1.4, pixel_scale=PIXEL, noise=6.0)
+
 
 def level(psf_fwhm: float | None, pixel_scale: float = PIXEL, noise: float | None = None) -> LevelSettings:
     """Return a level of resolution."""
     return LevelSettings(psf_fwhm=psf_fwhm, pixel_scale=pixel_scale, noise=noise)
+
+
+# Levels with noise and without: white on pixels of their own, blurred, rebinned, or all of it.
+NETWORK_NOISES = (
+    (level(2.0, noise=7.0), "field", "gaussian"),
+    (level(2.6, 0.504, 8.9), "field", "gaussian"),
+    (level(5.2, 1.008, 17.8), "field", "gaussian"),
+    (level(5.2), "field", "gaussian"),
+    (level(None, 1.008), "field", "gaussian"),
+    (level(2.6, 0.504), "field", "moffat"),
+    (level(2.6, 0.55), "pixels", "gaussian"),
+)
 
 
 def rng(seed: int = 1) -> np.random.Generator:
@@ -67,11 +81,21 @@ def fitted(image: NDArray[np.float32]) -> float:
     return float(found.moments_sigma) * FWHM
 
 
-def noise_stamps(target: LevelSettings, count: int = 60) -> NDArray[np.float32]:
+def noise_stamps(
+    target: LevelSettings, count: int = 60, grid: str = "pixels", kernel: str = "gaussian"
+) -> NDArray[np.float32]:
     """Return (count, 64, 64) stamps of noise of 6 DN, at a level."""
-    noise, source = rng(5), Telescope(1.4, PIXEL, 6.0)
+    noise = rng(5)
     empty = (noise.normal(0, 6, (128, 128)).astype(np.float32) for _ in range(count))
-    return np.array([degrade(image, source, target, noise, grid="pixels") for image in empty])
+    return np.array([degrade(image, EMPTY, target, noise, grid=grid, kernel=kernel) for image in empty])
+
+
+def network_noises(target: LevelSettings, grid: str, kernel: str) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return rms, DN, and correlation of neighbouring pixels of noise of 6 DN at a level: computed, and measured."""
+    stamps = noise_stamps(target, grid=grid, kernel=kernel).astype(np.float64)
+    products = (stamps[:, 1:] * stamps[:, :-1]).mean(), (stamps[:, :, 1:] * stamps[:, :, :-1]).mean()
+    measured = float(np.sqrt((stamps**2).mean())), float(np.mean(products) / (stamps**2).mean())
+    return network_noise(EMPTY, target, grid=grid, kernel=kernel), measured
 
 
 def neighbours(stamps: NDArray[np.float32]) -> float:
@@ -126,6 +150,10 @@ def main() -> None:
         off = 100 * (stamps.std() / noise - 1)
         name = f"noise of {noise} DN at {fwhm} arcsec, pixels of {scale}"
         print(f"{name}: {off:+.2f} %, correlation {neighbours(stamps):.4f}")
+    for target, grid, kernel in NETWORK_NOISES:
+        (rms, correlation), (found, neighbour) = network_noises(target, grid, kernel)
+        name = f"network's pixels, {grid}, {kernel}, {target.psf_fwhm} arcsec, pixels of {target.pixel_scale}"
+        print(f"{name}: {rms:.3f} DN, correlation {correlation:.3f}; measured {found:.3f}, {neighbour:.3f}")
     if len(sys.argv) == 3:
         measured, psf_width = real_stars(Path(sys.argv[1]), Path(sys.argv[2]), 2.0)
         before, after = np.median(measured, axis=0)

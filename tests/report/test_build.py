@@ -104,13 +104,16 @@ def test_everything_is_written(whole: Path) -> None:
     tables |= {"class_counts", "filters", "table2_row"}
     tables |= {f"comparison_{name}" for name in ("uncertain_labels", "uncertain_labels_thesis", "class_balance")}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
-    tables |= {f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")}
+    tables |= {
+        f"resolution_{name}" for name in ("levels", "matrix", "recalibrated", "confusion", "remedies", "ablation")
+    }
     tables |= {"hardest_spiral_elliptical", "hardest_spiral_elliptical_uncertain"}
     assert names(whole / "tables") == {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}
     figures = {"cutout", "redshifts", "throughput", "examples", "network"}
     figures |= {f"{kind}_{name}" for name in CONDITIONS for kind in ("loss", "accuracy", "confusion")}
     figures |= {f"probabilities_{name}" for name in CONDITIONS if name != "three_class"}
-    figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "loss", "recall", "corners")}
+    figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "auc", "loss", "recall", "corners")}
+    figures |= {f"resolution_{name}_recalibrated" for name in ("accuracy", "tss")}
     figures |= {"hardest_spiral_elliptical", "hardest_spiral_elliptical_uncertain"}
     assert names(whole / "figures") == {f"{name}.{ending}" for name in figures for ending in ("png", "svg")}
     for path in whole.rglob("*.*"):

@@ -10,10 +10,12 @@ import pytest
 from astropy.convolution import convolve_fft
 
 from galmorph.errors import GalmorphError
-from galmorph.resolution.degrade import Telescope, degrade
+from galmorph.resolution.degrade import Telescope, degrade, network_noise
 from galmorph.resolution.kernels import kernel_width, rebinned_width
 from galmorph.settings.resolution import LevelSettings
 from validation.resolution import (
+    EMPTY,
+    NETWORK_NOISES,
     NOISES,
     PIXEL,
     SHARP,
@@ -22,6 +24,7 @@ from validation.resolution import (
     galaxy,
     level,
     neighbours,
+    network_noises,
     noise_stamps,
     real_stars,
     rng,
@@ -62,6 +65,18 @@ def test_noise_is_that_of_the_level_and_white(fwhm, scale, noise):
     stamps = noise_stamps(level(fwhm, scale, noise))
     assert stamps.std() == pytest.approx(noise, rel=0.03)
     assert neighbours(stamps) < 0.05
+
+
+@pytest.mark.parametrize(("target", "grid", "kernel"), NETWORK_NOISES)
+def test_noise_on_the_pixels_of_the_network_is_that_of_simulated_stamps(target, grid, kernel):
+    (rms, correlation), (measured, neighbour) = network_noises(target, grid, kernel)
+    assert rms == pytest.approx(measured, rel=0.01)
+    assert correlation == pytest.approx(neighbour, abs=0.005)
+
+
+def test_native_noise_is_as_it_is():
+    assert network_noise(EMPTY, NATIVE) == (6.0, 0.0)
+    assert network_noise(EMPTY, level(None)) == pytest.approx((6.0, 0.0))
 
 
 def test_native_is_the_identity():

@@ -92,6 +92,19 @@ def test_another_survey_is_tested_on_its_own_galaxies(tested: Path) -> None:
         np.testing.assert_allclose(sets["other"].probabilities[::-1], sets["here"].probabilities, atol=1e-6)
 
 
+def test_a_network_that_is_watched_and_one_that_is_tested_predict_the_same(
+    campaign: Campaign, levels: Levels, tested: Path, tmp_path: Path
+) -> None:
+    # Two ways to the predictions at a level: the oracle's, while the network is in training, and from kept weights.
+    run_one(dataclasses.replace(campaign, watched=levels), code_hash(), 1, tmp_path)
+    watched, after = (load_record(folder / record_name(1)) for folder in (tmp_path, tested))
+    for name in levels:
+        predicted = watched.sets[name].predicted
+        assert predicted is not None
+        np.testing.assert_array_equal(watched.sets[name].rows, after.sets[name].rows)
+        np.testing.assert_array_equal(predicted[-1], after.sets[name].probabilities.argmax(axis=1))
+
+
 def test_predictions_elsewhere_are_scored_and_name_their_images(tested: Path, levels: Levels) -> None:
     record = load_phase(tested, len(RUNS), "three_class", "confirmed")[0]
     content = run_content(score_run(record, record.epochs), tested / record_name(1))

@@ -26,6 +26,9 @@ METRICS = {
     "tss": mark("TSS"),
     "baseline": mark("baseline"),
     "accuracy_restricted": mark("accuracy, restricted"),
+    "auc": mark("area under the ROC curve"),
+    "accuracy_recalibrated": mark("accuracy, recalibrated"),
+    "tss_recalibrated": mark("TSS, recalibrated"),
 }
 
 

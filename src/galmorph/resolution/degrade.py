@@ -98,6 +98,66 @@ def degrade(
     return result
 
 
+def network_noise(
+    source: Telescope,
+    level: LevelSettings,
+    *,
+    kernel: str = "gaussian",
+    grid: str = "field",
+    size: int = 64,
+    count: int = 128,
+) -> tuple[float, float]:
+    """Return the rms of the noise on the pixels that the network is given, and the correlation of two neighbours.
+
+    Both are of what `degrade` makes of white noise, from the pixels' overlaps and the kernel's transfer function: the
+    power spectrum on the target's pixels gives their autocovariance (Wiener-Khinchin), and the network's pixels are
+    sums of those. They differ from pixel to pixel where the grids do not coincide; these are the means.
+
+    Parameters
+    ----------
+    source, level, kernel, grid, size
+        As for `degrade`.
+    count
+        Side of the wide stamp, pixels of the source.
+
+    Returns
+    -------
+    rms
+        DN.
+    correlation
+        Of pixels that share a side, -1 to 1.
+    """
+    if level.native:
+        return source.noise, 0.0
+    optics = _optics(count, source.pixel_scale, level, grid, size)
+    side = len(optics.rebin)
+    rows, columns = fft.fftfreq(side), fft.rfftfreq(side)
+    if level.noise is not None:
+        power = np.full((len(rows), len(columns)), level.noise**2)
+    else:
+        width = _kernel(source, level, optics.scale, kernel) / optics.scale
+        power = _rebinned_power(source.noise, optics.rebin, rows, columns)
+        if width > 0:
+            power = power * transfer_function(np.hypot(rows[:, None], columns[None, :]), width, kernel) ** 2
+    covariance = fft.irfft2(power, s=(side, side))
+    same, next_to = _lags(optics.output, optics.output), _lags(optics.output[:-1], optics.output[1:])
+    variance = float(same @ covariance @ same)
+    return math.sqrt(variance), float(same @ covariance @ next_to) / variance
+
+
+def _lags(first: Floats, second: Floats) -> Floats:
+    """Return the mean over pairs of rows of the sum of products of their entries, by the distance of the entries.
+
+    (n,), for the distance 0, 1, ... and, from the end, -1, -2, ..., as in a discrete Fourier transform.
+    """
+    products = first.T @ second / len(first)
+    count = len(products)
+    lags = np.zeros(count)
+    for lag in range(1 - count, count):
+        lags[lag % count] += np.trace(products, offset=lag)
+    return lags
+
+
 @dataclass(frozen=True)
 class _Optics:
     """Pixels of the source -> of the target (rebin) -> of the network (output), and the target's scale in arcsec."""
@@ -170,8 +230,7 @@ def _observed(
     response = transfer_function(np.hypot(rows[:, None], columns[None, :]), width, kind) if width > 0 else np.float64(1)
     spectrum = fft.rfft2(padded) * response
     if noise is not None:
-        covariance = noise_autocovariance(rebin)
-        power = before**2 * np.outer(_power(covariance, rows), _power(covariance, columns))
+        power = _rebinned_power(before, rebin, rows, columns)
         missing = noise**2 - power * response**2
         if missing.min() < -2 * TOLERANCE * noise**2:
             left = math.sqrt((power * response**2).max())
@@ -184,6 +243,13 @@ def _observed(
     observed = fft.irfft2(spectrum, s=padded.shape)
     inside: Floats = observed[margin : side - margin, margin : side - margin]
     return inside
+
+
+def _rebinned_power(before: float, rebin: Floats, rows: Floats, columns: Floats) -> Floats:
+    """Return the power spectrum of white noise of rms `before` on the pixels of the target."""
+    covariance = noise_autocovariance(rebin)
+    power: Floats = before**2 * np.outer(_power(covariance, rows), _power(covariance, columns))
+    return power
 
 
 def _power(covariance: Floats, frequency: Floats) -> Floats:

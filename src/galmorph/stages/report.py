@@ -30,6 +30,7 @@ from galmorph.settings.layout import (
     fresh_folder,
     level_galaxies,
     level_path,
+    level_split,
     load_params,
     split_path,
 )
@@ -114,12 +115,17 @@ def main() -> None:
             store,
             transfers,
             settings.resolution,
+            settings.cutouts,
             read_table(RESOLUTION_SAMPLE),
             pd.read_csv(RESOLUTION_LEFT_OUT),
             {
                 name: read_table(level_galaxies(name))
                 for name, level in settings.resolution.levels.items()
                 if level.stamps is not None
+            },
+            {
+                name: read_table(level_split(name), ["phase", "run", "class", "part"])
+                for name in settings.resolution.levels
             },
         )
         if transfers

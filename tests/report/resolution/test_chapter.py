@@ -43,12 +43,13 @@ def test_everything_named_is_written(book: Book, tmp_path: Path) -> None:
     chapter = section(book, study(results), examples)
     assert chapter is not None
     assert (chapter.anchor, chapter.title) == ("resolution", "Different spatial resolution (chapter 5)")
-    names = [f"resolution_{name}" for name in ("levels", "matrix", "confusion", "remedies", "ablation")]
+    names = [f"resolution_{name}" for name in ("levels", "matrix", "recalibrated", "confusion", "remedies", "ablation")]
     assert [table.name for table in chapter.tables] == names
-    assert [table.results for table in chapter.tables] == [False, True, True, True, True]
-    pictures = [f"resolution_{name}" for name in ("stamps", "accuracy", "tss", "loss", "recall", "corners")]
+    assert [table.results for table in chapter.tables] == [False, True, True, True, True, True]
+    scores = ("accuracy", "tss", "auc", "accuracy_recalibrated", "tss_recalibrated")
+    pictures = [f"resolution_{name}" for name in ("stamps", *scores, "loss", "recall", "corners")]
     assert [picture.name for picture in chapter.pictures] == pictures
-    assert [picture.results for picture in chapter.pictures] == [False, True, True, True, True, True]
+    assert [picture.results for picture in chapter.pictures] == [False, *[True] * 8]
     written = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*.*")}
     assert written == {f"tables/{name}.{ending}" for name in names for ending in ("csv", "md", "tex")} | {
         f"figures/{name}.{ending}" for name in pictures for ending in ("png", "svg")
@@ -62,10 +63,10 @@ def test_everything_named_is_written(book: Book, tmp_path: Path) -> None:
 def test_without_stamps_and_ablations(book: Book) -> None:
     chapter = section(book, study(made_resolution(runs=1, ablations=False, mixed=False)), None)
     assert chapter is not None
-    assert len(chapter.tables) == 4
+    assert len(chapter.tables) == 5
     assert "resolution_stamps" not in {picture.name for picture in chapter.pictures}
     assert "no stamps were given" in chapter.paragraphs[-1]
-    assert "spread here" not in chapter.paragraphs[0]
+    assert "spread of a score" not in chapter.paragraphs[0]
 
 
 def test_a_study_without_levels_has_no_chapter(book: Book) -> None:

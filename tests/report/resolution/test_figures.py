@@ -68,12 +68,26 @@ def test_a_missing_score_is_a_dash(results: ResolutionResults) -> None:
 
 
 def test_loss_against_the_size_of_the_galaxies(results: ResolutionResults) -> None:
-    rows = [("native", "coarse", part, 0.5 * part, 9.0, 0.1 * part, 0.01) for part in (2, 1)]
+    rows = [
+        {
+            "tested": "coarse",
+            "class": name,
+            "part": part,
+            "ratio": 0.5 * part,
+            "loss_mean": loss * part,
+            "loss_half": 0.01,
+        }
+        for name, loss in (("elliptical", 0.1), ("spiral", -0.2))
+        for part in (2, 1)
+    ]
     sized = dataclasses.replace(results, by_size=pd.DataFrame(rows, columns=BY_SIZE))
-    ((label, points),) = lines(figures.loss_against_size(sized).axes[0]).items()
-    assert label == "coarse (2.55″)"
-    for drawn, expected in zip(points, ([0.5, 1.0], [0.1, 0.2], [0.01, 0.01]), strict=True):
-        np.testing.assert_allclose(drawn, expected)
+    spirals, ellipticals = figures.loss_against_size(sized).axes
+    assert (spirals.get_title(), ellipticals.get_title()) == ("spirals", "ellipticals")
+    for axes, losses in ((spirals, [-0.2, -0.4]), (ellipticals, [0.1, 0.2])):
+        ((label, points),) = lines(axes).items()
+        assert label == "coarse (2.55″)"
+        for drawn, expected in zip(points, ([0.5, 1.0], losses, [0.01, 0.01]), strict=True):
+            np.testing.assert_allclose(drawn, expected)
 
 
 def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults, matrix: Any) -> None:
@@ -86,7 +100,7 @@ def test_loss_against_the_ratio_of_the_widths(results: ResolutionResults, matrix
     np.testing.assert_allclose(x, [1.4**-2, 1.4**-1, 1])
     data = matrix.loc["coarse"].loc[["native", "blurred", "coarse"]]
     np.testing.assert_allclose(y, data["loss_mean"])
-    np.testing.assert_allclose(bars, data["loss_std"], atol=1e-12)
+    np.testing.assert_allclose(bars, data["loss_half"], atol=1e-12)
     assert y[-1] == 0
 
 

@@ -13,6 +13,7 @@ import pytest
 from galmorph.report.resolution import tables
 from galmorph.report.resolution.findings import best_epoch, summary
 from galmorph.report.resolution.results import ResolutionResults
+from galmorph.scores.statistics import corrected_mean
 from tests.support.resolution import made_resolution, watched
 
 
@@ -23,6 +24,12 @@ def results() -> ResolutionResults:
 
 def spread(values: list[float]) -> str:
     return f"{statistics.fmean(values):+.3f} ± {statistics.stdev(values):.3f}".replace("-", "−")
+
+
+def estimated(values: list[float]) -> str:
+    """Return mean ± half of the interval, for the overlap of the made results."""
+    estimate = corrected_mean(values, 0.1)
+    return f"{estimate.mean:+.3f} ± {estimate.half_width():.3f}".replace("-", "−")
 
 
 def called(results: ResolutionResults, trained: str, tested: str) -> str:
@@ -39,21 +46,31 @@ def test_every_number_is_computed(results: ResolutionResults) -> None:
         row = data.loc[(trained, tested)]
         return f"{row[f'{name}_mean']:.3f} ± {row[f'{name}_std']:.3f}"
 
-    there, classes, back, _, mixed, parts, baseline = summary(results)
+    def lost(trained: str, tested: str) -> str:
+        row = data.loc[(trained, tested)]
+        return f"{row['loss_mean']:.3f} ± {row['loss_half']:.3f}"
+
+    there, threshold, classes, back, _, _, mixed, parts, baseline = summary(results)
     for sentence, trained, tested in ((there, "native", "blurred"), (back, "blurred", "native")):
         assert re.match(rf"Training at {trained} \([\d.]+″\) and testing at {tested} \([\d.]+″\) changes ", sentence)
-        assert f"changes the accuracy by −{of(trained, tested, 'loss')}, run by run" in sentence
+        assert f"changes the accuracy by −{lost(trained, tested)} (95 % interval), run by run" in sentence
         assert (
             f"{of(trained, tested, 'accuracy')} against {of(tested, tested, 'accuracy')} (± 1 std over 5 runs)"
             in sentence
         )
         assert f"The TSS is {of(trained, tested, 'tss')} against {of(tested, tested, 'tss')}" in sentence
+    again: Any = tables.recalibrated(results).data.set_index(["trained", "tested"])
+    free, own = again.loc[("native", "blurred")], again.loc[("blurred", "blurred")]
+    for name in ("auc", "accuracy_recalibrated", "tss_recalibrated"):
+        for one in (free, own):
+            assert f"{one[f'{name}_mean']:.3f} ± {one[f'{name}_std']:.3f}" in threshold
+    assert f"+{free['tss_recalibrated_loss_mean']:.3f} ± " in threshold
     for place, name in enumerate(("spirals", "ellipticals")):
         here, matched = (
             [m[place][place] / sum(m[place]) for m in results.confusion[at, "blurred"].tolist()]
             for at in ("native", "blurred")
         )
-        change = spread([a - b for a, b in zip(here, matched, strict=True)])
+        change = estimated([a - b for a, b in zip(here, matched, strict=True)])
         assert f"a recall of {name} that differs by {change}" in classes
     assert "Spirals lose most recall." in classes
     assert f"Of the spirals, these networks call {called(results, 'native', 'blurred')} ellipticals." in classes
@@ -61,14 +78,19 @@ def test_every_number_is_computed(results: ResolutionResults) -> None:
     assert f"tested at native, {called(results, 'native', 'native')}." in classes
     for tested in ("native", "blurred"):
         there = of(tested, tested, "accuracy")
-        assert (
-            f"{of('mixed', tested, 'accuracy')} at {tested} (−{of('mixed', tested, 'loss')} against the {there}"
-            in mixed
-        )
+        change = f"−{lost('mixed', tested)}, 95 % interval, against the {there}"
+        assert f"{of('mixed', tested, 'accuracy')} at {tested} ({change}" in mixed
     for row in ablation.data.to_dict("records")[:2]:
-        change = f"−{-row['accuracy_change_mean']:.3f} ± {row['accuracy_change_std']:.3f}"
+        change = f"−{-row['accuracy_change_mean']:.3f} ± {row['accuracy_change_half']:.3f}"
         assert f"{change} at {row['tested'].replace('_', ' ')} (" in parts
+    noise = "the noise on the network's pixels is 0.31 DN at blur only, and 5.70 DN where they were trained"
+    assert noise in parts
+    assert "noise only, and" not in parts
     assert f"accuracy of {2400 / 3300:.3f} at native and {2400 / 3300:.3f} at blurred" in baseline
+
+
+def of_pair(results: ResolutionResults, trained: str, tested: str) -> str:
+    return spread([(m[0][0] + m[1][1]) / sum(map(sum, m)) for m in results.confusion[trained, tested].tolist()])[1:]
 
 
 def test_gains_zeros_and_absent_classes(results: ResolutionResults) -> None:
@@ -77,17 +99,29 @@ def test_gains_zeros_and_absent_classes(results: ResolutionResults) -> None:
     assert re.search(r"blurred \([\d.]+″\) changes the accuracy by \+[\d.]+ ± ", text[0])
     same = dict.fromkeys(results.confusion, results.confusion["native", "native"])
     text = summary(dataclasses.replace(results, confusion=same))
-    assert "changes the accuracy by 0.000 ± 0.000, run by run" in text[0]
-    assert "No class loses recall in the mean." in text[1]
+    assert "changes the accuracy by 0.000 ± 0.000 (95 % interval), run by run" in text[0]
+    assert "No class loses more recall than the interval allows for." in text[2]
     absent = {pair: value * np.array([[0], [1]]) for pair, value in results.confusion.items()}
     text = summary(dataclasses.replace(results, confusion=absent))
-    assert "a recall of spirals that differs by —" in text[1]
-    assert "Spirals" not in text[1]
+    assert "a recall of spirals that differs by —" in text[2]
+    assert "Spirals" not in text[2]
+
+
+def test_a_loss_is_laid_to_the_threshold_only_where_none_is_left(results: ResolutionResults) -> None:
+    lost, whole = results.confusion["native", "blurred"], results.confusion["blurred", "blurred"]
+    for recalibrated, verdict in (
+        ({("native", "blurred"): whole, ("blurred", "blurred"): whole}, "no loss beyond a shifted threshold"),
+        ({("native", "blurred"): lost, ("blurred", "blurred"): whole}, "this part is lost in the ranking"),
+    ):
+        changed = dataclasses.replace(results, recalibrated={**results.recalibrated, **recalibrated})
+        assert verdict in summary(changed)[1]
+    unharmed = dataclasses.replace(results, confusion={**results.confusion, ("native", "blurred"): whole})
+    assert re.search(r"no loss of TSS for the threshold to explain: it is 0\.000 ± 0\.000\.", summary(unharmed)[1])
 
 
 def test_fewer_levels_and_runs_say_less() -> None:
     plain = summary(made_resolution(ablations=False, mixed=False))
-    assert len(plain) == 5
+    assert len(plain) == 7
     assert "remedy" not in " ".join(plain)
     assert "one run, which has no spread" in summary(made_resolution(runs=1))[0]
     (alone,) = summary(made_resolution(levels=1, mixed=False, ablations=False))
@@ -96,5 +130,7 @@ def test_fewer_levels_and_runs_say_less() -> None:
 
 def test_the_best_epoch_is_said_of_the_pair_that_gains_most(results: ResolutionResults) -> None:
     gain = "trained at native and tested at blurred: 0.650 ± 0.071 after epoch 2, against 0.500 ± 0.141"
+    confirmed = of_pair(results, "native", "blurred")
+    assert f"the confirmed ones have {confirmed} there" in best_epoch(watched(results))[0]
     assert gain in best_epoch(watched(results))[0]
     assert best_epoch(results) == []

@@ -12,7 +12,7 @@ from galmorph.report.language import capital, joined, level_name, listed, say, s
 from galmorph.report.page import Book, Picture, Section, unbroken
 from galmorph.report.resolution import figures
 from galmorph.report.resolution.findings import best_epoch, summary
-from galmorph.report.resolution.results import ResolutionResults
+from galmorph.report.resolution.results import RECALIBRATED, ResolutionResults
 from galmorph.report.resolution.tables import chapter_tables
 from galmorph.report.study import Study
 from galmorph.report.table import METRICS
@@ -78,8 +78,9 @@ def _setting(results: ResolutionResults) -> str:
         )
     if results.runs > 1:
         spread = say(
-            "Every spread here is one standard deviation over the runs. A loss or change is taken run by run, so its "
-            "spread is that of the differences."
+            "The spread of a score is one standard deviation over the runs. A loss or change is taken run by run, and "
+            "given ± half of its 95 % interval, corrected for the galaxies that test parts share; the intervals are "
+            "not adjusted for their number."
         )
         text.append(spread)
     return sentences(text)
@@ -103,7 +104,7 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
     def show(name: str, caption: str, figure: Figure, wide: bool = False) -> None:
         pictures.append(book.picture(figure, Picture(f"resolution_{name}", caption, results=True, wide=wide)))
 
-    for metric in ("accuracy", "tss"):
+    for metric in ("accuracy", "tss", "auc", *(f"{score}{RECALIBRATED}" for score in ("accuracy", "tss"))):
         caption = say(
             "{metric} of networks trained at the level of the row and tested at the level of the column: {spread}. "
             "Cells where both are the same are framed. Colours run from the lowest mean to the highest.",
@@ -111,21 +112,22 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
             spread=spread,
         )
         show(metric, caption, figures.heat_map(results, metric), wide=len(results.levels) > 3)
+    bars = say("mean ± half of the corrected 95 % interval") if several else spread
     caption = say(
         "Loss of accuracy against the ratio of the FWHM tested at to the FWHM trained at, compared run by run with "
         "networks trained where they are tested: {spread}. Below zero the networks trained elsewhere score higher.",
-        spread=spread,
+        spread=bars,
     )
     show("loss", caption, figures.loss_against_ratio(results))
     if len(results.by_size):
         caption = say(
-            "Loss of accuracy against the FWHM tested at over the half-light radius of the galaxy in the native image, "
-            "for networks trained at {first}. Each line is one level, its points are quarters of the galaxies, from "
-            "large to small; compared run by run with networks trained there: {spread}.",
+            "Loss of recall of each class against the FWHM tested at over the half-light radius of the galaxy in the "
+            "native image, for networks trained at {first}. Each line is one level, its points are quarters of the "
+            "galaxies, from large to small; compared run by run with networks trained there: {spread}.",
             first=level_name(results.ends[0].name),
-            spread=spread,
+            spread=bars,
         )
-        show("size", caption, figures.loss_against_size(results))
+        show("size", caption, figures.loss_against_size(results), wide=True)
     caption = say(
         "Recall of each class against the FWHM tested at, a line for each trained level: {spread}.", spread=spread
     )

@@ -98,18 +98,22 @@ def heat_map(results: ResolutionResults, metric: str) -> Figure:
 
 @style.house()
 def loss_against_ratio(results: ResolutionResults) -> Figure:
-    """Draw the loss of accuracy against FWHM tested / FWHM trained, a line per trained level, mean ± 1 std.
+    """Draw the loss of accuracy against FWHM tested / FWHM trained, a line per trained level.
 
-    The loss is against networks trained where they are tested, run by run: zero where both are the same level.
+    Mean ± half of the 95 % interval. The loss is against networks trained where they are tested, run by run: zero where
+    both are the same level.
     """
     levels = results.of_role("level")
-    figure, axes = _loss_axes()
+    figure = style.new_figure(4.6, 3.7)
+    axes = figure.add_subplot()
+    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+    axes.set_ylabel(say("loss of accuracy"))
     axes.axvline(1, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
     widths = np.array([level.psf_fwhm for level in levels])
     ratios = widths / widths[:, None]
     for trained, places in zip(levels, ratios, strict=True):
-        losses = [mean_std(results.loss("accuracy", trained, tested)) for tested in levels]
-        _line(axes, results, trained, places, np.array(losses))
+        losses = [results.estimated_loss("accuracy", trained, tested) for tested in levels]
+        _line(axes, results, trained, places, np.array([(loss.mean, loss.half_width()) for loss in losses]))
     axes.set_xscale("log")
     axes.set_xlim(min(0.65, ratios.min() / 1.15), max(1.55, ratios.max() * 1.15))
     low, high = axes.get_xlim()
@@ -123,20 +127,23 @@ def loss_against_ratio(results: ResolutionResults) -> Figure:
 
 @style.house()
 def loss_against_size(results: ResolutionResults) -> Figure:
-    """Draw the loss of accuracy against FWHM / half-light radius, a line per tested level, mean ± 1 std."""
-    figure, axes = _loss_axes()
-    for tested in results.of_role("level"):
-        points = results.by_size[results.by_size["tested"] == tested.name]
-        if len(points):
-            _line(
-                axes,
-                results,
-                tested,
-                points["ratio"].to_numpy(float),
-                points[["loss_mean", "loss_std"]].to_numpy(float),
-            )
-    axes.set_xlabel(say("PSF FWHM tested at / half-light radius"))
-    _legend(figure, axes, 2, mark("tested at (PSF FWHM)"))
+    """Draw the loss of recall against FWHM / half-light radius, a panel per class and a line per tested level.
+
+    Mean ± half of the 95 % interval.
+    """
+    figure = style.new_figure(style.FULL, 3.6)
+    panels = figure.subplots(1, len(results.classes), sharey=True, squeeze=False)[0]
+    for panel, name in zip(panels, results.classes, strict=True):
+        panel.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
+        for tested in results.of_role("level"):
+            points = results.by_size[(results.by_size["tested"] == tested.name) & (results.by_size["class"] == name)]
+            if len(points):
+                losses = points[["loss_mean", "loss_half"]].to_numpy(float)
+                _line(panel, results, tested, points["ratio"].to_numpy(float), losses)
+        panel.set_title(plural(name))
+        panel.set_xlabel(say("PSF FWHM tested at / half-light radius"))
+    panels[0].set_ylabel(say("loss of recall"))
+    _legend(figure, panels[0], 3, mark("tested at (PSF FWHM)"))
     return figure
 
 
@@ -182,15 +189,6 @@ def corner_confusions(results: ResolutionResults) -> Figure:
     return figure
 
 
-def _loss_axes() -> tuple[Figure, Axes]:
-    """Return an empty figure of losses of accuracy."""
-    figure = style.new_figure(4.6, 3.7)
-    axes = figure.add_subplot()
-    axes.axhline(0, color=style.MUTED, linewidth=0.8, linestyle=":", zorder=1)
-    axes.set_ylabel(say("loss of accuracy"))
-    return figure, axes
-
-
 def _line(axes: Axes, results: ResolutionResults, level: Level, places: Floats, points: Floats) -> None:
     """Draw the line of a level or remedy from left to right: colours from dark to light in the order of the levels.
 
@@ -199,11 +197,11 @@ def _line(axes: Axes, results: ResolutionResults, level: Level, places: Floats, 
     places
         (n,) where on the x axis.
     points
-        (n, 2): means, and standard deviations, which are bars where there are several runs.
+        (n, 2): means, and half the lengths of their bars, which are drawn where there are several runs.
     """
     order = np.argsort(places, kind="stable")
     order = order[np.isfinite(points[order, 0])]
-    means, stds = points[order].T
+    means, halves = points[order].T
     remedy = level.role == "remedy"
     levels = results.of_role("level", "remedy")
     own = results.of_role("level")
@@ -211,7 +209,7 @@ def _line(axes: Axes, results: ResolutionResults, level: Level, places: Floats, 
     axes.errorbar(
         places[order],
         means,
-        yerr=None if np.isnan(stds).any() else stds,
+        yerr=halves if np.isfinite(halves).all() else None,
         color=style.INK if remedy else matplotlib.colormaps["viridis"](0.82 * place / max(len(own) - 1, 1)),
         linestyle="--" if remedy else "-",
         marker=markers[place % len(markers)],

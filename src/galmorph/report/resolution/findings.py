@@ -1,6 +1,7 @@
 """What the numbers of the chapter on resolution say, in sentences.
 
-Means are stated with their spread, one standard deviation over the runs; never that a difference is significant.
+Means are stated with their spread, one standard deviation over the runs, and differences with half of their corrected
+95 % interval; never that a difference is significant, since the intervals are not adjusted for their number.
 """
 
 from __future__ import annotations
@@ -8,9 +9,12 @@ from __future__ import annotations
 import math
 
 from galmorph.report.language import capital, in_turn, joined, level_name, plural, say, sentences
-from galmorph.report.resolution.results import Floats, Level, ResolutionResults, mean_std
+from galmorph.report.resolution.results import RECALIBRATED, Level, ResolutionResults, mean_std
 from galmorph.report.resolution.tables import oracle
 from galmorph.report.table import number, plus_minus
+from galmorph.scores.statistics import Estimate, corrected_mean
+
+SAME_NOISE = 0.1  # relative; levels of noise that differ by less are not called different
 
 
 def summary(results: ResolutionResults) -> list[str]:
@@ -27,9 +31,11 @@ def summary(results: ResolutionResults) -> list[str]:
         return [alone]
     paragraphs = []
     for trained, tested in ((first, last), (last, first)):
-        paragraphs += [_crossing(results, trained, tested), _classes(results, trained, tested)]
+        paragraphs += [_crossing(results, trained, tested), _threshold(results, trained, tested)]
+        paragraphs.append(_classes(results, trained, tested))
     for survey in results.of_role("survey"):
-        paragraphs += [_crossing(results, first, survey), _crossing(results, survey, first)]
+        for trained, tested in ((first, survey), (survey, first)):
+            paragraphs += [_crossing(results, trained, tested), _threshold(results, trained, tested)]
     paragraphs += [_remedy(results, remedy) for remedy in results.of_role("remedy")]
     if results.of_role("ablation"):
         paragraphs.append(_ablations(results))
@@ -56,13 +62,14 @@ def best_epoch(results: ResolutionResults) -> list[str]:
     text = say(
         "Knowing the best epoch for the level tested at would gain most for networks trained at {trained} and tested "
         "at {tested}: {best} after epoch {best_epoch}, against {own} after epoch {epoch}, the one selected where they "
-        "are trained.",
+        "are trained. (These are the selected runs; the confirmed ones have {confirmed} there.)",
         trained=level_name(most["trained"]),
         tested=level_name(most["tested"]),
         best=plus_minus(most["best_mean"], most["best_std"]),
         best_epoch=most["best_epoch"],
         own=plus_minus(most["mean"], most["std"]),
         epoch=most["epoch"],
+        confirmed=plus_minus(most["confirmed_mean"], most["confirmed_std"]),
     )
     return [text]
 
@@ -70,11 +77,11 @@ def best_epoch(results: ResolutionResults) -> list[str]:
 def _crossing(results: ResolutionResults, trained: Level, tested: Level) -> str:
     """Say what training at one level and testing at another changes."""
     accuracy = say(
-        "Training at {trained} and testing at {tested} changes the accuracy by {change}, run by run against networks "
-        "trained at {there}: {accuracy} against {matched} ({over}).",
+        "Training at {trained} and testing at {tested} changes the accuracy by {change} (95 % interval), run by run "
+        "against networks trained at {there}: {accuracy} against {matched} ({over}).",
         trained=trained.label,
         tested=tested.label,
-        change=_change(-results.loss("accuracy", trained, tested)),
+        change=_change(results, "accuracy", trained, tested),
         there=level_name(tested.name),
         accuracy=_mean(results, "accuracy", trained, tested),
         matched=_mean(results, "accuracy", tested, tested),
@@ -88,13 +95,55 @@ def _crossing(results: ResolutionResults, trained: Level, tested: Level) -> str:
     return sentences([accuracy, tss])
 
 
+def _threshold(results: ResolutionResults, trained: Level, tested: Level) -> str:
+    """Say what of a loss is left where the threshold is set anew, and so how much of it was a shifted threshold."""
+    area = say(
+        "How well the galaxies are ranked does not depend on a threshold: the area under the ROC curve is {auc} "
+        "against {matched}, a change of {change}.",
+        auc=_mean(results, "auc", trained, tested),
+        matched=_mean(results, "auc", tested, tested),
+        change=_change(results, "auc", trained, tested),
+    )
+    accuracy, tss = f"accuracy{RECALIBRATED}", f"tss{RECALIBRATED}"
+    again = say(
+        "With the threshold that returns the class fractions of the training part, which needs no label at {there} but "
+        "the same mix of classes, the accuracy is {accuracy} and the TSS {tss}; networks trained at {there} have "
+        "{matched_accuracy} and {matched_tss} by the same rule.",
+        there=level_name(tested.name),
+        accuracy=_mean(results, accuracy, trained, tested),
+        tss=_mean(results, tss, trained, tested),
+        matched_accuracy=_mean(results, accuracy, tested, tested),
+        matched_tss=_mean(results, tss, tested, tested),
+    )
+    total, rest = (results.estimated_loss(metric, trained, tested) for metric in ("tss", tss))
+    amounts = {"total": _estimate(total), "rest": _estimate(rest)}
+    said = [area, again]
+    if not math.isnan(total.half_width()):
+        if not _above_zero(total):
+            verdict = say("There is no loss of TSS for the threshold to explain: it is {total}.", **amounts)
+        elif _above_zero(rest):
+            verdict = say(
+                "Of the loss of TSS, {total}, {rest} remains: this part is lost in the ranking; the other was only a "
+                "shifted threshold.",
+                **amounts,
+            )
+        else:
+            verdict = say(
+                "Of the loss of TSS, {total}, {rest} remains. This interval does not lie above zero: these runs show "
+                "no loss beyond a shifted threshold, nor do they exclude one.",
+                **amounts,
+            )
+        said.append(verdict)
+    return sentences(said)
+
+
 def _classes(results: ResolutionResults, trained: Level, tested: Level) -> str:
     """Say how the recall of each class changes, and whether spirals are called ellipticals."""
-    changes = {name: -results.loss(f"recall_{name}", trained, tested) for name in results.classes}
+    changes = {name: _gained(results, f"recall_{name}", trained, tested) for name in results.classes}
     names = {"trained": level_name(trained.name), "tested": level_name(tested.name)}
     recalls = [
-        say("a recall of {galaxies} that differs by {change}", galaxies=plural(name), change=_change(values))
-        for name, values in changes.items()
+        say("a recall of {galaxies} that differs by {change}", galaxies=plural(name), change=_estimate(change))
+        for name, change in changes.items()
     ]
     beside = say(
         "Beside networks trained at {tested}, those trained at {trained} and tested at {tested} have {recalls}.",
@@ -102,12 +151,12 @@ def _classes(results: ResolutionResults, trained: Level, tested: Level) -> str:
         **names,
     )
     said = [beside]
-    means = {name: round(mean_std(values)[0], 3) for name, values in changes.items()}
-    known = [name for name in means if not math.isnan(means[name])]
+    known = [name for name, change in changes.items() if not math.isnan(change.half_width())]
     if known:
-        most = min(known, key=lambda name: means[name])
+        most = min(known, key=lambda name: changes[name].mean)
+        fallen = changes[most].mean + changes[most].half_width() < 0
         lost = say("{galaxies} lose most recall.", galaxies=capital(plural(most)))
-        said.append(lost if means[most] < 0 else say("No class loses recall in the mean."))
+        said.append(lost if fallen else say("No class loses more recall than the interval allows for."))
     if {"spiral", "elliptical"} <= set(results.classes):
         here, there, before = (
             plus_minus(*mean_std(results.called("spiral", "elliptical", at, seen)))
@@ -129,10 +178,10 @@ def _remedy(results: ResolutionResults, remedy: Level) -> str:
     """Say what the networks of a remedy reach at the first level and at their target."""
     reached = [
         say(
-            "{accuracy} at {tested} ({change} against the {matched} of networks trained there)",
+            "{accuracy} at {tested} ({change}, 95 % interval, against the {matched} of networks trained there)",
             accuracy=_mean(results, "accuracy", remedy, tested),
             tested=level_name(tested.name),
-            change=_change(-results.loss("accuracy", remedy, tested)),
+            change=_change(results, "accuracy", remedy, tested),
             matched=_mean(results, "accuracy", tested, tested),
         )
         for tested in results.levels
@@ -153,23 +202,56 @@ def _ablations(results: ResolutionResults) -> str:
     changes = [
         say(
             "{change} at {tested}",
-            change=_change(results.score("accuracy", first, tested) - reference),
+            change=_estimate(
+                corrected_mean(results.score("accuracy", first, tested) - reference, results.overlap[tested.name])
+            ),
             tested=tested.label,
         )
         for tested in results.of_role("ablation")
     ]
-    return say(
-        "The accuracy of networks trained at {first} is {accuracy} when they are tested there; where only a part of "
-        "the resolution differs, it changes by {changes} ({over}).",
+    parts = say(
+        "The accuracy of networks trained at {first} is {accuracy} ({over}) when they are tested there; where only a "
+        "part of the resolution differs, it changes by {changes} (95 % intervals).",
         first=level_name(first.name),
         accuracy=plus_minus(*mean_std(reference)),
         changes=in_turn(changes),
         over=_over(results),
     )
+    other = [
+        level
+        for level in results.of_role("ablation")
+        if abs(level.network_noise - first.network_noise) > SAME_NOISE * first.network_noise
+    ]
+    if not other:
+        return parts
+    noises = in_turn(
+        say("{noise} DN at {tested}", noise=number(level.network_noise, 2), tested=level_name(level.name))
+        for level in other
+    )
+    noise = say(
+        "But the noise on the network's pixels is {noises}, and {there} DN where they were trained: there a change of "
+        "noise is measured as well.",
+        noises=noises,
+        there=number(first.network_noise, 2),
+    )
+    return sentences([parts, noise])
 
 
-def _change(differences: Floats) -> str:
-    return plus_minus(*mean_std(differences), signed=True)
+def _gained(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> Estimate:
+    """Return how much higher networks score than those trained where they are tested: the negative of a loss."""
+    return corrected_mean(-results.loss(metric, trained, tested), results.overlap[tested.name])
+
+
+def _change(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> str:
+    return _estimate(_gained(results, metric, trained, tested))
+
+
+def _estimate(estimate: Estimate) -> str:
+    return plus_minus(estimate.mean, estimate.half_width(), signed=True)
+
+
+def _above_zero(estimate: Estimate) -> bool:
+    return estimate.mean > estimate.half_width()
 
 
 def _mean(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> str:

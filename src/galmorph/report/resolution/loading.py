@@ -9,15 +9,20 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.report.resolution.results import BY_SIZE, Level, ResolutionResults
+from galmorph.report.resolution.results import BY_SIZE, Effort, Floats, Level, ResolutionResults, mean_std
 from galmorph.report.study import phase_runs, stored_curves
+from galmorph.resolution.degrade import Telescope, network_noise
 from galmorph.resolution.kernels import rebinned_width
-from galmorph.scores.evaluation import ConditionRecords
-from galmorph.scores.statistics import mean_overlap
+from galmorph.scores.evaluation import ConditionRecords, restricted
+from galmorph.scores.metrics import confusion_matrix
+from galmorph.scores.statistics import corrected_mean, mean_overlap
+from galmorph.scores.thresholds import log_odds, prior_matched, ranking_area
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
+from galmorph.settings.study import CutoutSettings
 from galmorph.tracking.content import confusion_name
 from galmorph.tracking.store import Store
 from galmorph.training.plan import ORACLE
+from galmorph.training.protocol import EVALUATION_CLASSES
 from galmorph.training.records import Evaluation
 
 PARTS = 4  # of the sample by size
@@ -27,9 +32,11 @@ def load_resolution(
     store: Store,
     transfers: Mapping[str, ConditionRecords],
     settings: ResolutionSettings,
+    cutouts: CutoutSettings,
     sample: pd.DataFrame,
     left_out: pd.DataFrame,
     surveys: Mapping[str, pd.DataFrame],
+    splits: Mapping[str, pd.DataFrame],
 ) -> ResolutionResults:
     """Collect what the chapter is computed from.
 
@@ -41,6 +48,8 @@ def load_resolution(
         As returned by `resolution_sample`; the sample with its column half_light_radius, arcsec.
     surveys
         For each level that is another survey, its galaxies.
+    splits
+        By level, its split: phase, run, class and part are read.
 
     Raises
     ------
@@ -63,7 +72,12 @@ def load_resolution(
                 name = f"{tested}/test_accuracy"
                 curves = [stored_curves(store, run, scored, [name])[name] for run, scored in watched]
                 oracle[trained, tested] = pd.DataFrame(curves).sort_index(axis=1).to_numpy()
-    levels = declared_levels(settings, sample, surveys)
+    levels = declared_levels(settings, cutouts, sample, surveys)
+    # Whose galaxies train: those of the level, or of the last that a remedy names.
+    training = {
+        name: splits[settings.remedies[name].levels[-1] if name in settings.remedies else name] for name in transfers
+    }
+    auc, recalibrated = rankings(transfers, training, tuple(settings.seen))
     return ResolutionResults(
         levels=levels,
         classes=classes,
@@ -73,14 +87,17 @@ def load_resolution(
         left_out={str(reason): count for reason, count in left_out["reason"].value_counts().items()},
         confusion=confusion,
         overlap={name: mean_overlap([record.sets[name].rows for record in first]) for name in settings.seen},
+        auc=auc,
+        recalibrated=recalibrated,
+        effort={name: effort(name, transfers, training, settings) for name in transfers},
         surveys={name: len(galaxies) for name, galaxies in surveys.items()},
         oracle=oracle,
-        by_size=loss_by_size(transfers, levels, sample["half_light_radius"].to_numpy(dtype=float)),
+        by_size=recall_by_size(transfers, levels, sample["half_light_radius"].to_numpy(dtype=float)),
     )
 
 
 def declared_levels(
-    settings: ResolutionSettings, sample: pd.DataFrame, surveys: Mapping[str, pd.DataFrame]
+    settings: ResolutionSettings, cutouts: CutoutSettings, sample: pd.DataFrame, surveys: Mapping[str, pd.DataFrame]
 ) -> tuple[Level, ...]:
     """Return levels, ablations and remedies; what a level leaves as it is are the medians of its galaxies."""
 
@@ -88,6 +105,17 @@ def declared_levels(
         galaxies = surveys.get(name, sample)
         width, own_scale = (float(galaxies[column].median()) for column in ("psf_fwhm", "pixel_scale"))
         scale = own_scale if block.pixel_scale is None else block.pixel_scale
+        rms = correlation = math.nan
+        if name not in surveys:
+            source = Telescope(width, own_scale, float(galaxies["noise"].median()))
+            rms, correlation = network_noise(
+                source,
+                block,
+                kernel=settings.kernel,
+                grid=settings.grid,
+                size=cutouts.stamp_size,
+                count=cutouts.wide_size,
+            )
         return Level(
             name,
             # Larger pixels alone widen a point source too.
@@ -95,6 +123,8 @@ def declared_levels(
             scale,
             math.nan if block.noise is None else block.noise,
             "ablation" if name in settings.ablations else "survey" if name in surveys else "level",
+            network_noise=rms,
+            noise_correlation=correlation,
         )
 
     levels = [seen(name, block) for name, block in settings.seen.items()]
@@ -106,12 +136,71 @@ def declared_levels(
     return (*levels, *remedies)
 
 
-def loss_by_size(
+def rankings(
+    transfers: Mapping[str, ConditionRecords], training: Mapping[str, pd.DataFrame], seen: Sequence[str]
+) -> tuple[dict[tuple[str, str], Floats], dict[tuple[str, str], NDArray[np.int64]]]:
+    """Return how well networks rank galaxies, and what they call them at a threshold that needs no label of these.
+
+    The threshold is that of `galmorph.scores.thresholds.prior_matched`, for the class fractions of the run's own
+    training part. MLflow holds no probabilities: they are read from the records that it shows.
+
+    Parameters
+    ----------
+    training
+        By level or remedy, the split that it trains on.
+    seen
+        The levels tested at.
+
+    Returns
+    -------
+    auc
+        (trained at, tested at) to (runs,).
+    recalibrated
+        Likewise, to (runs, 2, 2) int64; rows true, columns predicted.
+    """
+    auc, recalibrated = {}, {}
+    for trained, transfer in transfers.items():
+        split = training[trained]
+        learnt = split[(split["phase"] == "confirmed") & (split["part"] == "train")]
+        fractions = (learnt["class"] == EVALUATION_CLASSES[0]).groupby(learnt["run"]).mean()
+        for tested in seen:
+            areas, matrices = [], []
+            for record in transfer.phases["confirmed"]:
+                two = restricted(record.sets[tested], record.classes)
+                odds = log_odds(two.probabilities)
+                areas.append(ranking_area(two.truth == 0, odds))
+                called = prior_matched(odds, float(fractions[record.run]))
+                matrices.append(confusion_matrix(two.truth, ~called, len(EVALUATION_CLASSES)))
+            auc[trained, tested] = np.array(areas)
+            recalibrated[trained, tested] = np.stack(matrices)
+    return auc, recalibrated
+
+
+def effort(
+    name: str,
+    transfers: Mapping[str, ConditionRecords],
+    training: Mapping[str, pd.DataFrame],
+    settings: ResolutionSettings,
+) -> Effort:
+    """Return from how many galaxies, and in how many updates, a confirmed run of a level or remedy has learnt."""
+    record = transfers[name].phases["confirmed"][0]
+    remedy = settings.remedies.get(name)
+    if remedy is not None and remedy.kind == "fine_tuned":
+        galaxies, before = remedy.galaxies, effort(remedy.levels[0], transfers, training, settings)
+    else:
+        split = training[name]
+        part = (split["phase"] == "confirmed") & (split["run"] == record.run) & (split["part"] == "train")
+        galaxies, before = int(part.sum()), None
+    return Effort(galaxies, record.epochs * math.ceil(galaxies / record.parameters["training.batch_size"]), before)
+
+
+def recall_by_size(
     transfers: Mapping[str, ConditionRecords], levels: Sequence[Level], radii: NDArray[np.float64]
 ) -> pd.DataFrame:
-    """Return what networks of the first level lose at each other one, by quarters of the sample by size.
+    """Return the recall of each class at each level but the first, by quarters of the sample by size.
 
-    MLflow holds no predictions for single galaxies: these are read from the records that it shows.
+    Class by class, because large galaxies and small ones are not of the same mix. MLflow holds no predictions for
+    single galaxies: these are read from the records that it shows.
 
     Parameters
     ----------
@@ -125,31 +214,44 @@ def loss_by_size(
     Returns
     -------
     pandas.DataFrame
-        trained, tested, part (1: the largest galaxies), ratio (median of FWHM over half-light radius), galaxies (in a
-        run, mean), loss_mean, loss_std: accuracy on that quarter of networks trained where they are tested less that
-        of networks of the first level, run by run (ddof = 1).
+        trained, tested, class, part (1: the largest galaxies), ratio (median of FWHM over half-light radius), galaxies
+        (in a run, mean), runs (that have such galaxies); over these runs recall_mean, recall_std (ddof = 1) of networks
+        of the first level, matched_mean, matched_std of those trained where they are tested; loss_mean, the second less
+        the first, run by run, and loss_half, half of its 95 % interval, corrected for the galaxies that these runs
+        share.
     """
     own = [level for level in levels if level.role == "level" and math.isfinite(level.psf_fwhm)]
     if len(own) < 2 or not np.isfinite(radii).any():
         return pd.DataFrame(columns=BY_SIZE)
     first = own[0].name
     edges = np.nanquantile(radii, np.arange(1, PARTS) / PARTS)
-    rows = []
+    rows: list[tuple[object, ...]] = []
     for level in own[1:]:
         runs = []
         pairs = zip(transfers[first].phases["confirmed"], transfers[level.name].phases["confirmed"], strict=True)
-        for run, (here, there) in enumerate(pairs, start=1):
+        for here, there in pairs:
             seen, matched = here.sets[level.name], there.sets[level.name]
             size = radii[seen.rows]
-            part = PARTS - np.searchsorted(edges, size, side="right")
-            loss = _right(matched).astype(float) - _right(seen)
-            runs.append(pd.DataFrame({"run": run, "size": size, "part": part, "loss": loss}))
-        for quarter, members in pd.concat(runs).dropna(subset="size").groupby("part"):
-            by_run = members.groupby("run")["loss"].mean()
+            columns = {
+                "run": here.run,
+                "row": seen.rows,
+                "class": np.array(here.classes)[seen.truth],
+                "size": size,
+                "part": PARTS - np.searchsorted(edges, size, side="right"),
+                "seen": _right(seen).astype(float),
+                "matched": _right(matched).astype(float),
+            }
+            runs.append(pd.DataFrame(columns))
+        known = pd.concat(runs).dropna(subset="size")
+        for (galaxy_class, part), members in known.groupby(["class", "part"]):
+            by_run = members.groupby("run")
+            recall = by_run[["seen", "matched"]].mean()
+            overlap = mean_overlap([tested.to_numpy(np.int64) for _, tested in by_run["row"]])
+            lost = corrected_mean(recall["matched"] - recall["seen"], overlap)
             ratio = (level.psf_fwhm / members["size"]).median()
-            rows.append(
-                (first, level.name, quarter, ratio, len(members) / len(runs), by_run.mean(), by_run.std(ddof=1))
-            )
+            scores = (*mean_std(recall["seen"].to_numpy()), *mean_std(recall["matched"].to_numpy()))
+            counts = (len(members) / len(runs), len(recall))
+            rows.append((first, level.name, galaxy_class, part, ratio, *counts, *scores, lost.mean, lost.half_width()))
     return pd.DataFrame(rows, columns=BY_SIZE)
 
 

@@ -1,7 +1,8 @@
 """Networks trained at one resolution and tested at another, and how they score.
 
 Every mean and standard deviation (ddof = 1) is over the runs. A loss is taken run by run: the score of the run of one
-kind of network less that of the run of the same number of the other.
+kind of network less that of the run of the same number of the other. Its interval is corrected for the galaxies that
+test parts share (`galmorph.scores.statistics.corrected_mean`).
 """
 
 from __future__ import annotations
@@ -18,11 +19,14 @@ from numpy.typing import NDArray
 
 from galmorph.report.language import level_name
 from galmorph.scores import metrics
+from galmorph.scores.statistics import Estimate, corrected_mean
 
 Role = Literal["level", "survey", "ablation", "remedy"]
 Floats = NDArray[np.float64]
 LABEL_WIDTH = 11  # characters in a line of a level's label in a figure
-BY_SIZE = ["trained", "tested", "part", "ratio", "galaxies", "loss_mean", "loss_std"]
+RECALIBRATED = "_recalibrated"  # ends the name of a score at the threshold of `galmorph.scores.thresholds`
+BY_SIZE = ["trained", "tested", "class", "part", "ratio", "galaxies", "runs", "recall_mean", "recall_std"]
+BY_SIZE += ["matched_mean", "matched_std", "loss_mean", "loss_half"]
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,10 @@ class Level:
         trained only, for images of a lower resolution.
     target
         The level that a remedy is for.
+    network_noise
+        DN rms a pixel of the network, of the median galaxy; NaN for a remedy, and where it is not known.
+    noise_correlation
+        Of neighbouring pixels of the network; likewise.
     """
 
     name: str
@@ -52,6 +60,8 @@ class Level:
     noise: float
     role: Role
     target: str = ""
+    network_noise: float = math.nan
+    noise_correlation: float = math.nan
 
     @property
     def fwhm(self) -> str:
@@ -68,6 +78,25 @@ class Level:
         """Name, wrapped where it is long, above the FWHM."""
         lines = textwrap.wrap(level_name(self.name), LABEL_WIDTH, break_long_words=False)
         return "\n".join([*lines, self.fwhm] if self.fwhm else lines)
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What a network has learnt from, in a run.
+
+    Attributes
+    ----------
+    galaxies
+        Training galaxies.
+    updates
+        Steps of the optimiser: epochs times batches.
+    before
+        Of the network that it continues from; None where it begins with initial weights.
+    """
+
+    galaxies: int
+    updates: int
+    before: Effort | None = None
 
 
 @dataclass(frozen=True)
@@ -92,13 +121,19 @@ class ResolutionResults:
         (trained at, tested at) to (runs, K, K) int64; rows true, columns predicted.
     overlap
         Tested level to the mean share of a run's test galaxies there that are in another run's test part too.
+    auc
+        (trained at, tested at) to (runs,), the area under the ROC curve.
+    recalibrated
+        As `confusion`, at the threshold that returns the class fractions of the run's training part.
+    effort
+        Trained level to what its networks have learnt from.
     surveys
         Level that is another survey to its number of galaxies.
     oracle
         (trained at, tested at) to (runs, epochs), the accuracy after each epoch of the runs that selected the epoch;
         for the trained levels that `resolution.oracle` lists.
     by_size
-        As returned by `loss_by_size`.
+        As returned by `recall_by_size`.
     """
 
     levels: tuple[Level, ...]
@@ -109,6 +144,9 @@ class ResolutionResults:
     left_out: Mapping[str, int]
     confusion: Mapping[tuple[str, str], NDArray[np.int64]]
     overlap: Mapping[str, float]
+    auc: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
+    recalibrated: Mapping[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
+    effort: Mapping[str, Effort] = field(default_factory=dict)
     surveys: Mapping[str, int] = field(default_factory=dict)
     oracle: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
     by_size: pd.DataFrame = field(default_factory=lambda: pd.DataFrame(columns=BY_SIZE))
@@ -139,8 +177,14 @@ class ResolutionResults:
         return tuple(dict.fromkeys(self.ends))
 
     def score(self, metric: str, trained: Level, tested: Level) -> Floats:
-        """Return accuracy, tss, baseline or "recall_CLASS" of each run."""
-        matrices = self.confusion[trained.name, tested.name]
+        """Return accuracy, tss, baseline, "recall_CLASS", auc, or a score that ends in `RECALIBRATED`, of each run."""
+        pair = trained.name, tested.name
+        if metric == "auc":
+            return self.auc[pair]
+        if metric.endswith(RECALIBRATED):
+            matrices, metric = self.recalibrated[pair], metric.removesuffix(RECALIBRATED)
+        else:
+            matrices = self.confusion[pair]
         if metric.startswith("recall_"):
             return metrics.recall(matrices)[:, self.classes.index(metric.removeprefix("recall_"))]
         return {"accuracy": metrics.accuracy, "tss": metrics.tss, "baseline": metrics.baseline}[metric](matrices)
@@ -153,6 +197,10 @@ class ResolutionResults:
         if (tested.name, tested.name) not in self.confusion:
             return np.full(self.runs, np.nan)
         return self.score(metric, tested, tested) - self.score(metric, trained, tested)
+
+    def estimated_loss(self, metric: str, trained: Level, tested: Level) -> Estimate:
+        """Return the mean of `loss` over the runs, with its corrected interval."""
+        return corrected_mean(self.loss(metric, trained, tested), self.overlap[tested.name])
 
     def called(self, true: str, predicted: str, trained: Level, tested: Level) -> Floats:
         """Return the fraction of one class that is classified as another, in each run; NaN where it is absent."""
