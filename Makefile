@@ -10,7 +10,7 @@
 VENV := .venv
 PORT := 5000
 # loadfile: module fixtures are made once. At most 8: each process imports TensorFlow and takes up to 2 GB.
-PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile
+PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
 # DVC runs the stages in $SHELL, which may be none that runs commands (nologin).
 export SHELL := /bin/sh

@@ -130,6 +130,11 @@ def empty_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return path.read_bytes()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the pipeline first: one process needs minutes for them, while the others do all the rest."""
+    items.sort(key=lambda item: "pipeline" not in item.path.parts)
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many faults were tried, and how many of them survived."""
     tried = [

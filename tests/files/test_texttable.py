@@ -73,7 +73,7 @@ def test_a_row_far_into_the_file_is_named_by_its_line(tmp_path, number):
 
 @pytest.mark.fault
 def test_a_table_that_is_left_in_the_middle_is_not_read_on(tmp_path, monkeypatch):
-    """A thread that reads ahead of whoever has left, and closed the file, takes the process down with it."""
+    """A thread that still reads ahead when its reader has closed the file crashes the process."""
     readers = set()
 
     class Watched(io.BytesIO):

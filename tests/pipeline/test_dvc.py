@@ -130,6 +130,15 @@ def test_the_report_is_whole(project):
     assert {path.suffix for path in (reports / "tables").iterdir()} == {".csv", ".md", ".tex"}
 
 
+def test_changing_one_condition_concerns_that_condition_only(project):
+    project.write_params({"conditions.balanced.draw": 36})
+    changed_stages = set(json.loads(project.run("dvc", "status", "--json")))
+    assert changed_stages == {"splits@balanced", "train@balanced", "confirm@balanced", "report"}
+    project.write_params({"conditions.balanced.draw": 40})
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+
+
+@pytest.mark.slow
 def test_changing_one_condition_reruns_that_condition_only(project):
     before = project.tables()
     project.write_params({"conditions.balanced.draw": 36})

@@ -103,8 +103,8 @@ def test_latex_is_escaped_and_in_booktabs() -> None:
     text = latex(TABLE, ["A note."])
     assert r"\caption{Accuracy of two\_class, 100 \% of it. (Thesis: table 4.1.) A note.}" in text
     assert r"\begin{tabular}{lr}" in text
-    assert r"    two\_class & 0.333 $\pm$ 0.034 \\" in text
-    assert r"    a|b & --- \\" in text
+    assert r"two\_class & 0.333 $\pm$ 0.034 \\" in text
+    assert r"a|b & --- \\" in text
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
     assert text.endswith("\\end{table}\n")
 

@@ -166,21 +166,15 @@ def markdown(table: Table, notes: Sequence[str] = ()) -> str:
 
 def latex(table: Table, notes: Sequence[str] = ()) -> str:
     """Return a LaTeX table environment; it needs the package booktabs."""
-    head = " & ".join(escape_latex(str(column)) for column in table.shown.columns)
-    lines = [
-        r"\begin{table}",
-        r"  \centering",
-        rf"  \caption{{{escape_latex(sentences([_caption(table), *notes]))}}}",
-        rf"  \label{{tab:{table.name}}}",
-        rf"  \begin{{tabular}}{{{''.join(_alignment(table.shown, 'l', 'r'))}}}",
-        r"    \toprule",
-        rf"    {head} \\",
-        r"    \midrule",
-    ]
-    for row in table.shown.itertuples(index=False):
-        lines.append(f"    {' & '.join(escape_latex(str(value)) for value in row)} \\\\")
-    lines += [r"    \bottomrule", r"  \end{tabular}", r"\end{table}"]
-    return "\n".join(lines) + "\n"
+    shown = table.shown.astype(str).map(escape_latex).rename(columns=escape_latex)
+    text: str = shown.style.hide(axis="index").to_latex(
+        hrules=True,
+        position_float="centering",
+        column_format="".join(_alignment(table.shown, "l", "r")),
+        caption=escape_latex(sentences([_caption(table), *notes])),
+        label=f"tab:{table.name}",
+    )
+    return text
 
 
 def write_table(table: Table, folder: Path, notes: Sequence[str] = ()) -> None:

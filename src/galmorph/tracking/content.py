@@ -235,7 +235,7 @@ def condition_content(condition: ConditionRecords) -> Content:
 
 
 def _description(condition: ConditionRecords, metrics: Mapping[str, Mapping[int, float]]) -> str:
-    """A condition in a few lines of Markdown: what is told apart, and how well."""
+    """A condition in a few lines of Markdown: its classes, and how well they are classified."""
     lines = []
     for phase, records in condition.phases.items():
         values = []
