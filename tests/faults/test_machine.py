@@ -334,9 +334,8 @@ def test_a_python_without_bz2(tmp_path):
     assert Path(found.stdout.strip()) == Path(sys.executable)
 
 
-@pytest.mark.parametrize("name", ["what?", "100% %41 #&=;"])
-def test_a_checkout_in_a_folder_with_an_odd_name(tmp_path, monkeypatch, empty_database, name):
-    folder = tmp_path / name
+def test_a_checkout_in_a_folder_with_an_odd_name(tmp_path, monkeypatch, empty_database):
+    folder = tmp_path / "100% %41 what?#&=;"
     folder.mkdir()
     monkeypatch.chdir(folder)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
@@ -345,4 +344,4 @@ def test_a_checkout_in_a_folder_with_an_odd_name(tmp_path, monkeypatch, empty_da
     assert store.sync([made_condition(folder / "models")]).added > 0
     assert store.sync([made_condition(folder / "models")]).added == 0
     assert sorted(path.name for path in folder.iterdir()) == ["mlartifacts", "mlflow.db", "models"]
-    assert [path.name for path in tmp_path.iterdir()] == [name]
+    assert list(tmp_path.iterdir()) == [folder]

@@ -21,8 +21,8 @@ from galmorph.errors import GalmorphError
 def default_uri(root: Path) -> str:
     """Return MLFLOW_TRACKING_URI, or else an SQLite file in the project's root."""
     path = str(root.resolve() / "mlflow.db")
-    # In an address it begins a query; the way from the working directory rarely has one.
-    if "?" in path:
+    # In an address these begin a query and a code; the way from the working directory rarely has them.
+    if "?" in path or "%" in path:
         path = os.path.relpath(path)
     return os.environ.get("MLFLOW_TRACKING_URI") or f"sqlite:///{path}"
 
