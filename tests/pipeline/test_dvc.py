@@ -68,7 +68,7 @@ def test_the_report_agrees_with_the_records(project, name):
     assert epoch == np.mean(curves, axis=0).argmax() + 1
     assert [len(predicted) for predicted, _ in confirmed] == [epoch, epoch]
     table = pd.read_csv(folder / "reports/tables/summary.csv")
-    assert list(table.columns) == ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"]
+    assert list(table.columns) == ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial", "ste"]
     for phase, runs in (("selected", selected), ("confirmed", confirmed)):
         values = [np.mean(predicted[epoch - 1] == truth) for predicted, truth in runs]
         row = table[(table[["condition", "metric", "phase"]] == [name, "accuracy", phase]).all(axis=1)].iloc[0]

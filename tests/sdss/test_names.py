@@ -50,6 +50,7 @@ def test_parts_too_large_for_their_bits_are_refused():
 def test_file_names_of_both_releases():
     for name in (FrameName("dr7", 1729, 3, 83, "r"), FrameName("dr8", 94, 1, 131, "g")):
         assert FrameName.parse(name.file) == name
-    for other in ("fpC-001729-r7-0083.fit.gz", "fpC-001729-r3-0083.fit", "frame-g-94-1-131.fits.bz2", "README.md"):
+    assert FrameName.parse("fpC-001729-r3-0083.fit") == FrameName("dr7", 1729, 3, 83, "r")  # decompressed
+    for other in ("fpC-001729-r7-0083.fit.gz", "frame-g-94-1-131.fits.bz2", "README.md"):
         assert FrameName.parse(other) is None
         assert parse_tsfield_name(other) is None
