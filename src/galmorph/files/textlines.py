@@ -12,6 +12,7 @@ import gzip
 import io
 import logging
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -136,8 +137,11 @@ def _unzip(path: Path) -> bytes:
                 shown = ", ".join(sorted(names)[:3])
                 raise GalmorphError(f"{path}: a zip archive of {len(names)} files ({shown}); unpack the table")
             return archive.read(names[0])
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
-        raise GalmorphError(f"{path}: a zip archive that cannot be unpacked ({error}); fetch the file again") from None
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError):  # RuntimeError: a password, or another compression
+        raise GalmorphError(
+            f"{path}: a zip archive that cannot be unpacked: damaged, with a password, or of an unknown compression; "
+            "fetch the file again, or unpack the table"
+        ) from None
 
 
 def _refuse_others(start: bytes, path: Path) -> None:
