@@ -20,6 +20,17 @@ def zipped(*names):
     return stream.getvalue()
 
 
+def damaged_within(name):
+    """Return a zip archive whose compressed data are no deflate stream."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr(name, TEXT * 20)
+    content = bytearray(stream.getvalue())
+    start = 30 + len(name)
+    content[start : start + 8] = b"\xff" * 8
+    return bytes(content)
+
+
 def fits_table():
     stream = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU()]).writeto(stream)
@@ -61,7 +72,8 @@ REFUSED = {
     "bzip2": (bz2.compress(TEXT.encode()), "compressed with bzip2, not a CSV table; unpack it"),
     "zip of two": (zipped("a.csv", "b.csv"), r"a zip archive of 2 files \(a\.csv, b\.csv\); unpack the table"),
     "xlsx": (zipped("[Content_Types].xml", "xl/workbook.xml"), "an Excel workbook, .*save it as CSV UTF-8, the ids as"),
-    "a damaged zip": (zipped("a.csv")[:60], "a zip archive that cannot be unpacked"),
+    "a zip cut short": (zipped("a.csv")[:60], "a zip archive that cannot be unpacked"),
+    "a zip damaged within": (damaged_within("a.csv"), "a zip archive that cannot be unpacked: damaged"),
     "a web page": (b"\n<!DOCTYPE html><html>moved</html>", "a web page or XML, not a CSV table; fetch the file again"),
     "VOTable": (b'<?xml version="1.0"?><VOTABLE>', "a VOTable"),
 }
