@@ -129,13 +129,9 @@ def draw_confusion(axes: Axes, matrices: NDArray[np.int64], classes: Sequence[st
     labels = [class_name(name) for name in classes]
     axes.set_xticks(range(len(classes)), labels)
     axes.set_yticks(range(len(classes)), labels, rotation=90, va="center")
-    axes.tick_params(length=0)
     axes.set_xlabel(say("predicted class"))
     axes.set_ylabel(say("true class"))
-    axes.set_xticks(np.arange(len(classes) - 1) + 0.5, minor=True)
-    axes.set_yticks(np.arange(len(classes) - 1) + 0.5, minor=True)
-    axes.grid(which="minor", color="white", linewidth=1.2)
-    axes.tick_params(which="minor", length=0)
+    style.separate_cells(axes, len(classes), len(classes))
     return image
 
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import numpy as np
 from matplotlib import font_manager
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 
@@ -131,3 +133,11 @@ def save_png(figure: Figure, path: Path, dpi: int = 200) -> None:
         raise GalmorphError(f"{path}: the picture is a PNG; give it a name that ends in .png")
     with atomic_file(path) as partial:
         figure.savefig(partial, dpi=dpi, metadata=NO_VERSION, **CROPPED)
+
+
+def separate_cells(axes: Axes, rows: int, columns: int) -> None:
+    """Draw white lines between the cells of a matrix that `imshow` shows, and no ticks."""
+    axes.set_xticks(np.arange(columns - 1) + 0.5, minor=True)
+    axes.set_yticks(np.arange(rows - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="white", linewidth=1.2)
+    axes.tick_params(which="both", length=0)
