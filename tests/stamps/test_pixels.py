@@ -1,11 +1,21 @@
 import math
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from galmorph.stamps.pixels import centred_edges, cut, local_sky, noise_autocovariance, shares
+from galmorph.sdss.frames import read_frame
+from galmorph.stamps.pixels import (
+    centred_edges,
+    cut,
+    interpolated_median,
+    local_sky,
+    noise_autocovariance,
+    shares,
+)
 from tests.support.frames import add_galaxy, sky_image
 
 RAMP = np.arange(300 * 400, dtype=np.float32).reshape(300, 400)
@@ -39,6 +49,48 @@ def test_a_bright_galaxy_does_not_bias_the_local_sky(sky, noise, peak, seed):
     # The median of 19,200 pixels is uncertain by 0.009 of their noise; the clipped deviation is 1 to 2 % low.
     assert measured[0] == pytest.approx(sky, abs=0.06 * noise)
     assert measured[1] == pytest.approx(noise, rel=0.06)
+
+
+@settings(max_examples=25)
+@given(sky=st.floats(0, 500), noise=st.floats(2, 20), seed=st.integers(0, 1000))
+def test_the_sky_of_pixels_in_whole_dn_is_not_a_whole_number(sky, noise, seed):
+    image = np.random.default_rng(seed).normal(sky, noise, (200, 200))
+    rounded, exact = (local_sky(values.astype(np.float32), 100, 100, 80, 160) for values in (np.rint(image), image))
+    assert rounded is not None
+    assert exact is not None
+    # The level that the sky was made with, within five of the median's own errors, 1.25 noise / sqrt(19,200).
+    assert rounded[0] == pytest.approx(sky, abs=0.045 * noise)
+    assert rounded[0] == pytest.approx(exact[0], abs=0.02 + 0.01 * noise)
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, unique=True))
+def test_where_all_values_differ_the_median_is_the_usual_one(values):
+    assert interpolated_median(np.array(values)) == pytest.approx(np.median(values), rel=1e-12, abs=1e-9)
+
+
+@given(st.lists(st.integers(-5, 5), min_size=1), st.integers(-100, 100))
+def test_the_interpolated_median_moves_with_the_values(values, shift):
+    here = interpolated_median(np.array(values, dtype=float))
+    assert interpolated_median(np.array(values, dtype=float) + shift) == pytest.approx(here + shift, abs=1e-9)
+    assert interpolated_median(-np.array(values, dtype=float)) == pytest.approx(-here, abs=1e-9)
+
+
+@pytest.mark.real
+def test_the_sky_of_real_frames_is_that_of_dithered_pixels(real_data: Path):
+    """Uniform noise of one DN added to whole DN restores what rounding took; here the mean over 10 such medians."""
+    listed = pd.read_csv(real_data / "galaxies_in_frames.csv")
+    listed = listed[listed["frame"].str.startswith("fpC")]
+    rng = np.random.default_rng(20)
+    differences = []
+    for name, here in listed.groupby("frame"):
+        image = read_frame(real_data / "frames_dr7_r" / str(name)).image
+        for x, y in here[["x0", "y0"]].itertuples(index=False):
+            dithered = [local_sky(image + rng.uniform(-0.5, 0.5, image.shape), x, y, 80, 160) for _ in range(10)]
+            measured = local_sky(image, x, y, 80, 160)
+            if measured is not None and None not in dithered:
+                differences.append(measured[0] - np.mean([sky for sky, _ in dithered]))
+    assert len(differences) >= 14
+    assert np.sqrt(np.mean(np.square(differences))) < 0.05
 
 
 def test_local_sky_excludes_the_middle_and_clips_neighbours():

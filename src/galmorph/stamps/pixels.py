@@ -58,15 +58,40 @@ def cut(image: NDArray[np.float32], x: float, y: float, size: int) -> NDArray[np
     return image[bottom : bottom + size, left : left + size].copy()
 
 
+def interpolated_median(values: NDArray[np.floating]) -> float:
+    """Return the median of values that may be rounded, for example to whole DN.
+
+    The mid-distribution function, the fraction below a value plus half of the fraction equal to it, is interpolated at
+    one half (Ma, Genton & Parzen 2011, Annals of the Institute of Statistical Mathematics 63, 227). The usual median
+    of whole numbers is a whole number, up to half a unit from that of the values before they were rounded. Where all
+    values differ, the two are the same.
+
+    Parameters
+    ----------
+    values
+        (n,), finite; n at least 1.
+
+    Examples
+    --------
+    >>> interpolated_median(np.array([1.0, 2.0, 7.0]))
+    2.0
+    >>> interpolated_median(np.array([1.0, 1.0, 2.0, 2.0, 2.0, 2.0]))
+    1.6666666666666665
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    middle = (np.cumsum(counts) - counts / 2) / values.size
+    return float(np.interp(0.5, middle, distinct))
+
+
 def clipped_median(values: NDArray[np.float32]) -> tuple[float, float]:
-    """Return the median and the standard deviation of values after clipping at 3 standard deviations.
+    """Return the interpolated median and the standard deviation of values after clipping at 3 standard deviations.
 
     Clipping repeats until it converges, because a galaxy among the values inflates the first standard deviations.
     """
     # With an axis given astropy takes its fast path, which replaces clipped values by NaN.
     clipped = sigma_clip(values.astype(np.float64).ravel(), sigma=3.0, maxiters=None, axis=0, masked=False)
     kept = clipped[np.isfinite(clipped)]
-    return float(np.median(kept)), float(np.std(kept))
+    return interpolated_median(kept), float(np.std(kept))
 
 
 def local_sky(image: NDArray[np.float32], x: float, y: float, inner: int, outer: int) -> tuple[float, float] | None:
@@ -85,7 +110,7 @@ def local_sky(image: NDArray[np.float32], x: float, y: float, inner: int, outer:
     -------
     (sky, noise) or None
         Clipped median and standard deviation, DN; None if fewer than a tenth of the pixels can be measured. The
-        pixels of DR7 are whole DN, and so is this median: it may be off by up to half a DN, a tenth of the noise.
+        median is interpolated, because the pixels of DR7 are whole DN.
     """
     centre_x, centre_y = nearest_pixel(x), nearest_pixel(y)
     left, bottom = max(centre_x - outer // 2, 0), max(centre_y - outer // 2, 0)
