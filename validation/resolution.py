@@ -81,13 +81,45 @@ def fitted(image: NDArray[np.float32]) -> float:
     return float(found.moments_sigma) * FWHM
 
 
+# Levels whose noise is made a common one.
+COMMON_NOISES = (
+    (level(None), "field", "gaussian", 7.0),
+    (level(2.0), "field", "gaussian", 7.0),
+    (level(2.6, 0.504), "field", "moffat", 7.0),
+    (level(2.6, 0.792), "field", "gaussian", 7.0),
+    (level(None, 1.008), "field", "gaussian", 7.0),
+    (level(2.6, 0.55), "pixels", "gaussian", 9.0),
+)
+
+
 def noise_stamps(
-    target: LevelSettings, count: int = 60, grid: str = "pixels", kernel: str = "gaussian"
+    target: LevelSettings,
+    count: int = 60,
+    grid: str = "pixels",
+    kernel: str = "gaussian",
+    common_noise: float | None = None,
 ) -> NDArray[np.float32]:
     """Return (count, 64, 64) stamps of noise of 6 DN, at a level."""
     noise = rng(5)
     empty = (noise.normal(0, 6, (128, 128)).astype(np.float32) for _ in range(count))
-    return np.array([degrade(image, EMPTY, target, noise, grid=grid, kernel=kernel) for image in empty])
+    return np.array(
+        [degrade(image, EMPTY, target, noise, grid=grid, kernel=kernel, common_noise=common_noise) for image in empty]
+    )
+
+
+def common_noises(
+    target: LevelSettings, grid: str, kernel: str, rms: float
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return by how much a common noise is off: its variance, and its correlation with the pixels one and two beside.
+
+    Both are taken at each column of the stamps and averaged over those with the same remainder by 2: pixels of the
+    target that are twice as large would show there.
+    """
+    stamps = noise_stamps(target, 150, grid, kernel, rms).astype(np.float64)
+    variance = np.array([(stamps[:, :, phase::2] ** 2).mean() / rms**2 - 1 for phase in (0, 1)])
+    products = [stamps[:, :, : 64 - lag] * stamps[:, :, lag:] / rms**2 for lag in (1, 2)]
+    correlation = np.array([product[:, :, phase::2].mean() for product in products for phase in (0, 1)])
+    return variance, correlation
 
 
 def network_noises(target: LevelSettings, grid: str, kernel: str) -> tuple[tuple[float, float], tuple[float, float]]:
@@ -154,6 +186,10 @@ def main() -> None:
         (rms, correlation), (found, neighbour) = network_noises(target, grid, kernel)
         name = f"network's pixels, {grid}, {kernel}, {target.psf_fwhm} arcsec, pixels of {target.pixel_scale}"
         print(f"{name}: {rms:.3f} DN, correlation {correlation:.3f}; measured {found:.3f}, {neighbour:.3f}")
+    for target, grid, kernel, rms in COMMON_NOISES:
+        variance, correlation = (np.abs(values).max() for values in common_noises(target, grid, kernel, rms))
+        name = f"common noise of {rms} DN, {grid}, {kernel}, {target.psf_fwhm} arcsec, pixels of {target.pixel_scale}"
+        print(f"{name}: variance off by {100 * variance:.2f} %, correlation {correlation:.4f}")
     if len(sys.argv) == 3:
         measured, psf_width = real_stars(Path(sys.argv[1]), Path(sys.argv[2]), 2.0)
         before, after = np.median(measured, axis=0)

@@ -14,12 +14,14 @@ from galmorph.resolution.degrade import Telescope, degrade, network_noise
 from galmorph.resolution.kernels import kernel_width, rebinned_width
 from galmorph.settings.resolution import LevelSettings
 from validation.resolution import (
+    COMMON_NOISES,
     EMPTY,
     NETWORK_NOISES,
     NOISES,
     PIXEL,
     SHARP,
     WIDTHS,
+    common_noises,
     fitted,
     galaxy,
     level,
@@ -72,6 +74,21 @@ def test_noise_on_the_pixels_of_the_network_is_that_of_simulated_stamps(target, 
     (rms, correlation), (measured, neighbour) = network_noises(target, grid, kernel)
     assert rms == pytest.approx(measured, rel=0.01)
     assert correlation == pytest.approx(neighbour, abs=0.005)
+
+
+@pytest.mark.parametrize(("target", "grid", "kernel", "rms"), COMMON_NOISES)
+def test_a_common_noise_is_white_and_of_one_rms_whatever_the_level(target, grid, kernel, rms):
+    variance, correlation = common_noises(target, grid, kernel, rms)
+    # 300,000 pixels for each: five standard errors.
+    assert np.abs(variance).max() < 0.013
+    assert np.abs(correlation).max() < 0.01
+    assert network_noise(EMPTY, target, grid=grid, kernel=kernel, common_noise=rms) == (rms, 0.0)
+
+
+def test_a_common_noise_leaves_the_galaxy_as_the_level_shows_it():
+    source, target = Telescope(1.3, PIXEL, 0.0), level(2.6, 0.792)
+    noisy = np.mean([degrade(galaxy(), source, target, rng(seed), common_noise=0.5) for seed in range(100)], axis=0)
+    np.testing.assert_allclose(noisy, degrade(galaxy(), source, target, rng()), atol=0.5)
 
 
 def test_native_noise_is_as_it_is():
@@ -137,6 +154,12 @@ def test_the_same_seed_gives_the_same_noise():
 def test_nothing_is_made_better(source, target, grid, words):
     with pytest.raises(GalmorphError, match=words):
         degrade(galaxy(), source, target, rng(), grid=grid)
+
+
+@pytest.mark.parametrize(("grid", "scale"), [("field", PIXEL), ("pixels", 0.5)])
+def test_a_common_noise_below_the_galaxys_is_refused(grid, scale):
+    with pytest.raises(GalmorphError, match=r"common_noise 6 DN is less than .* raise resolution\.common_noise"):
+        degrade(galaxy(), Telescope(1.3, PIXEL, 6.5), level(2.6, scale), rng(), grid=grid, common_noise=6.0)
 
 
 @pytest.mark.real

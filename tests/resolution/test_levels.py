@@ -44,13 +44,14 @@ def test_row_by_row_it_is_the_galaxy_of_the_sample(files: tuple[Path, Path], tmp
     for image, galaxy in zip(images, sample.to_dict("records"), strict=True):
         source = Telescope(galaxy["psf_fwhm"], 0.396, 5.5)
         rng = noise_generator(SETTINGS.seed, COARSE, galaxy["objid"])
-        np.testing.assert_array_equal(image, degrade(wide[galaxy["wide"]], source, COARSE, rng))
+        np.testing.assert_array_equal(image, degrade(wide[galaxy["wide"]], source, COARSE, rng, common_noise=7.0))
 
 
 def test_what_cannot_be_shown_names_the_galaxy_and_the_level(files: tuple[Path, Path], tmp_path: Path) -> None:
-    quiet = LevelSettings(psf_fwhm=2.6, pixel_scale=0.396, noise=4.0)
-    with pytest.raises(GalmorphError, match=r"resolution level coarse, galaxy 5877\d+: noise 4 DN is less than"):
-        degrade_sample(*files, "coarse", quiet, SETTINGS, 64, tmp_path / "level.npy", tmp_path)
+    quiet = LevelSettings(psf_fwhm=2.6, pixel_scale=0.396, noise=None)
+    settings = SETTINGS.model_copy(update={"common_noise": 4.0})
+    with pytest.raises(GalmorphError, match=r"resolution level coarse, galaxy 5877\d+: common_noise 4 DN is less than"):
+        degrade_sample(*files, "coarse", quiet, settings, 64, tmp_path / "level.npy", tmp_path)
     assert not (tmp_path / "level.npy").exists()
 
 

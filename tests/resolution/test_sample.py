@@ -59,6 +59,7 @@ def test_too_many_left_out_stop_with_counts_and_the_first():
 def test_the_sample_does_not_depend_on_the_levels():
     more = settings_with(
         {
+            "resolution.common_noise": None,
             "resolution.levels.poor": {"psf_fwhm": 9.0, "pixel_scale": 0.9, "noise": 30.0},
             "resolution.sample.max_left_out_fraction": 0.95,
         }

@@ -55,6 +55,8 @@ def test_presets_are_whole_params_files(preset):
         ("network.kernels", [11, 11, 11], "network.kernels: nothing is left of a stamp of 64 pixels"),
         ("resolution.levels.coarse", LEVEL | {"psf_fwhm": 1.5}, "1.5 arcsec is not wider than the PSF of every galaxy"),
         ("resolution.levels.coarse", LEVEL | {"pixel_scale": None}, "coarse: a level without a pixel scale"),
+        ("resolution.levels.coarse", LEVEL | {"noise": 14.0}, "coarse: its noise is that of every level, common_noise"),
+        ("resolution.common_noise", 6.5, "6.5 DN is less than the galaxies may have, 6.8 (sample.max_noise)"),
         ("resolution.ablations.coarse", LEVEL, "resolution: coarse names two of levels, ablations and remedies"),
         ("resolution.levels.test", LEVEL, "test is the name of something else"),
         ("resolution.oracle", ["native", "rough"], "resolution: oracle: rough is not among levels"),

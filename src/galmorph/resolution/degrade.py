@@ -23,7 +23,9 @@ Floats = NDArray[np.float64]
 # Pixel scales that differ by less are the same: the frames' own differ by a few 1e-5.
 SAME_SCALE = 2e-3
 MARGIN = 3.0  # in FWHM of the kernel, mirrored around a stamp before a convolution that is periodic
-TOLERANCE = 1e-3  # of a noise: so much may be missing by rounding
+# Of a noise: so much of it may be missing. The autocovariance of rebinned noise is a mean over pixels, whose power at
+# the largest scales exceeds the true one by up to 0.5 % for some ratios of the pixel scales.
+TOLERANCE = 3e-3
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,7 @@ def degrade(
     kernel: str = "gaussian",
     grid: str = "field",
     size: int = 64,
+    common_noise: float | None = None,
 ) -> NDArray[np.float32]:
     """Show a galaxy at another spatial resolution.
 
@@ -73,6 +76,9 @@ def degrade(
         pixels, each with the flux that falls on it. pixels: the central `size` pixels of the target.
     size
         Side of the result, even.
+    common_noise
+        Rms of the noise on the pixels of the result, DN. So much is added that it is white and of this rms, whatever
+        the level: then levels differ by their resolution alone. The level's own noise is null then.
 
     Returns
     -------
@@ -86,16 +92,21 @@ def degrade(
     """
     count = wide.shape[0]
     middle = slice((count - size) // 2, (count + size) // 2)
-    if level.native:
+    if level.native and common_noise is None:
         return wide[middle, middle].copy()
-    optics = _optics(count, source.pixel_scale, level, grid, size)
+    optics = _optics(count, source.pixel_scale, level.pixel_scale or source.pixel_scale, grid, size)
     image = optics.rebin @ wide.astype(np.float64) @ optics.rebin.T
     width = _kernel(source, level, optics.scale, kernel)
-    noise = None if level.noise is None else float(level.noise)
+    # With a common noise the level's is the least that is white on its pixels, and its covariance on the network's
+    # pixels is known.
+    noise = level.noise if common_noise is None else source.noise * optics.scale / source.pixel_scale
     if width > 0 or noise is not None:
         image = _observed(image, width / optics.scale, kernel, noise, source.noise, optics.rebin, rng)
-    result: NDArray[np.float32] = (optics.output @ image @ optics.output.T).astype(np.float32)
-    return result
+    result: Floats = optics.output @ image @ optics.output.T
+    if common_noise is not None:
+        assert noise is not None
+        result += _white(optics, noise, common_noise, rng)
+    return result.astype(np.float32)
 
 
 def network_noise(
@@ -105,6 +116,7 @@ def network_noise(
     kernel: str = "gaussian",
     grid: str = "field",
     size: int = 64,
+    common_noise: float | None = None,
     count: int = 128,
 ) -> tuple[float, float]:
     """Return the rms of the noise on the pixels that the network is given, and the correlation of two neighbours.
@@ -115,7 +127,7 @@ def network_noise(
 
     Parameters
     ----------
-    source, level, kernel, grid, size
+    source, level, kernel, grid, size, common_noise
         As for `degrade`.
     count
         Side of the wide stamp, pixels of the source.
@@ -127,9 +139,11 @@ def network_noise(
     correlation
         Of pixels that share a side, -1 to 1.
     """
+    if common_noise is not None:
+        return common_noise, 0.0
     if level.native:
         return source.noise, 0.0
-    optics = _optics(count, source.pixel_scale, level, grid, size)
+    optics = _optics(count, source.pixel_scale, level.pixel_scale or source.pixel_scale, grid, size)
     side = len(optics.rebin)
     rows, columns = fft.fftfreq(side), fft.rfftfreq(side)
     if level.noise is not None:
@@ -160,38 +174,45 @@ def _lags(first: Floats, second: Floats) -> Floats:
 
 @dataclass(frozen=True)
 class _Optics:
-    """Pixels of the source -> of the target (rebin) -> of the network (output), and the target's scale in arcsec."""
+    """Pixels of the source -> of the target (rebin) -> of the network (output), and the target's scale in arcsec.
+
+    The covariance along one axis of white noise of variance 1 on the target's pixels, on those of the network, has the
+    eigenvalues `variances` and the eigenvectors in the columns of `modes`.
+    """
 
     rebin: Floats
     output: Floats
     scale: float
+    variances: Floats
+    modes: Floats
 
 
 @functools.lru_cache(maxsize=64)
-def _optics(count: int, scale: float, level: LevelSettings, grid: str, size: int) -> _Optics:
-    """Return the matrices for a wide stamp of `count` pixels of `scale` arcsec."""
-    assert level.pixel_scale is not None  # settings: only the native level has none
-    ratio = level.pixel_scale / scale
+def _optics(count: int, scale: float, target: float, grid: str, size: int) -> _Optics:
+    """Return the matrices for a wide stamp of `count` pixels of `scale` arcsec, seen in pixels of `target` arcsec."""
+    ratio = target / scale
     if ratio < 1 - SAME_SCALE:
         raise GalmorphError(
-            f"pixels of {level.pixel_scale:g} arcsec are finer than the source's of {scale:g}: images are only ever "
+            f"pixels of {target:g} arcsec are finer than the source's of {scale:g}: images are only ever "
             "made worse; raise pixel_scale"
         )
     ratio = 1.0 if ratio < 1 + SAME_SCALE else ratio
     pixels = 2 * int(count / 2 / ratio + SAME_SCALE)
     if grid == "pixels" and pixels < size:
         raise GalmorphError(
-            f"{size} pixels of {level.pixel_scale:g} arcsec need more than the {count} pixels of a wide stamp: raise "
+            f"{size} pixels of {target:g} arcsec need more than the {count} pixels of a wide stamp: raise "
             "cutouts.wide_size, or set resolution.grid to field"
         )
     if grid == "field" and pixels * ratio < size * (1 - SAME_SCALE):
         raise GalmorphError(
-            f"only {pixels} whole pixels of {level.pixel_scale:g} arcsec fit into the {count} pixels of a wide stamp: "
+            f"only {pixels} whole pixels of {target:g} arcsec fit into the {count} pixels of a wide stamp: "
             f"less than the field of {size} that the network sees; raise cutouts.wide_size, or lower pixel_scale"
         )
     old, new = centred_edges(count, 1.0), centred_edges(pixels, ratio)
     seen = centred_edges(size, 1.0 if grid == "field" else ratio)
-    return _Optics(shares(old, new), shares(new, seen), scale * ratio)
+    output = shares(new, seen)
+    variances, modes = np.linalg.eigh(output @ output.T)
+    return _Optics(shares(old, new), output, scale * ratio, variances, modes)
 
 
 def _kernel(source: Telescope, level: LevelSettings, scale: float, kind: str) -> float:
@@ -243,6 +264,25 @@ def _observed(
     observed = fft.irfft2(spectrum, s=padded.shape)
     inside: Floats = observed[margin : side - margin, margin : side - margin]
     return inside
+
+
+def _white(optics: _Optics, noise: float, common_noise: float, rng: np.random.Generator) -> Floats:
+    """Return the noise that a stamp of the network lacks to have white noise of rms `common_noise`.
+
+    White noise of rms `noise` on the target's pixels has a separable covariance on those of the network. What is
+    missing from a multiple of the unit matrix has the same eigenvectors, and its symmetric square root, which does not
+    depend on their choice, times white noise has that covariance.
+    """
+    missing = common_noise**2 - noise**2 * np.outer(optics.variances, optics.variances)
+    if missing.min() < -2 * TOLERANCE * common_noise**2:
+        left = math.sqrt(common_noise**2 - missing.min())
+        raise GalmorphError(
+            f"common_noise {common_noise:g} DN is less than the galaxy's noise on the pixels of the network, "
+            f"{left:.3g} at the largest scales: noise can only be added; raise resolution.common_noise"
+        )
+    white = optics.modes.T @ rng.standard_normal(missing.shape) @ optics.modes
+    added: Floats = optics.modes @ (np.sqrt(np.maximum(missing, 0.0)) * white) @ optics.modes.T
+    return added
 
 
 def _rebinned_power(before: float, rebin: Floats, rows: Floats, columns: Floats) -> Floats:

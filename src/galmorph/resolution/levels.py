@@ -46,7 +46,7 @@ def degrade_sample(
     name, level
         The level, and what messages call it.
     settings
-        Kernel, grid and seed.
+        Kernel, grid, common noise and seed.
     size
         Side of the stamps, pixels.
     destination
@@ -101,7 +101,14 @@ def _degrade_block(
         rng = noise_generator(settings.seed, level, objid)
         try:
             stamp[:] = degrade(
-                images[number], source, level, rng, kernel=settings.kernel, grid=settings.grid, size=size
+                images[number],
+                source,
+                level,
+                rng,
+                kernel=settings.kernel,
+                grid=settings.grid,
+                size=size,
+                common_noise=settings.common_noise,
             )
             if not np.isfinite(stamp).all():
                 raise GalmorphError("its pixels are not finite at this level; lower its noise")

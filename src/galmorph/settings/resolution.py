@@ -100,6 +100,7 @@ class ResolutionSettings(Block):
     seed: Seed
     kernel: Literal["gaussian", "moffat"]
     grid: Literal["field", "pixels"]
+    common_noise: Annotated[float, Field(gt=0, le=1e6)] | None
     sample: ResolutionSampleSettings
     levels: dict[LevelName, LevelSettings]
     ablations: dict[LevelName, LevelSettings]
@@ -137,6 +138,16 @@ class ResolutionSettings(Block):
                 raise ValueError(
                     f"{name}: {level.psf_fwhm:g} arcsec is not wider than the PSF of every galaxy: they have up to "
                     f"{self.sample.max_psf_fwhm:g} (sample.max_psf_fwhm), and images are only ever made worse"
+                )
+        if self.common_noise is not None:
+            if noisy := [name for name, level in self.seen.items() if level.noise is not None]:
+                raise ValueError(
+                    f"{noisy[0]}: its noise is that of every level, common_noise: leave its noise null, or common_noise"
+                )
+            if self.common_noise < self.sample.max_noise:
+                raise ValueError(
+                    f"common_noise: {self.common_noise:g} DN is less than the galaxies may have, "
+                    f"{self.sample.max_noise:g} (sample.max_noise), and noise can only be added"
                 )
         if self.mix == "balanced" and self.draw % 2:
             raise ValueError(f"a balanced draw of {self.draw} does not divide by 2 classes")

@@ -114,6 +114,7 @@ def declared_levels(
                 kernel=settings.kernel,
                 grid=settings.grid,
                 size=cutouts.stamp_size,
+                common_noise=settings.common_noise,
                 count=cutouts.wide_size,
             )
         return Level(

@@ -280,7 +280,7 @@ def _efforts(data: pd.DataFrame, of: str) -> list[str]:
 
 
 def ablation(results: ResolutionResults) -> Table | None:
-    """How networks trained at the first level score at each ablation and at the last level; None without ablations.
+    """How networks trained at the first level score at each ablation and other level; None without ablations.
 
     Its data: trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean and _std, then _change_mean,
     this less that of the same network tested at the first level, and _change_half, half of its 95 % interval.
