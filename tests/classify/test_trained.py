@@ -190,7 +190,7 @@ def with_level(folder: Path, grid: str, level: Mapping[str, object], **parameter
 def test_the_networks_of_a_level_say_what_they_expect(
     own_study: Path, caplog: pytest.LogCaptureFixture, grid: str, expected: float
 ) -> None:
-    level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}
+    level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": None}
     with_level(own_study, grid, level, level__psf_fwhm=2.6, level__pixel_scale=0.792)
     # What params.yaml says by now is no matter.
     change_params(own_study, resolution__grid="pixels" if grid == "field" else "field")
@@ -204,7 +204,7 @@ def test_the_networks_of_a_level_say_what_they_expect(
 
 
 def test_the_networks_of_a_remedy_are_for_its_last_level(own_study: Path, caplog: pytest.LogCaptureFixture) -> None:
-    level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}
+    level = {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": None}
     with_level(own_study, "field", level, level__levels=["native", "coarse"])
     tuned = own_study / "models/transfer/tuned"
     (own_study / "models/transfer/coarse").rename(tuned)

@@ -199,7 +199,7 @@ def test_another_level_is_trained_alone_and_the_others_are_tested_at_it(project)
     native = {"psf_fwhm": None, "pixel_scale": None, "noise": None}
     project.write_params(
         {
-            "resolution.levels.soft": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": 8.0},
+            "resolution.levels.soft": {"psf_fwhm": 2.2, "pixel_scale": 0.45, "noise": None},
             "resolution.levels.other": native | {"stamps": another_survey(project)},
             "resolution.ablations.soft_blur": {"psf_fwhm": 2.2, "pixel_scale": 0.396, "noise": None},
             "resolution.remedies": remedies,

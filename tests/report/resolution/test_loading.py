@@ -131,8 +131,10 @@ def test_the_noise_that_the_network_sees_is_that_of_the_median_galaxy() -> None:
         "native": {"psf_fwhm": None, "pixel_scale": None, "noise": None},
         "noisy": {"psf_fwhm": 2.6, "pixel_scale": 0.396, "noise": 9.0},
     }
-    settings = settings_with({"resolution.levels": levels})
+    settings = settings_with({"resolution.levels": levels, "resolution.common_noise": None})
     sample = pd.DataFrame({"psf_fwhm": [1.3, 1.4, 1.8], "pixel_scale": 0.396, "noise": [5.0, 5.5, 6.5]})
     native, noisy = declared_levels(settings.resolution, settings.cutouts, sample, {})
     assert (native.network_noise, native.noise_correlation) == (5.5, 0.0)
     assert (noisy.network_noise, noisy.noise_correlation) == pytest.approx((9.0, 0.0), abs=1e-6)
+    common = declared_levels(settings_with({}).resolution, settings.cutouts, sample, {})
+    assert {(level.network_noise, level.noise_correlation) for level in common} == {(7.0, 0.0)}

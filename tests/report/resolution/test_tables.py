@@ -133,6 +133,14 @@ def test_levels(results: ResolutionResults) -> None:
     assert "PSF FWHM ($''$)" in latex(table)
 
 
+def test_levels_say_whether_the_noise_differs_too(results: ResolutionResults) -> None:
+    same = tuple(dataclasses.replace(level, network_noise=7.0, noise_correlation=0.0) for level in results.levels)
+    common = tables.levels(dataclasses.replace(results, levels=same)).caption
+    assert "is the same at every level, so that only the resolution differs" in common
+    assert "another noise as well" not in common
+    assert "another noise as well" in tables.levels(results).caption
+
+
 @pytest.mark.parametrize(
     ("left_out", "text"), [({"a": 0}, "No galaxy is left out."), ({"no PSF": 1}, "1 galaxy is left out: no PSF, 1.")]
 )

@@ -80,16 +80,25 @@ def levels(results: ResolutionResults) -> Table:
     )
     seen = say(
         "The resolutions at which the same {galaxies:,} galaxies are seen. A dash stands for noise left as "
-        "it is, for no single FWHM, and for no training. The noise that the network sees, on its own pixels, and its "
-        "correlation between two pixels that share a side, are computed for the median galaxy: where they differ, "
-        "networks meet another noise as well as another resolution.",
+        "it is, for no single FWHM, and for no training.",
         galaxies=results.galaxies,
     )
+    noises = {(level.network_noise, level.noise_correlation) for level in results.of_role("level", "ablation")}
+    if len(noises) == 1:
+        noise = say(
+            "The noise on the pixels of the network is the same at every level, so that only the resolution differs."
+        )
+    else:
+        noise = say(
+            "The noise that the network sees, on its own pixels, and its correlation between two pixels that share a "
+            "side, are computed for the median galaxy: where they differ, networks meet another noise as well as "
+            "another resolution."
+        )
     others = [
         say("{survey} has {galaxies:,} galaxies of its own.", survey=name, galaxies=count)
         for name, count in results.surveys.items()
     ]
-    return Table("resolution_levels", sentences([seen, left_out(results), *others]), data, shown, results=False)
+    return Table("resolution_levels", sentences([seen, noise, left_out(results), *others]), data, shown, results=False)
 
 
 def left_out(results: ResolutionResults) -> str:
@@ -285,12 +294,12 @@ def ablation(results: ResolutionResults) -> Table | None:
     Its data: trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean and _std, then _change_mean,
     this less that of the same network tested at the first level, and _change_half, half of its 95 % interval.
     """
-    first, last = results.ends
+    first, _ = results.ends
     ablations = results.of_role("ablation")
     if not ablations:
         return None
     rows = []
-    for tested in ablations if first == last else (*ablations, last):
+    for tested in (*ablations, *(level for level in results.of_role("level") if level != first)):
         row = _pair(results, first, tested)
         for metric in _metrics(results):
             score = results.score(metric, first, tested)
@@ -304,7 +313,7 @@ def ablation(results: ResolutionResults) -> Table | None:
         shown[_heading(metric, _SCORES)] = _pairs(data, metric)
         shown[_heading(metric, _CHANGES)] = _intervals(data, f"{metric}_change", signed=True)
     caption = say(
-        "Networks trained at {trained}, tested where only a part of the resolution differs, and at the last level: "
+        "Networks trained at {trained}, tested where only a part of the resolution differs, and at every other level: "
         "mean over the runs ± 1 std. A change is against the same network tested at {first}, where the accuracy is "
         "{accuracy}; ± half of its corrected 95 % interval.",
         trained=first.label,
