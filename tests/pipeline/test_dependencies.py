@@ -17,7 +17,8 @@ from tests.support.parameters import ROOT
 # What a stage may import without depending on it: it decides no number of the stage's outputs. Imports are not
 # followed into these.
 DECIDES_NOTHING = {
-    "galmorph": "the version alone",
+    "galmorph": "the version, and `environment`",
+    "galmorph.environment": "keeps variables from deciding a number; what is to be computed is said elsewhere",
     "galmorph.errors": "messages",
     "galmorph.settings": "decides what is allowed; the values are parameters",
     "galmorph.parallel": "results do not depend on the number of processes, nor on their order",

@@ -69,3 +69,8 @@ def steps(count: int, seconds: float = 0.0) -> int:
         time.sleep(seconds)
         tick(done)
     return os.getpid()
+
+
+def variables(names: tuple[str, ...]) -> dict[str, str]:
+    """Return those of some environment variables that are set."""
+    return {name: os.environ[name] for name in names if name in os.environ}

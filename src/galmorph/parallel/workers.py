@@ -16,6 +16,7 @@ from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
+from galmorph.environment import require_settled
 from galmorph.errors import GalmorphError, with_remedy
 from galmorph.parallel.cluster import ATTEMPTS, client, scheduler_address, worker_count
 from galmorph.parallel.progress import Progress
@@ -135,6 +136,7 @@ def _do(function: Callable[..., Result], topic: str, index: int, job: tuple[Any,
     """Do a job in a worker, for which `tick` then reports."""
     from distributed import get_worker
 
+    require_settled()
     worker = get_worker()
     if worker.state.nthreads != 1:
         # Two runs in one process would train one network.

@@ -17,6 +17,7 @@ from typing import TextIO
 
 from tqdm import tqdm
 
+from galmorph.environment import require_settled
 from galmorph.errors import GalmorphError, with_remedy
 from galmorph.parallel import progress
 
@@ -112,6 +113,7 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     galmorph = painted("galmorph:", _RED, sys.stderr)
     try:
         with _repeated_signals():
+            require_settled()
             function()
         sys.stdout.flush()
     except GalmorphError as error:
