@@ -38,9 +38,10 @@ def check(arguments: argparse.Namespace) -> None:
     # Fine-tuning has its epochs given: no runs select them.
     phases = 2 * len(resolution.levels) + sum(2 if r.kind == "mixed" else 1 for r in resolution.remedies.values())
     runs = 2 * settings.protocol.runs * len(settings.conditions) + resolution.runs * (phases + len(resolution.oracle))
+    epochs = max(settings.training.epochs, *(settings.training_of(name).epochs for name in settings.conditions))
     notice(
         f"params.yaml: survey {settings.survey.name} ({settings.survey.source}), {len(settings.conditions)} conditions"
-        f"{levels}: {runs} runs of at most {settings.training.epochs} epochs\n"
+        f"{levels}: {runs} runs of at most {epochs} epochs\n"
     )
     if settings.survey.source == "local":
         from galmorph.sources import local

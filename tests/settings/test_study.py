@@ -51,6 +51,20 @@ def test_presets_are_whole_params_files(preset):
         ),
         ("conditions.balanced.draw", 201, "conditions.balanced: a balanced draw of 201 does not divide by 2"),
         ("comparisons.class_balance.conditions", ["two_class", "three"], "three is not among conditions"),
+        (
+            "conditions.balanced.training",
+            {"epoch": 3},
+            "conditions.balanced.training.epoch: unknown key (did you mean e",
+        ),
+        ("conditions.balanced.training", {"epochs": 0}, "conditions.balanced.training.epochs: input should be greater"),
+        ("conditions.balanced.training", {"keep_weights": 31}, "conditions.balanced.training.keep_weights: more than"),
+        ("conditions.balanced.network", {"kernels": [3]}, "conditions.balanced.network: 3 filters, 1 kernels"),
+        ("conditions.balanced.network", {"kernels": [11, 11, 11]}, "conditions.balanced.network.kernels: nothing is"),
+        ("conditions.balanced.training", 3, "conditions.balanced.training: input should be an object"),
+        ("training.augmentation", "turns", "training.augmentation: input should be 'none', 'flips' or 'flips_and_t"),
+        ("stamps.field", 0, "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at"),
+        ("stamps.field", 1.5, "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at"),
+        ("stamps.field", True, "stamps.field: input should be whole, centre, or a fraction"),
         ("network.kernels", [3, 3], "network: 3 filters, 2 kernels"),
         ("network.kernels", [11, 11, 11], "network.kernels: nothing is left of a stamp of 64 pixels"),
         ("resolution.levels.coarse", LEVEL | {"psf_fwhm": 1.5}, "1.5 arcsec is not wider than the PSF of every galaxy"),
@@ -114,3 +128,14 @@ def test_another_survey_may_only_be_the_target_of_fine_tuning(remedy, allowed):
     else:
         with pytest.raises(GalmorphError, match="other is another survey, of other galaxies; only fine_tuned may"):
             settings_with(changes)
+
+
+def test_a_condition_changes_single_keys_of_its_network_and_training():
+    changes = {"conditions.balanced.training": {"learning_rate": 0.01}, "conditions.balanced.network": {"dropout": 0.5}}
+    settings = settings_with(changes)
+    assert settings.training_of("balanced") == settings.training.model_copy(update={"learning_rate": 0.01})
+    assert settings.network_of("balanced") == settings.network.model_copy(update={"dropout": 0.5})
+    assert settings.training_of("two_class") == settings.training
+    assert settings.network_of("two_class") == settings.network
+    # It draws the same galaxies and starts from the same weights as without them.
+    assert settings.conditions["balanced"].drawing == settings_with({}).conditions["balanced"].drawing

@@ -6,7 +6,7 @@ import pytest
 from astropy.io import fits
 from PIL import Image
 
-from galmorph.sources.pictures import UnusableStampError, make_stamp, read_picture, resample
+from galmorph.sources.pictures import UnusableStampError, central, make_stamp, read_picture, resample
 from tests.support.damage import PAGE
 from tests.support.parameters import settings_with
 
@@ -111,6 +111,7 @@ def test_an_opaque_picture_with_an_alpha_channel_is_read(tmp_path):
             "stamp too small: 15 x 15 pixels; to be enlarged to cutouts.stamp_size, 64, it needs 16",
         ),
         ("whole", np.full((50, 50), 7), "all pixels the same"),
+        (0.2, IMAGE[:20, :20], "stamp too small: 4 x 4 pixels; to be enlarged to cutouts.stamp_size, 64, it needs 16"),
         ("centre", np.pad(np.full((64, 64), 7), 20, constant_values=9), "all pixels the same"),
     ],
 )
@@ -118,6 +119,25 @@ def test_no_galaxy_is_in_it(field, picture, reason):
     chosen = settings_with({"stamps.field": field})
     with pytest.raises(UnusableStampError, match=f"^{reason}"):
         make_stamp(picture.astype(np.float32), 0, "a.png", 1.4, 0.4, chosen.stamps, chosen.cutouts)
+
+
+@pytest.mark.parametrize("fraction", [1, 1.0, 0.5, 0.3])
+def test_a_fraction_is_the_central_part_of_each_side_resampled(fraction):
+    picture = np.random.default_rng(3).normal(50, 5, (200, 200)).astype(np.float32)
+    chosen = settings_with({"stamps.field": fraction})
+    stamp = make_stamp(picture, 0, "a.png", 1.4, 0.4, chosen.stamps, chosen.cutouts)
+    half = int(100 * fraction)
+    cropped = picture[100 - half : 100 + half, 100 - half : 100 + half]
+    np.testing.assert_allclose(stamp.image + np.float32(stamp.sky), resample(cropped, 64, "area"), atol=1e-4)
+    assert stamp.pixel_scale == pytest.approx(0.4 * 200 * fraction / 64)
+
+
+def test_a_fraction_of_an_odd_side_keeps_the_centre():
+    picture = np.zeros((423, 423), np.float32)
+    picture[211, 211] = 1.0
+    part = central(picture, 0.5)
+    assert part.shape == (211, 211)
+    assert part[105, 105] == 1.0
 
 
 @pytest.mark.parametrize(("side", "size"), [(20, 64), (64, 16), (97, 64), (192, 64)])

@@ -2,12 +2,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.utils.class_weight import compute_class_weight
 
 from galmorph.errors import GalmorphError
 from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.backend import tf
 from galmorph.training.engine import compiled_engine, prepare_device
-from galmorph.training.fit import HISTORY, Sample, train
+from galmorph.training.fit import HISTORY, Sample, balanced_weights, flipped, train
 from galmorph.training.protocol import generator
 from galmorph.training.scaling import softening
 from tests.support.parameters import SMALL_NETWORK, settings_with
@@ -122,3 +123,53 @@ def test_a_network_that_breaks_in_its_last_update_is_no_result(monkeypatch):
     monkeypatch.setattr(engine, "train_epoch", breaking)
     with pytest.raises(GalmorphError, match=r"a weight is nan in epoch 1: lower training\.learning_rate"):
         run(epochs=1)
+
+
+def test_balanced_classes_weigh_alike_in_the_loss():
+    """The weighted mean loss of an untrained network, before anything is learned, by Keras's own definition."""
+    sample = discs_and_points(60, 1)
+    uneven = Sample(sample.images[sample.labels == 0][:20], np.zeros(20, np.int32))
+    few = sample.images[sample.labels == 1][:5]
+    both = Sample(np.concatenate([uneven.images, few]), np.repeat([0, 1], (20, 5)).astype(np.int32))
+    weights = compute_class_weight("balanced", classes=np.array([0, 1]), y=both.labels)
+    np.testing.assert_allclose(balanced_weights(both.labels, 2), weights, rtol=1e-6)
+    assert balanced_weights(np.zeros(4, np.int32), 2).tolist() == [0.5, 0.0]
+    losses = {}
+    for kind in ("none", "balanced"):
+        # So slow that the network stays the same over the only batch of an epoch.
+        network, training = small(
+            **{"training.class_weight": kind, "training.learning_rate": 1e-9, "training.batch_size": 25}
+        )
+        outcome = train(
+            both,
+            both,
+            {"test": both.images},
+            network=network,
+            training=training,
+            n_classes=2,
+            epochs=1,
+            rng=generator(3, "selected", 1, "network"),
+        )
+        own = -np.log(outcome.probabilities["test"][np.arange(25), both.labels])
+        losses[kind] = outcome.history["train_loss"][0], own
+    assert losses["none"][0] == pytest.approx(losses["none"][1].mean(), rel=1e-4)
+    assert losses["balanced"][0] == pytest.approx((losses["balanced"][1] * weights[both.labels]).mean(), rel=1e-4)
+
+
+@pytest.mark.parametrize(("kind", "orientations"), [("flips", 4), ("flips_and_turns", 8)])
+def test_stamps_are_drawn_in_every_orientation(kind, orientations):
+    stamp = np.arange(9, dtype=np.float32).reshape(1, 3, 3)
+    found = flipped(np.repeat(stamp, 400, axis=0), kind, np.random.default_rng(4))
+    distinct, counts = np.unique(found.reshape(400, 9), axis=0, return_counts=True)
+    turns = [np.rot90(stamp[0], quarter) for quarter in range(4)]
+    group = {tuple(image.ravel()) for turn in turns for image in (turn, turn[:, ::-1])}
+    assert {tuple(row) for row in distinct} <= group
+    assert len(distinct) == orientations
+    assert counts.min() > 0.6 * 400 / orientations
+
+
+def test_augmentation_is_drawn_anew_in_each_epoch_from_the_generator_of_the_run():
+    plain = run(seed=5, epochs=3)
+    first, again = (run(seed=5, epochs=3, **{"training.augmentation": "flips_and_turns"}) for _ in range(2))
+    np.testing.assert_array_equal(first.history["train_loss"], again.history["train_loss"])
+    assert (first.history["train_loss"] != plain.history["train_loss"]).all()

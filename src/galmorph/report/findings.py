@@ -220,7 +220,9 @@ def confounded_answer(study: Study, conditions: tuple[str, str]) -> str:
         CONFOUNDED_ANSWER,
         first=thesis.title(first),
         second=thesis.label(second),
-        settings=joined(say(SETTINGS[name]) for name in differing(study.settings, conditions)),
+        settings=joined(
+            say(SETTINGS[name]) if name in SETTINGS else name for name in differing(study.settings, conditions)
+        ),
         first_galaxies=whole(trained_on(study, first)),
         second_galaxies=whole(trained_on(study, second)),
     )

@@ -136,13 +136,19 @@ def as_yaml(settings: Settings) -> str:
     yaml = YAML()
     yaml.width = 100
     stream = io.StringIO()
-    yaml.dump(settings.model_dump(mode="json"), stream)
+    shown = settings.model_dump(mode="json")
+    # A condition names only the blocks that it changes.
+    shown["conditions"] = {
+        name: condition.model_dump(mode="json", exclude_none=True) for name, condition in settings.conditions.items()
+    }
+    yaml.dump(shown, stream)
     return stream.getvalue()
 
 
 def what_was_run(settings: Settings, galaxies: int) -> str:
     """Return one line on the size of the study."""
-    conditions, runs, epochs = len(settings.conditions), settings.protocol.runs, settings.training.epochs
+    conditions, runs = len(settings.conditions), settings.protocol.runs
+    epochs = max(settings.training_of(name).epochs for name in settings.conditions)
     sizes = sorted({condition.draw for condition in settings.conditions.values()})
     drawn = f"{sizes[0]:,}"
     if len(sizes) > 1:

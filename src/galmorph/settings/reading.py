@@ -77,6 +77,7 @@ def parse_settings(data: dict[str, Any], source: str = "params.yaml") -> Setting
     params.yaml: training.epoch: unknown key (did you mean epochs?)
     """
     _refuse_names_that_are_not_text(data, source)
+    data = _with_changed_blocks(data)
     try:
         # Via JSON, where a list is valid for a tuple while all other types stay strict.
         return Settings.model_validate_json(json.dumps(data))
@@ -85,6 +86,23 @@ def parse_settings(data: dict[str, Any], source: str = "params.yaml") -> Setting
         raise GalmorphError(f"{source}: " + f"\n{source}: ".join(lines)) from None
     except (TypeError, ValueError) as error:
         raise GalmorphError(f"{source}: {error}; use plain numbers, words and lists") from None
+
+
+def _with_changed_blocks(data: dict[Any, Any]) -> dict[Any, Any]:
+    """Return the parameters with the blocks network and training of each condition that changes keys of them."""
+    conditions = data.get("conditions")
+    if not isinstance(conditions, dict):
+        return data
+    changed = {}
+    for name, condition in conditions.items():
+        own = dict(condition) if isinstance(condition, dict) else {}
+        blocks = {
+            block: data[block] | own[block]
+            for block in ("network", "training")
+            if isinstance(own.get(block), dict) and isinstance(data.get(block), dict)
+        }
+        changed[name] = own | blocks if blocks else condition
+    return data | {"conditions": changed}
 
 
 def _refuse_names_that_are_not_text(block: dict[Any, Any], source: str, above: str = "") -> None:

@@ -7,7 +7,7 @@ is allowed. What depends on the machine is an environment variable: moving to an
 from __future__ import annotations
 
 import math
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
@@ -53,33 +53,6 @@ class ProtocolSettings(Block):
     evaluation: EvaluationSettings
 
 
-class ConditionSettings(Block):
-    """One condition of the study.
-
-    A run draws `draw` galaxies from the classes `drawn_among` and keeps those of `classes`.
-    """
-
-    classes: Classes
-    drawn_among: Classes
-    mix: Literal["natural", "balanced"]
-    draw: Annotated[int, Field(ge=4)]
-
-    @model_validator(mode="after")
-    def _possible(self) -> Self:
-        if missing := set(self.classes) - set(self.drawn_among):
-            raise ValueError(f"classes has {sorted(missing)}, which drawn_among lacks")
-        if self.mix == "balanced" and self.draw % len(self.drawn_among):
-            raise ValueError(f"a balanced draw of {self.draw} does not divide by {len(self.drawn_among)} classes")
-        return self
-
-
-class ComparisonSettings(Block):
-    """Two conditions set side by side."""
-
-    conditions: Annotated[tuple[Name, Name], AfterValidator(distinct)]
-    metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(distinct)]
-
-
 Units = Annotated[int, Field(ge=1, le=65_536)]
 
 
@@ -109,7 +82,44 @@ class TrainingSettings(Block):
     loss: Literal["cross_entropy", "mean_squared_error"]
     precision: Literal["float32", "mixed_bfloat16"]
     scaling: Literal["asinh", "linear", "extremes"]
+    class_weight: Literal["none", "balanced"]
+    augmentation: Literal["none", "flips", "flips_and_turns"]
     keep_weights: Annotated[int, Field(ge=0)]
+
+
+class ConditionSettings(Block):
+    """One condition of the study.
+
+    A run draws `draw` galaxies from the classes `drawn_among` and keeps those of `classes`. `network` and `training`
+    are those of the study with the keys that the condition changes, complete (`reading.parse_settings`), or None.
+    """
+
+    classes: Classes
+    drawn_among: Classes
+    mix: Literal["natural", "balanced"]
+    draw: Annotated[int, Field(ge=4)]
+    network: NetworkSettings | None = None
+    training: TrainingSettings | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if missing := set(self.classes) - set(self.drawn_among):
+            raise ValueError(f"classes has {sorted(missing)}, which drawn_among lacks")
+        if self.mix == "balanced" and self.draw % len(self.drawn_among):
+            raise ValueError(f"a balanced draw of {self.draw} does not divide by {len(self.drawn_among)} classes")
+        return self
+
+    @property
+    def drawing(self) -> dict[str, Any]:
+        """The keys that decide what is drawn, which condition.network and condition.training do not."""
+        return self.model_dump(mode="json", exclude={"network", "training"})
+
+
+class ComparisonSettings(Block):
+    """Two conditions set side by side."""
+
+    conditions: Annotated[tuple[Name, Name], AfterValidator(distinct)]
+    metrics: Annotated[tuple[Literal["accuracy", "tss"], ...], Field(min_length=1), AfterValidator(distinct)]
 
 
 class ReportSettings(Block):
@@ -150,15 +160,20 @@ class Settings(Block):
             train = math.floor(self.protocol.train_fraction * draw + 0.5)
             if not 0 < train < draw:
                 raise ValueError(f"{name}.draw: {draw} leaves an empty part")
-        if self.training.keep_weights > self.protocol.runs:
-            raise ValueError("training.keep_weights: more than protocol.runs")
-        side = self.cutouts.stamp_size  # of the last feature map, in the end
-        for kernel in self.network.kernels:
-            side = (side if self.network.padding == "same" else side - kernel + 1) // 2
-        if side < 1:
-            raise ValueError(
-                f"network.kernels: nothing is left of a stamp of {self.cutouts.stamp_size} pixels (cutouts.stamp_size)"
-            )
+        own = {f"conditions.{name}.": condition for name, condition in self.conditions.items()}
+        trainings = {"": self.training} | {key: one.training for key, one in own.items() if one.training}
+        if kept := [key for key, training in trainings.items() if training.keep_weights > self.protocol.runs]:
+            raise ValueError(f"{kept[0]}training.keep_weights: more than protocol.runs")
+        networks = {"": self.network} | {key: one.network for key, one in own.items() if one.network}
+        for key, network in networks.items():
+            side = self.cutouts.stamp_size  # of the last feature map, in the end
+            for kernel in network.kernels:
+                side = (side if network.padding == "same" else side - kernel + 1) // 2
+            if side < 1:
+                raise ValueError(
+                    f"{key}network.kernels: nothing is left of a stamp of {self.cutouts.stamp_size} pixels "
+                    "(cutouts.stamp_size)"
+                )
         sample = self.survey.sample
         if sample.rule == "in_frames" and self.survey.source != "local":
             raise ValueError("survey.sample.rule: in_frames goes with survey.source local only")
@@ -168,3 +183,11 @@ class Settings(Block):
                 "set simulated.galaxies"
             )
         return self
+
+    def network_of(self, condition: str) -> NetworkSettings:
+        """Return the network of a condition."""
+        return self.conditions[condition].network or self.network
+
+    def training_of(self, condition: str) -> TrainingSettings:
+        """Return how networks of a condition are trained."""
+        return self.conditions[condition].training or self.training

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from galmorph.settings.fields import Arcsec, Block, Count, Seed, Share
 
@@ -30,6 +30,13 @@ def _address(text: str) -> str:
         except ValueError:
             raise ValueError("no address: its host or port is not one") from None
     return text
+
+
+def _part(value: object) -> object:
+    fraction = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
+    if not (fraction or value in ("whole", "centre")):
+        raise ValueError("input should be whole, centre, or a fraction of the side, above 0 and at most 1")
+    return value
 
 
 Place = Annotated[str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_address)]  # a path, or the address of a file
@@ -120,7 +127,7 @@ class StampsSettings(Block):
     folder: Place
     labels: Place
     colour: Literal["red", "green", "blue", "mean"]
-    field: Literal["whole", "centre"]
+    field: Annotated[Literal["whole", "centre"] | float, BeforeValidator(_part)]
     resampling: Literal["area", "spline"]
     pixel_scale: Arcsec | None
     psf_fwhm: Arcsec | None

@@ -120,7 +120,8 @@ def make_stamp(
     """Resample or crop a cutout to a stamp, and subtract its sky.
 
     The sky and the noise are the clipped median and standard deviation of a border, 1/16 of the side wide, of the
-    cutout (field: centre) or the resampled cutout (field: whole): in both cases at the pixel scale of the stamp.
+    cutout (field: centre) or of what is resampled (field: whole, or a fraction): in each case at the pixel scale of the
+    stamp.
 
     Raises
     ------
@@ -130,16 +131,16 @@ def make_stamp(
     ny, nx = picture.shape
     size = cutouts.stamp_size
     wide = None
-    if settings.field == "whole":
-        if min(nx, ny) < (least := size // _MOST_ENLARGED):
-            raise UnusableStampError(
-                f"{TOO_SMALL}: {nx} x {ny} pixels; to be enlarged to cutouts.stamp_size, {size}, it needs {least}"
-            )
+    if settings.field != "centre":
         if nx != ny:
             raise UnusableStampError(f"{NOT_SQUARE}: {nx} x {ny} pixels, of which stamps.field centre takes the middle")
-        shown = picture
-        image = measured = resample(picture, size, settings.resampling)
-        pixel_scale *= nx / size
+        shown = picture if settings.field == "whole" else central(picture, settings.field)
+        if (side := len(shown)) < (least := size // _MOST_ENLARGED):
+            raise UnusableStampError(
+                f"{TOO_SMALL}: {side} x {side} pixels; to be enlarged to cutouts.stamp_size, {size}, it needs {least}"
+            )
+        image = measured = resample(shown, size, settings.resampling)
+        pixel_scale *= side / size
     else:
         middle = cut(picture, nx // 2, ny // 2, size)
         if middle is None:
@@ -157,6 +158,18 @@ def make_stamp(
     if not (np.isfinite(noise) and np.isfinite(image).all() and (wide is None or np.isfinite(wide).all())):
         raise UnusableStampError(f"{NON_FINITE_PIXELS}: too large for 32 bits without their sky")
     return Stamp(row, image, wide, name, (nx - 1) / 2, (ny - 1) / 2, psf_fwhm, pixel_scale, sky, noise)
+
+
+def central(picture: NDArray[np.float32], fraction: float) -> NDArray[np.float32]:
+    """Return the central part of a square picture, a fraction of each side: of whole pixels, with the same centre.
+
+    Examples
+    --------
+    >>> central(np.zeros((423, 423), np.float32), 0.5).shape
+    (211, 211)
+    """
+    margin = round(len(picture) * (1 - fraction) / 2)
+    return picture[margin : len(picture) - margin, margin : len(picture) - margin]
 
 
 def resample(picture: NDArray[np.float32], size: int, method: str) -> NDArray[np.float32]:

@@ -35,7 +35,7 @@ def declared_records(settings: Settings) -> list[ConditionRecords]:
             name,
             {phase: records_folder(name, phase) for phase in PHASES},
             settings.protocol.runs,
-            read_epoch(records_folder(name, "selected"), settings.training.epochs),
+            read_epoch(records_folder(name, "selected"), settings.training_of(name).epochs),
             {"images": IMAGES, "split": split_path(name)},
             _kept_weights(settings, name),
         )
@@ -75,7 +75,7 @@ def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
 
 def _kept_weights(settings: Settings, condition: str) -> dict[int, Path]:
     """Return the paths of a condition's kept weights, by run, as far as they and the stamps are there."""
-    runs = range(1, min(settings.training.keep_weights, settings.protocol.runs) + 1)
+    runs = range(1, min(settings.training_of(condition).keep_weights, settings.protocol.runs) + 1)
     paths = {run: records_folder(condition, "confirmed") / weights_name(run) for run in runs}
     return {run: path for run, path in paths.items() if path.exists() and IMAGES.exists()}
 

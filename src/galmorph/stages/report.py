@@ -71,9 +71,10 @@ def layer_drawings(settings: Settings) -> list[LayerDrawing]:
     from galmorph.training.backend import keras
     from galmorph.training.network import build_network
 
-    first = next(iter(settings.conditions.values()))
+    name, first = next(iter(settings.conditions.items()))
+    network = settings.network_of(name)
     drawings = []
-    for layer in build_network(settings.network, settings.cutouts.stamp_size, len(first.classes)).layers:
+    for layer in build_network(network, settings.cutouts.stamp_size, len(first.classes)).layers:
         kernel = " × ".join(map(str, getattr(layer, "kernel_size", getattr(layer, "pool_size", ()))))
         last = layer.name == "classes"
         kind: Kind
@@ -81,7 +82,7 @@ def layer_drawings(settings: Settings) -> list[LayerDrawing]:
             case keras.layers.InputLayer():
                 kind, detail = "input", "scaled pixels"
             case keras.layers.Conv2D():
-                kind, detail = "convolution", f"{kernel}, {settings.network.padding}, ReLU"
+                kind, detail = "convolution", f"{kernel}, {network.padding}, ReLU"
             case keras.layers.MaxPooling2D():
                 kind, detail = "pooling", f"max {kernel}"
             case keras.layers.Flatten():

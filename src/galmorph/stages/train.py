@@ -14,17 +14,19 @@ def main() -> None:
     """Run the stage for the phase and the condition that the command names."""
     phase, name = sys.argv[1:]
     settings = load_params()
-    most = settings.training.epochs
+    training = settings.training_of(name)
     campaign = Campaign(
         name=name,
         condition=settings.conditions[name],
         phase=phase,
-        epochs=most if phase == "selected" else read_epoch(records_folder(name, "selected"), most),
+        epochs=training.epochs
+        if phase == "selected"
+        else read_epoch(records_folder(name, "selected"), training.epochs),
         # Whole paths: a worker of a cluster has another working directory, on the same file system.
         images=IMAGES.resolve(),
         split=split_path(name).resolve(),
-        network=settings.network,
-        training=settings.training,
+        network=settings.network_of(name),
+        training=training,
         protocol=settings.protocol,
     )
     run_and_store(settings, campaign, records_folder(name, phase))

@@ -73,6 +73,7 @@ class Engine:
         slots = 2 if training.optimiser == "adam" else 1
         self.slots = [[tf.Variable(tf.zeros_like(v)) for v in self.variables] for _ in range(slots)]
         self.powers = [tf.Variable(1.0), tf.Variable(1.0)]
+        self.class_weights = tf.Variable(tf.ones(n_classes))  # of training.class_weight balanced
         stamps = tf.TensorSpec([None, self.side, self.side, 1], tf.float32)
         numbers = tf.TensorSpec([None], tf.int32)
         self.train_epoch = tf.function(self._train_epoch, input_signature=[stamps, numbers, numbers])
@@ -131,6 +132,8 @@ class Engine:
             with tf.GradientTape() as tape:
                 logits = self._forward(x, training=True)
                 losses = self.loss(y, logits)
+                if self.settings.class_weight == "balanced":
+                    losses = losses * tf.gather(self.class_weights, y)
                 mean = tf.reduce_mean(losses)
             self._update(tape.gradient(mean, self.variables))
             loss_sum += tf.reduce_sum(losses)

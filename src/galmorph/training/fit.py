@@ -90,7 +90,8 @@ def train(
     epochs
         Completed passes over the training part.
     rng
-        Draws the initial weights, then the order of each epoch.
+        Draws the initial weights, then for each epoch the order of the training part, and how each of its stamps is
+        flipped if training.augmentation asks for that.
     start
         The network to continue from, instead of initial weights; the optimiser begins afresh.
     on_epoch
@@ -104,6 +105,8 @@ def train(
     prepare_device()
     engine = compiled_engine(network, training, train.images.shape[-1], n_classes)
     engine.reset(rng)
+    if training.class_weight == "balanced":
+        engine.class_weights.assign(balanced_weights(train.labels, n_classes))
     if start is not None:
         engine.model.set_weights(start.weights)
     predictor = Predictor(engine, start.softening if start else softening(train.images, training.scaling))
@@ -130,6 +133,8 @@ def train(
     predicted_watched = {name: np.empty((epochs, len(images)), np.uint8) for name, images in watched.items()}
     for index, epoch in enumerate(range(1, epochs + 1)):
         order = tf.constant(rng.permutation(len(train.labels)), tf.int32)
+        if training.augmentation != "none":
+            train_images = predictor.prepare(flipped(train.images, training.augmentation, rng))
         loss, accuracy = engine.train_epoch(train_images, train_labels, order)
         check_finite("the training loss", loss, epoch)
         logits = predict(test_images, epoch)
@@ -151,3 +156,45 @@ def train(
         check_finite("a weight", values, epochs)
     curves = dict(zip(HISTORY, np.array(history).T.copy(), strict=True))
     return Outcome(curves, predicted, predicted_watched, probabilities, weights, predictor.softening)
+
+
+def balanced_weights(labels: NDArray[np.int32], n_classes: int) -> NDArray[np.float32]:
+    """Return the weight of each class: n / (number of classes x galaxies of the class), as scikit-learn's "balanced".
+
+    Parameters
+    ----------
+    labels
+        (n,) class numbers.
+
+    Returns
+    -------
+    (n_classes,) float32; 0 for a class without galaxies.
+
+    Examples
+    --------
+    >>> balanced_weights(np.array([0, 0, 0, 1]), 2).round(3)
+    array([0.667, 2.   ], dtype=float32)
+    """
+    counts = np.bincount(labels, minlength=n_classes)
+    weights = np.divide(len(labels) / n_classes, counts, out=np.zeros(n_classes), where=counts > 0)
+    return weights.astype(np.float32)
+
+
+def flipped(images: Images, kind: str, rng: np.random.Generator) -> Images:
+    """Return each stamp in an orientation drawn for it, of the 4 of flips or the 8 of flips_and_turns.
+
+    Parameters
+    ----------
+    images
+        (n, size, size) float32, (y, x). With an even size the pixel of the galaxy moves by one where an axis is
+        reversed.
+    kind
+        flips: left to right, top to bottom, both or neither. flips_and_turns: quarter turns of these as well.
+    """
+    mirrored, upside_down, turned = rng.integers(2, size=(3, len(images))).astype(bool)
+    result = images.copy()
+    result[mirrored] = result[mirrored][:, :, ::-1]
+    result[upside_down] = result[upside_down][:, ::-1]
+    if kind == "flips_and_turns":
+        result[turned] = result[turned].swapaxes(1, 2)
+    return result

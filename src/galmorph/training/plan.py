@@ -105,6 +105,7 @@ class Campaign:
         """Settings by dotted name."""
         names = ("condition", "network", "training", "protocol", "level")
         blocks = {name: block.model_dump(mode="json") for name in names if (block := getattr(self, name)) is not None}
+        blocks["condition"] = self.condition.drawing  # the blocks that it changes are network and training
         flat = pd.json_normalize(blocks).iloc[0].to_dict()
         # json.loads: numpy's numbers become Python's. A confirmed run stops before training.epochs.
         return json.loads(json.dumps(flat, default=lambda value: value.item())) | {"epochs_trained": self.epochs}

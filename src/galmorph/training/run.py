@@ -102,7 +102,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
     train_sample, test_sample = (
         Sample(np.asarray(images[rows]), labels.astype(np.int32)) for rows, labels in (training_part, tested["test"])
     )
-    purpose = network_purpose(campaign.condition.model_dump(mode="json"))
+    purpose = network_purpose(campaign.condition.drawing)
     try:
         outcome = train(
             train_sample,
