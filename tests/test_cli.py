@@ -269,8 +269,7 @@ def test_a_closed_pipe_ends_without_a_traceback(project):
 def test_sync_says_where_the_study_is_seen_and_no_password(project, empty_database, monkeypatch, capsys):
     (project / "mlflow.db").write_bytes(empty_database)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("galmorph.stages.records.declared_records", lambda settings: [])
-    monkeypatch.setattr("galmorph.stages.records.declared_transfers", lambda settings: {})
+    monkeypatch.setattr("galmorph.stages.records.read_declared", lambda settings: ([], {}))
     cli.main(["--quiet", "sync", "--ui", "https://me:secret@mlflow.example/"])
     page = "/#/experiments/1/runs?workflowType=machine_learning"
     assert capsys.readouterr().out == f"MLflow's page of this study: https://***@mlflow.example{page}\n"

@@ -85,12 +85,13 @@ def verify(arguments: argparse.Namespace) -> None:
 def sync(arguments: argparse.Namespace) -> None:
     """Make the MLflow store show exactly the records of the declared conditions; --ui prints their address."""
     from galmorph.stages.campaign import open_store
-    from galmorph.stages.records import declared_records, declared_transfers
+    from galmorph.stages.records import read_declared
     from galmorph.tracking.address import without_password
 
     settings = layout.load_params()
+    conditions, transfers = read_declared(settings)
     store = open_store(settings)
-    counts = store.sync([*declared_records(settings), *declared_transfers(settings).values()])
+    counts = store.sync([*conditions, *transfers.values()])
     notice(f"MLflow: {counts}\n")
     if arguments.ui is not None:
         # Without the last part MLflow may open its pages for language models.
@@ -101,8 +102,10 @@ def sync(arguments: argparse.Namespace) -> None:
 def summary(arguments: argparse.Namespace) -> None:
     """Print the summary of the last report and the location of the full report."""
     from galmorph.report.table import read_summary, short_summary
+    from galmorph.stages.records import require_report
 
     settings = layout.load_params()
+    require_report(settings)
     table = read_summary(layout.SUMMARY)
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
     part = "same test" if settings.protocol.validation_fraction is None else "validation"

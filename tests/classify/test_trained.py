@@ -31,7 +31,9 @@ def change_params(folder: Path, **changes: object) -> None:
 
 
 def as_level(folder: Path, *, classes: tuple[str, ...], **parameters: object) -> None:
-    """Let the networks of the study be those of a level."""
+    """Let the networks of the study be those of a level, which params.yaml no longer declares."""
+    native = {"psf_fwhm": None, "pixel_scale": None, "noise": None}
+    change_params(folder, resolution__levels={"native": native})
     level = folder / "models/transfer/coarse/confirmed"
     shutil.copytree(folder / CONFIRMED, level)
     for run in (1, 2, 3):
@@ -80,7 +82,10 @@ def test_no_weights_kept(own_study: Path) -> None:
 
 def test_other_classes_than_params_now_says(own_study: Path) -> None:
     change_params(own_study, conditions__three_class__classes=["spiral", "elliptical"])
-    with pytest.raises(GalmorphError, match=r"trained on the classes .* params\.yaml now says spiral, elliptical"):
+    said = (
+        r'condition.classes = \["spiral", "elliptical", "uncertain"\], params.yaml now has \["spiral", "elliptical"\]'
+    )
+    with pytest.raises(GalmorphError, match=said):
         load_ensemble("three_class", own_study)
 
 
@@ -89,8 +94,8 @@ def test_a_condition_that_is_no_longer_declared_can_still_be_used(own_study: Pat
     shutil.copytree(own_study / CONFIRMED, former)
     with pytest.raises(GalmorphError, match="the record of three_class, confirmed, run 1, in the place of former"):
         load_ensemble("former", own_study)
-    for path in former.glob("*.npz"):
-        save_record(path, dataclasses.replace(load_record(path), condition="former"))
+    shutil.rmtree(former)
+    no_longer_declared(own_study)
     assert load_ensemble("former", own_study).classes == ("spiral", "elliptical", "uncertain")
 
 
@@ -111,9 +116,50 @@ def test_a_record_that_is_missing_or_of_another_campaign(own_study: Path) -> Non
         load_ensemble("three_class", own_study)
 
 
-def test_the_stamps_are_cut_as_in_the_training_whatever_params_says_now(own_study: Path, ensemble: Ensemble) -> None:
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"training__learning_rate": 0.5}, r"confirmed: .*training\.learning_rate = 0\.001, params\.yaml now has 0\.5"),
+        ({"protocol__seed": 7}, r"protocol\.seed = 2024, params\.yaml now has 7"),
+        ({"cutouts__sky_inner": 32}, r"stage cutouts: it ran with cutouts\.sky_inner = 24, params\.yaml now has 32"),
+    ],
+)
+def test_networks_of_other_parameters_than_params_now_says(
+    own_study: Path, change: dict[str, object], said: str
+) -> None:
+    change_params(own_study, **change)
+    with pytest.raises(GalmorphError, match=f"{said}; run dvc repro"):
+        load_ensemble("three_class", own_study)
+
+
+def test_networks_of_other_data_than_those_at_hand(own_study: Path) -> None:
+    path = own_study / "data/splits/three_class.parquet"
+    table = pd.read_parquet(path)
+    table.iloc[::-1].to_parquet(path, index=False)
+    with pytest.raises(GalmorphError, match="its split is not what it was"):
+        load_ensemble("three_class", own_study)
+    path.unlink()  # only models were pulled
+    assert len(load_ensemble("three_class", own_study).members) == 2
+
+
+def test_networks_of_other_code(own_study: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("galmorph.training.plan.code_hash", lambda: "other")
+    with pytest.raises(GalmorphError, match=r"the code of galmorph\.training has changed; run dvc repro"):
+        load_ensemble("three_class", own_study)
+
+
+def no_longer_declared(folder: Path) -> None:
+    """Let the networks of the study be those of a condition that params.yaml no longer has."""
+    former = folder / "models/former/confirmed"
+    shutil.copytree(folder / CONFIRMED, former)
+    for path in former.glob("*.npz"):
+        save_record(path, dataclasses.replace(load_record(path), condition="former"))
+
+
+def test_what_is_no_longer_declared_has_its_stamps_cut_as_in_the_training(own_study: Path, ensemble: Ensemble) -> None:
+    no_longer_declared(own_study)
     change_params(own_study, cutouts__sky_inner=32, cutouts__stamp_size=18, stamps__field="whole")
-    loaded = load_ensemble("three_class", own_study)
+    loaded = load_ensemble("former", own_study)
     assert loaded.cutouts == ensemble.cutouts
     assert loaded.cutouts.sky_inner == 24
     assert loaded.stamps.field == "centre"
@@ -148,9 +194,10 @@ def test_trained_by_another_version(own_study: Path) -> None:
         load_ensemble("three_class", own_study)
 
 
-def test_what_was_trained_at_a_level_knows_two_classes(own_study: Path) -> None:
-    as_level(own_study, classes=("spiral", "elliptical", "uncertain"))
-    with pytest.raises(GalmorphError, match=r"transfer/coarse: trained on .* now says spiral, elliptical"):
+def test_a_level_of_other_parameters_than_params_now_says(own_study: Path) -> None:
+    as_level(own_study, classes=("spiral", "elliptical"))
+    change_params(own_study, resolution__levels={"coarse": {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}})
+    with pytest.raises(GalmorphError, match=r"condition\.drawn_as|condition\.classes .*; run dvc repro"):
         load_ensemble("transfer/coarse", own_study)
 
 

@@ -28,7 +28,7 @@ from galmorph.sdss.redshifts import read_redshifts
 from galmorph.settings.reading import load_settings
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from galmorph.sources.stamps import read_labels
-from galmorph.stages.campaign import read_epoch
+from galmorph.training.declared import read_epoch
 from galmorph.training.records import load_record
 from tests.support.frames import TABLE2_HEADER, header_cards, objid, table2_row, write_table2
 from tests.support.parameters import ROOT, settings_with

@@ -15,11 +15,14 @@ from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_sha256
 from galmorph.scores.evaluation import score_run
-from galmorph.stages.campaign import read_epoch, save_epoch
+from galmorph.settings.layout import IMAGES
+from galmorph.settings.resolution import recorded_name
+from galmorph.stages.campaign import save_epoch
 from galmorph.stages.records import declared_records, declared_transfers
 from galmorph.tracking.content import run_content
 from galmorph.tracking.pyfunc import StampClassifier
-from galmorph.training.plan import code_hash
+from galmorph.training.declared import campaign_of, read_epoch
+from galmorph.training.plan import code_hash, fingerprint_of
 from galmorph.training.protocol import PHASES, selected_epoch
 from galmorph.training.records import load_record, record_name, save_record, weights_name
 from galmorph.training.run import run_one
@@ -33,12 +36,15 @@ CONFIRMED = Path("models/three_class/confirmed")
 RUNS = 3
 
 
-def write_phases(folder, name, classes=("spiral", "elliptical")):
-    """Write the records of both phases; return the confirmed ones."""
-    epochs = 4
+def write_phases(settings, trained, folder):
+    """Write records of both phases, of the campaigns that the settings declare; return the confirmed ones."""
+    epochs, name = 4, recorded_name(trained)
     for phase in PHASES:
         (folder / phase).mkdir(parents=True)
-        made = [made_record(name, phase, run, epochs, classes) for run in range(1, RUNS + 1)]
+        campaign = campaign_of(settings, trained, phase, epochs=epochs)
+        made = [made_record(name, phase, run, epochs, campaign.condition.classes) for run in range(1, RUNS + 1)]
+        fingerprint = fingerprint_of(name, phase, campaign.parameters, made[0].data)
+        made = [dataclasses.replace(r, fingerprint=fingerprint, parameters=campaign.parameters) for r in made]
         for record in made:
             save_record(folder / phase / record_name(record.run), record)
         if phase == "selected":
@@ -53,8 +59,8 @@ def recorded(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     settings = settings_with({"protocol.runs": RUNS})
     conditions = {name: settings.conditions[name] for name in ("two_class", "three_class")}
-    for name, condition in conditions.items():
-        write_phases(Path("models") / name, name, condition.classes)
+    for name in conditions:
+        write_phases(settings, name, Path("models") / name)
     return settings.model_copy(update={"conditions": conditions, "comparisons": {}})
 
 
@@ -112,21 +118,47 @@ def test_fewer_or_more_runs_than_were_trained(recorded, runs):
         folder = Path("models/two_class") / phase
         save_record(folder / record_name(4), dataclasses.replace(load_record(folder / record_name(3)), run=4))
     chosen = recorded.model_copy(update={"protocol": recorded.protocol.model_copy(update={"runs": runs})})
-    with pytest.raises(GalmorphError, match=f"selected: trained with 3 runs, but params.yaml asks for {runs}"):
+    with pytest.raises(GalmorphError, match=rf"selected: .*protocol\.runs = 3, params\.yaml now has {runs}"):
         declared_records(chosen)
 
 
+@pytest.mark.parametrize("phase", PHASES)
 @pytest.mark.parametrize(
-    "changed", [{"parameters": {"training.learning_rate": 0.05}}, {"data": {"images": "f" * 32}}], ids=list
+    ("changed", "said"),
+    [
+        ({"training": {"learning_rate": 0.05}}, r"training\.learning_rate = 0\.001, params\.yaml now has 0\.05"),
+        ({"network": {"dropout": 0.5}}, r"network\.dropout = 0\.0, params\.yaml now has 0\.5"),
+        ({"protocol": {"seed": 1}}, r"protocol\.seed = 2024, params\.yaml now has 1"),
+    ],
 )
-def test_phases_with_different_settings_or_data(recorded, changed):
-    for run in range(1, RUNS + 1):
-        path = Path("models/two_class/confirmed") / record_name(run)
-        record = load_record(path)
-        new = {name: getattr(record, name) | values for name, values in changed.items()}
-        save_record(path, dataclasses.replace(record, **new))
-    with pytest.raises(GalmorphError, match="two_class: the confirmed and selected runs differ in settings or data"):
+def test_records_of_other_parameters_than_params_yaml_has(recorded, phase, changed, said):
+    """`dvc repro --single-item report` after an edit printed the new values over the old numbers."""
+    ((block, values),) = changed.items()
+    new = recorded.model_copy(update={block: getattr(recorded, block).model_copy(update=values)})
+    if phase == "confirmed":
+        shutil.rmtree("models/two_class/selected")
+        write_phases(new, "two_class", Path("new"))
+        shutil.move("new/selected", "models/two_class/selected")
+    with pytest.raises(GalmorphError, match=rf"models/two_class/{phase}: .*{said}; run dvc repro \(stage .*@two_class"):
+        declared_records(new)
+
+
+def test_records_of_other_data_or_code(recorded, monkeypatch):
+    IMAGES.parent.mkdir(parents=True)
+    IMAGES.write_bytes(b"other stamps")
+    with pytest.raises(GalmorphError, match=r"models/two_class/selected: .*: its images is not what it was; run dvc"):
         declared_records(recorded)
+    IMAGES.unlink()
+    declared_records(recorded)
+    monkeypatch.setattr("galmorph.training.plan.code_hash", lambda: "other")
+    with pytest.raises(GalmorphError, match=r"the code of galmorph\.training has changed; run dvc repro"):
+        declared_records(recorded)
+
+
+def test_where_dvc_finds_nothing_to_do_the_stage_is_forced(recorded):
+    new = recorded.model_copy(update={"training": recorded.training.model_copy(update={"batch_size": 8})})
+    with pytest.raises(GalmorphError, match=r"run dvc repro --force --single-item train@two_class, then dvc repro"):
+        declared_records(new, {"train@two_class"})
 
 
 @pytest.fixture
@@ -137,12 +169,12 @@ def transferred(tmp_path, monkeypatch):
     seen = settings.resolution.seen
     for level in settings.resolution.levels:
         models = Path("models/transfer") / level
-        made = write_phases(models, f"transfer_{level}")
+        made = write_phases(settings, f"transfer/{level}", models)
         for folder, md5 in (("tested", "a"), ("tested_before", "b")):
             (models / folder).mkdir()
             for record in made:
                 sets = record.sets | dict.fromkeys(seen, record.sets["test"])
-                data = record.data | {f"tested_{name}": 32 * md5 for name in seen}
+                data = record.data | {f"tested_{name}{kind}": 32 * md5 for name in seen for kind in ("", "_split")}
                 save_record(
                     models / folder / record_name(record.run), dataclasses.replace(record, sets=sets, data=data)
                 )

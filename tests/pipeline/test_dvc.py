@@ -15,6 +15,7 @@ from tests.support.dvc_project import CONDITIONS, TINY, Project
 from tests.support.parameters import changed, committed
 
 LEVELS = ("native", "coarse")
+RATE = "learning_rate"
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,35 @@ def test_changing_one_condition_concerns_that_condition_only(project):
     changed_stages = set(json.loads(project.run("dvc", "status", "--json")))
     assert changed_stages == {"splits@balanced", "train@balanced", "confirm@balanced", "report"}
     project.write_params({"conditions.balanced.draw": 40})
+    assert json.loads(project.run("dvc", "status", "--json")) == {}
+
+
+def test_nothing_prints_new_parameters_over_old_numbers(project):
+    """Of the survey or of the training, and one stage alone is asked for."""
+    page = (project.folder / "reports/report.html").read_bytes()
+    seeing, rate = (project.params[block][name] for block, name in (("simulated", "seeing"), ("training", RATE)))
+    for changes, said in (
+        ({"simulated.seeing": 1.6}, f"stage acquire: it ran with simulated.seeing = {seeing}, params.yaml now has 1.6"),
+        ({f"training.{RATE}": 0.01}, f"stage train@three_class: it ran with training.{RATE} = {rate}, params.yaml now"),
+    ):
+        project.write_params(changes)
+        for command in ("summary", "sync"):
+            assert said in project.galmorph(command, code=1)
+        assert said in project.run("dvc", "repro", "--single-item", "report", code=255)
+        project.write_params({"simulated.seeing": seeing, f"training.{RATE}": rate})
+        project.run("dvc", "checkout")  # DVC removes the outputs of a stage before it runs
+        assert "balanced" in project.galmorph("summary")
+    # Accepted with dvc commit, the records are still those of another rate.
+    project.write_params({f"training.{RATE}": 0.01})
+    lock = (project.folder / "dvc.lock").read_bytes()
+    project.run("dvc", "commit", "--force", "--quiet")
+    said = "run dvc repro --force --single-item train@three_class, then dvc repro"
+    assert said in project.galmorph("summary", code=1)
+    assert said in project.run("dvc", "repro", "--single-item", "--force", "report", code=255)
+    project.write_params({f"training.{RATE}": rate})
+    (project.folder / "dvc.lock").write_bytes(lock)
+    project.run("dvc", "checkout")
+    assert (project.folder / "reports/report.html").read_bytes() == page
     assert json.loads(project.run("dvc", "status", "--json")) == {}
 
 

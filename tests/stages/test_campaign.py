@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.stages.campaign import LiveStore, read_epoch, write_epoch
+from galmorph.stages.campaign import LiveStore, write_epoch
+from galmorph.training.declared import read_epoch
 from galmorph.training.records import Evaluation, record_name, save_record
 from tests.support.parameters import settings_with
 from tests.support.records import made_record

@@ -7,31 +7,26 @@ import json
 import logging
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from pydantic import ValidationError
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from galmorph.classify.ensemble import Ensemble, Member
 from galmorph.classify.likeness import Typical, common_kind, measure
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps, read_table
-from galmorph.files.reading import regular_file
 from galmorph.settings.layout import GALAXIES, IMAGES, MODELS, PARAMS, level_galaxies, level_path, records_folder
+from galmorph.settings.lock import LOCK, LockedStage, declared_stages, read_lock, require_current
 from galmorph.settings.reading import load_settings
 from galmorph.settings.resolution import TRANSFER, LevelSettings, recorded_name
 from galmorph.settings.study import CutoutSettings, NetworkSettings, Settings, TrainingSettings
 from galmorph.settings.survey import StampsSettings
 from galmorph.tracking.pyfunc import recorded_settings
-from galmorph.training.protocol import EVALUATION_CLASSES
+from galmorph.training.declared import campaign_of, is_declared, require_declared, stage_of
 from galmorph.training.records import Record, load_run, weights_name
 
 log = logging.getLogger(__name__)
-
-LOCK = Path("dvc.lock")
 
 
 def known_models(models: Path) -> list[str]:
@@ -61,8 +56,8 @@ def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
     Raises
     ------
     GalmorphError
-        If nothing of this name was trained, it kept no weights, was trained on other classes than params.yaml now
-        says, or a record or its weights are missing, damaged, or of different campaigns.
+        If nothing of this name was trained, it kept no weights, params.yaml declares it with other parameters, or a
+        record or its weights are missing, damaged, or of different campaigns.
 
     Examples
     --------
@@ -80,9 +75,9 @@ def load_ensemble(name: str, project: Path | str = ".") -> Ensemble:
 
 
 def read_ensemble(name: str, project: Path, compare: bool = False) -> Ensemble:
-    """Load an ensemble as `load_ensemble` does, but log nothing and, unless told to, leave out what is typical.
+    """Load an ensemble as `load_ensemble` does, but log nothing.
 
-    Workers need no more.
+    Unless told to, do not compare it with params.yaml, and leave out what is typical: workers need no more.
     """
     from galmorph.training.engine import prepare_device
     from galmorph.training.network import load_weights
@@ -107,7 +102,11 @@ def read_ensemble(name: str, project: Path, compare: bool = False) -> Ensemble:
             f"{folder}: run {other[0]} is of another campaign than run {first.run}; run dvc repro, or restore the "
             "folder with dvc checkout"
         )
-    _check_classes(name, first, settings)
+    if compare and is_declared(settings, name):
+        stage = stage_of(settings, name, "confirmed")
+        compared = require_current(declared_stages(settings, name), project)
+        campaign = campaign_of(settings, name, "confirmed", epochs=first.epochs, project=project)
+        require_declared(first, campaign, folder, stage, compared)
     try:
         network = recorded_settings(NetworkSettings, first, "network")
         training = recorded_settings(TrainingSettings, first, "training")
@@ -172,16 +171,6 @@ def _unknown(name: str, known: list[str], models: Path) -> str:
     return f"{name}: nothing of this name is trained; {hint}trained are: {', '.join(known)}"
 
 
-def _check_classes(name: str, record: Record, settings: Settings) -> None:
-    condition = settings.conditions.get(name)
-    declared = EVALUATION_CLASSES if name.startswith(f"{TRANSFER}/") else condition and condition.classes
-    if declared and tuple(declared) != record.classes:
-        raise GalmorphError(
-            f"{name}: trained on the classes {', '.join(record.classes)}, params.yaml now says {', '.join(declared)} "
-            f"(conditions.{name}.classes); run dvc repro, or bring params.yaml to what was trained"
-        )
-
-
 @dataclass(frozen=True)
 class Preprocessing:
     """How the stamps of a training were made.
@@ -212,9 +201,9 @@ class Preprocessing:
 def preprocessing_of(name: str, record: Record, settings: Settings, project: Path) -> Preprocessing:
     """Return how the stamps of a run's training were made.
 
-    A record names its stamps by md5, and dvc.lock has that md5 beside the parameters that made them, so that a later
-    edit of params.yaml changes nothing here. For a level of the resolution study dvc.lock has only the md5 of its
-    folder, so the stage is found by name.
+    A record names its stamps by md5, and dvc.lock has that md5 beside the parameters that made them, so that what
+    params.yaml no longer declares can be used as it was trained. For a level of the resolution study dvc.lock has only
+    the md5 of its folder, so the stage is found by name.
 
     A stamp of a frame is a square of the frame's pixels. For a network trained on frames, stamps from elsewhere are
     therefore cropped to their centre and not resampled.
@@ -230,11 +219,11 @@ def preprocessing_of(name: str, record: Record, settings: Settings, project: Pat
     project
         Its folder.
     """
-    stages = _read_lock(project / LOCK)
-    level = level_of(name, record)
-    survey, _ = stages.get("cutouts", ({}, set()))
-    made, _ = stages.get("cutouts" if level is None else f"degrade@{level}", ({}, set()))
-    known = any(record.data.get("images") in md5s for _, md5s in stages.values())
+    stages = read_lock(project)
+    level, nothing = level_of(name, record), LockedStage({}, {}, {})
+    survey = stages.get("cutouts", nothing).params
+    made = stages.get("cutouts" if level is None else f"degrade@{level}", nothing).params
+    known = any(record.data.get("images") in stage.outs.values() for stage in stages.values())
     certain = "cutouts" in made and (level is not None or known)
     source = survey.get("survey.source") if certain else settings.survey.source
     cutouts, stamps = settings.cutouts, settings.stamps
@@ -286,21 +275,3 @@ def _typical(record: Record, made: Preprocessing, scaling: str, project: Path) -
         return None
     files = read_table(galaxies, ["frame"])["frame"] if galaxies.exists() else pd.Series(dtype="str")
     return Typical(measure(open_stamps(images)), scaling, record.softening, common_kind(files))
-
-
-def _read_lock(path: Path) -> dict[str, tuple[dict[str, Any], set[str | None]]]:
-    """Return the parameters and the md5s of the outputs of each stage of dvc.lock; empty if there is no such file."""
-    try:
-        lock = YAML(typ="safe", pure=True).load(regular_file(path).read_text(encoding="utf-8"))
-        return {
-            name: (
-                dict(stage.get("params", {}).get("params.yaml", {})),
-                {out.get("md5") for out in stage.get("outs", [])},
-            )
-            for name, stage in lock["stages"].items()
-        }
-    except FileNotFoundError:
-        return {}
-    except (OSError, ValueError, YAMLError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise GalmorphError(f"{path}: not a lock file ({reason}); restore it with git checkout") from None

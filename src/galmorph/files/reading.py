@@ -59,11 +59,18 @@ def file_md5(path: Path) -> str:
         If it is missing or cannot be read.
     """
     try:
-        return _digest(path, "md5")
+        status = regular_file(path).stat()
+        return _known_md5(path.absolute(), status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns)
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it") from None
     except OSError as error:
         raise GalmorphError(f"{path}: cannot be read ({error.strerror or error}); put the file in its place") from None
+
+
+@functools.lru_cache(maxsize=4096)
+def _known_md5(path: Path, *status: int) -> str:
+    """Hash a file once while its status stays the same: all conditions have the same stamps."""
+    return _digest(path, "md5")
 
 
 def _digest(path: Path, algorithm: str) -> str:

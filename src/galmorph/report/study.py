@@ -97,15 +97,8 @@ def load_study(
     Raises
     ------
     GalmorphError
-        If the records are of other classes than params.yaml, or the store shows anything but them.
+        If the store shows anything but the records.
     """
-    for condition in declared:
-        classes = condition.phases["selected"][0].classes
-        if classes != settings.conditions[condition.name].classes:
-            raise GalmorphError(
-                f"condition {condition.name}: trained with the classes {', '.join(classes)}; params.yaml has others: "
-                "run dvc repro"
-            )
     records = {condition.name: condition for condition in declared}
     return Study(settings, records, load_results(store, declared), resolution)
 

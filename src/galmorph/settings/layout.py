@@ -13,6 +13,7 @@ from galmorph.settings.resolution import TRANSFER
 from galmorph.settings.study import Settings
 
 PARAMS = Path("params.yaml")
+EXTERNAL = Path("data/external")  # the user's own data
 RAW = Path("data/raw")
 CUTOUTS = Path("data/cutouts")
 IMAGES = CUTOUTS / "images.npy"

@@ -30,6 +30,17 @@ def load_settings(path: Path) -> Settings:
     GalmorphError
         If the file is missing, is not YAML, repeats a key, or has a key that is unknown, missing or invalid.
     """
+    return parse_settings(read_params(path), path.name)
+
+
+def read_params(path: Path) -> dict[str, Any]:
+    """Read a params file as DVC does: nested mappings, lists and scalars.
+
+    Raises
+    ------
+    GalmorphError
+        If the file is missing, is not YAML, or repeats a key.
+    """
     try:
         # ruamel.yaml reads YAML 1.2 (1e-3 is a number, no is a word) and refuses duplicate keys.
         data = YAML(typ="safe", pure=True).load(regular_file(path).read_text(encoding="utf-8"))
@@ -46,7 +57,7 @@ def load_settings(path: Path) -> Settings:
         raise GalmorphError(f"{path}: {place}{what}; correct it, or copy one of presets/ over the file") from None
     if not isinstance(data, dict):
         raise GalmorphError(f"{path}: empty, or not a mapping; copy one of presets/ over it")
-    return parse_settings(data, path.name)
+    return data
 
 
 def parse_settings(data: dict[str, Any], source: str = "params.yaml") -> Settings:

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import reprlib
 from collections.abc import Callable
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
 from galmorph.files.atomic import move_into_place
-from galmorph.files.reading import regular_file
 from galmorph.settings.layout import EPOCH, LOGS, PARTIAL, store_root
 from galmorph.settings.study import Settings
 from galmorph.tracking.address import default_uri
@@ -29,24 +27,6 @@ def open_store(settings: Settings) -> Store:
     return Store(default_uri(root), settings.survey.name, root / "mlartifacts")
 
 
-def read_epoch(folder: Path, most: int) -> int:
-    """Read the selected epoch from the folder of a selected phase.
-
-    Raises
-    ------
-    GalmorphError
-        If epoch.json is missing or damaged, or names no epoch from 1 to `most`.
-    """
-    path = folder / EPOCH
-    try:
-        epoch = json.loads(regular_file(path).read_text(encoding="utf-8"))["epoch"]
-        if type(epoch) is not int or not 1 <= epoch <= most:
-            raise ValueError(f"{reprlib.repr(epoch)} is not an epoch from 1 to {most}")
-        return epoch
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise GalmorphError(f"{path}: cannot read the selected epoch ({error}); restore it with dvc checkout") from None
-
-
 def write_epoch(folder: Path, runs: int, name: str) -> int:
     """Select the epoch from the records in `folder`, write it to epoch.json there, and return it."""
     records = load_phase(folder, runs, name, "selected")
@@ -56,7 +36,7 @@ def write_epoch(folder: Path, runs: int, name: str) -> int:
 
 
 def save_epoch(folder: Path, epoch: int) -> None:
-    """Write epoch.json, which `read_epoch` reads."""
+    """Write epoch.json, which `galmorph.training.declared.read_epoch` reads."""
     (folder / EPOCH).write_text(json.dumps({"epoch": epoch}) + "\n", encoding="utf-8")
 
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from galmorph.errors import GalmorphError
+from galmorph.files.reading import file_md5
 from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.layout import (
     EPOCH,
@@ -18,32 +19,57 @@ from galmorph.settings.layout import (
     split_path,
     transfer_folder,
 )
-from galmorph.settings.resolution import transfer_name
+from galmorph.settings.lock import REPORT, declared_stages, require_current
+from galmorph.settings.resolution import TRANSFER, recorded_name
 from galmorph.settings.study import Settings
-from galmorph.stages.campaign import read_epoch
-from galmorph.training.plan import ORACLE
+from galmorph.training.declared import campaign_of, levels_to_test, read_epoch, require_declared, stage_of
+from galmorph.training.plan import ORACLE, level_files
 from galmorph.training.protocol import PHASES, selected_epoch
-from galmorph.training.records import load_phase, record_name, weights_name
+from galmorph.training.records import Record, load_phase, load_run, record_name, weights_name
 
 RESTORE = "restore models with dvc checkout, or run dvc repro"
 
 
-def declared_records(settings: Settings) -> list[ConditionRecords]:
+def read_declared(settings: Settings) -> tuple[list[ConditionRecords], dict[str, ConditionRecords]]:
+    """Read the records of the declared conditions, and those of the resolution study by level or remedy.
+
+    Raises
+    ------
+    GalmorphError
+        If they, or what they were made from, are not what params.yaml, data and code make of it now, or if their epoch
+        is not the one that the records select and were confirmed at.
+    """
+    compared = require_current(declared_stages(settings))
+    return declared_records(settings, compared), declared_transfers(settings, compared)
+
+
+def require_report(settings: Settings) -> None:
+    """Refuse a report of other parameters, data or code than are there now; of each phase one record is read."""
+    compared = require_current([*declared_stages(settings), REPORT])
+    transfers = (*settings.resolution.levels, *settings.resolution.remedies)
+    for trained in (*settings.conditions, *(f"{TRANSFER}/{name}" for name in transfers)):
+        for phase, folder in _folders(settings, trained).items():
+            if (folder / record_name(1)).exists():
+                record = load_run(folder, 1, recorded_name(trained), phase)
+                _require_declared(settings, trained, record, folder, compared)
+
+
+def declared_records(settings: Settings, compared: Collection[str] = ()) -> list[ConditionRecords]:
     """Read the records of every declared condition, in the order of params.yaml."""
     return [
         _read(
+            settings,
             name,
-            {phase: records_folder(name, phase) for phase in PHASES},
-            settings.protocol.runs,
             read_epoch(records_folder(name, "selected"), settings.training_of(name).epochs),
             {"images": IMAGES, "split": split_path(name)},
+            compared,
             _kept_weights(settings, name),
         )
         for name in settings.conditions
     ]
 
 
-def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
+def declared_transfers(settings: Settings, compared: Collection[str] = ()) -> dict[str, ConditionRecords]:
     """Read the records of the resolution study, by level or remedy; of the confirmed phase those with all tests.
 
     All their networks are kept for testing: too many, at 23 MB each, to be copied into MLflow.
@@ -52,22 +78,17 @@ def declared_transfers(settings: Settings) -> dict[str, ConditionRecords]:
     found = {}
     for name in (*resolution.levels, *resolution.remedies):
         remedy = resolution.remedies.get(name)
-        phases, most = PHASES, settings.training.epochs
-        if remedy is not None and remedy.kind == "fine_tuned":
-            # The epochs of fine-tuning are a parameter: no runs select them.
-            phases, most = ("confirmed",), remedy.epochs
-        if name in resolution.oracle:
-            phases = (*phases, ORACLE)
+        tuned = remedy is not None and remedy.epochs
         data = {
             "images": level_path(name) if remedy is None else mixture_path(name),
             "split": level_split(name if remedy is None else remedy.levels[-1]),
         }
         found[name] = _read(
-            transfer_name(name),
-            {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases},
-            resolution.runs,
-            read_epoch(transfer_folder(name, "selected"), most),
+            settings,
+            f"{TRANSFER}/{name}",
+            read_epoch(transfer_folder(name, "selected"), tuned or settings.training.epochs),
             data | {f"tested_{level}": level_path(level) for level in resolution.seen},
+            compared,
         )
     _check_tested_levels(found, settings)
     return found
@@ -81,33 +102,20 @@ def _kept_weights(settings: Settings, condition: str) -> dict[int, Path]:
 
 
 def _read(
-    name: str,
-    folders: Mapping[str, Path],
-    runs: int,
+    settings: Settings,
+    trained: str,
     epoch: int,
     data: Mapping[str, Path],
+    compared: Collection[str],
     weights: Mapping[int, Path] = MappingProxyType({}),
 ) -> ConditionRecords:
-    """Read the records of a condition from the folders of its phases, and check that they belong together.
-
-    Raises
-    ------
-    GalmorphError
-        If their number is not the declared one, if the phases differ in settings or data, or if the epoch in epoch.json
-        is not the one that the records select and were confirmed at.
-    """
-    phases = {phase: load_phase(folder, runs, name, phase) for phase, folder in folders.items()}
-    reference = next(iter(phases.values()))[0]
-    for phase, (record, *_) in phases.items():
-        if (trained := record.parameters.get("protocol.runs")) != runs:
-            raise GalmorphError(
-                f"{name}, {phase}: trained with {trained} runs, but params.yaml asks for {runs}; run dvc repro, or "
-                "restore the number in params.yaml"
-            )
-        expected = reference.parameters | {"epochs_trained": record.epochs}
-        other_data = any(record.data.get(key, md5) != md5 for key, md5 in reference.data.items())
-        if record.parameters != expected or other_data:
-            raise GalmorphError(f"{name}: the {phase} and {reference.phase} runs differ in settings or data; {RESTORE}")
+    """Read the records of a condition, or of transfer/NAME, from the folders of its phases, and check them."""
+    name = recorded_name(trained)
+    runs = settings.resolution.runs if trained != name else settings.protocol.runs
+    folders, phases = _folders(settings, trained), {}
+    for phase, folder in folders.items():
+        phases[phase] = load_phase(folder, runs, name, phase)
+        _require_declared(settings, trained, phases[phase][0], folder, compared)
     best = selected_epoch([run.deciding_accuracy for run in phases["selected"]]) if "selected" in phases else epoch
     confirmed = {run.epochs for run in phases["confirmed"]}
     if {best} | confirmed != {epoch}:
@@ -119,16 +127,39 @@ def _read(
     return ConditionRecords(name, epoch, phases, files, data, weights)
 
 
+def _folders(settings: Settings, trained: str) -> dict[str, Path]:
+    """Return where the records of each phase lie, of a condition or of transfer/NAME."""
+    if trained in settings.conditions:
+        return {phase: records_folder(trained, phase) for phase in PHASES}
+    name = trained.removeprefix(f"{TRANSFER}/")
+    remedy = settings.resolution.remedies.get(name)
+    # The epochs of fine-tuning are a parameter: no runs select them.
+    phases = ["confirmed"] if remedy is not None and remedy.kind == "fine_tuned" else [*PHASES]
+    phases += [ORACLE] if name in settings.resolution.oracle else []
+    return {phase: transfer_folder(name, "tested" if phase == "confirmed" else phase) for phase in phases}
+
+
+def _require_declared(
+    settings: Settings, trained: str, record: Record, folder: Path, compared: Collection[str]
+) -> None:
+    # The epoch of the confirmed runs is compared with that of the selected ones instead.
+    campaign = campaign_of(settings, trained, record.phase, epochs=record.epochs)
+    require_declared(record, campaign, folder, stage_of(settings, trained, record.phase), compared)
+
+
 def _check_tested_levels(transfers: Mapping[str, ConditionRecords], settings: Settings) -> None:
-    """Raise GalmorphError unless all networks were tested at the same stamps of every level."""
-    wanted = {f"tested_{level}" for level in settings.resolution.seen}
-    tested = {
-        name: {key: md5 for key, md5 in records.phases["confirmed"][0].data.items() if key.startswith("tested_")}
-        for name, records in transfers.items()
-    }
-    for name, at in tested.items():
-        if not wanted <= at.keys() or at != next(iter(tested.values())):
+    """Raise GalmorphError unless all networks were tested at the same stamps of every level: those that lie there."""
+    levels = level_files(levels_to_test(settings))
+    at_hand = {name: file_md5(path) for name, path in levels.items() if path.exists()}
+    first: dict[str, str] = {}
+    for name, records in transfers.items():
+        data = records.phases["confirmed"][0].data
+        tested = {key: md5 for key, md5 in data.items() if key.startswith("tested_")}
+        first = first or tested
+        if not levels.keys() <= tested.keys() or tested != first | at_hand:
+            stage = f"{'remedied' if name in settings.resolution.remedies else 'tested'}@{name}"
             raise GalmorphError(
                 f"{transfer_folder(name, 'tested')}: not tested at the stamps of every level, or at other stamps than "
-                f"the rest; {RESTORE}"
+                f"the present ones; run dvc repro --force --single-item {stage}, then dvc repro, or restore models and "
+                "data with dvc checkout"
             )

@@ -37,7 +37,7 @@ from galmorph.settings.layout import (
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import open_store
 from galmorph.stages.launch import launch
-from galmorph.stages.records import declared_records, declared_transfers
+from galmorph.stages.records import read_declared
 from galmorph.training.protocol import EVALUATION_CLASSES
 
 EXAMPLES_OF_A_CLASS = 2
@@ -107,9 +107,8 @@ def level_examples(settings: Settings) -> Examples:
 def main() -> None:
     """Run the stage."""
     settings = load_params()
-    declared = declared_records(settings)
+    declared, transfers = read_declared(settings)
     store = open_store(settings)
-    transfers = declared_transfers(settings)
     log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
     resolution = (
         load_resolution(

@@ -7,8 +7,9 @@ import sys
 from galmorph.files.atomic import move_into_place
 from galmorph.resolution.testing import tested_campaign
 from galmorph.settings.layout import fresh_folder, load_params, transfer_folder
+from galmorph.settings.resolution import TRANSFER
 from galmorph.stages.launch import launch
-from galmorph.stages.transfer import levels_to_test, transfer_campaign
+from galmorph.training.declared import campaign_of, levels_to_test
 
 
 def main() -> None:
@@ -17,7 +18,7 @@ def main() -> None:
     settings = load_params()
     with fresh_folder(f"tested-{name}") as folder:
         made = folder / "tested"
-        campaign = transfer_campaign(settings, name, "confirmed")
+        campaign = campaign_of(settings, f"{TRANSFER}/{name}", "confirmed")
         tested_campaign(campaign, transfer_folder(name, "confirmed").resolve(), levels_to_test(settings), made)
         move_into_place(made, transfer_folder(name, "tested"))
 

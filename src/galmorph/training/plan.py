@@ -94,10 +94,15 @@ class Campaign:
         """The phase whose draws and seeds the runs have."""
         return "selected" if self.phase == ORACLE else self.phase
 
+    @property
+    def files(self) -> dict[str, Path]:
+        """The data files, by the names that records have for them."""
+        return {"images": self.images, "split": self.split} | level_files(self.watched)
+
     @functools.cached_property
     def data(self) -> dict[str, str]:
         """md5 of the data files, and the fingerprint of the networks to continue from."""
-        files = {"images": file_md5(self.images), "split": file_md5(self.split)} | levels_md5(self.watched)
+        files = {name: file_md5(path) for name, path in self.files.items()}
         return files if self.start is None else files | {"start": self.start.fingerprint}
 
     @functools.cached_property
@@ -113,23 +118,27 @@ class Campaign:
     @functools.cached_property
     def fingerprint(self) -> str:
         """A hash of everything that decides the results: parameters, data, code."""
-        decisive = {
-            "condition": self.name,
-            "phase": self.phase,
-            "parameters": self.parameters,
-            "data": self.data,
-            "code": code_hash(),
-        }
-        return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+        return fingerprint_of(self.name, self.phase, self.parameters, self.data)
+
+
+def fingerprint_of(condition: str, phase: str, parameters: Mapping[str, Any], data: Mapping[str, str]) -> str:
+    """Return the fingerprint of a campaign under the code of this package."""
+    decisive = {"condition": condition, "phase": phase, "parameters": parameters, "data": data, "code": code_hash()}
+    return hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def level_files(levels: Levels) -> dict[str, Path]:
+    """Return the images and splits of levels, by the names that records have for them."""
+    return {
+        f"tested_{name}{kind}": path
+        for name, paths in levels.items()
+        for kind, path in zip(("", "_split"), paths, strict=True)
+    }
 
 
 def levels_md5(levels: Levels) -> dict[str, str]:
     """Return the md5 of the images and splits of levels, by the names that records have for them."""
-    return {
-        f"tested_{name}{kind}": file_md5(path)
-        for name, paths in levels.items()
-        for kind, path in zip(("", "_split"), paths, strict=True)
-    }
+    return {name: file_md5(path) for name, path in level_files(levels).items()}
 
 
 def transfer_draw(settings: Settings) -> tuple[ConditionSettings, ProtocolSettings]:
