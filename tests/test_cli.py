@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import pytest
+from ruamel.yaml import YAML
 
 from galmorph import cli
 from galmorph.parallel import progress
@@ -17,7 +18,7 @@ from galmorph.sources.manifest import write_manifest
 from galmorph.stages.launch import NORMAL, QUIET, STOPPED_STATUS, VERBOSE, launch, painted
 from tests.support.archive_server import serving
 from tests.support.frames import objid, table2_row, write_table2
-from tests.support.parameters import ROOT
+from tests.support.parameters import ROOT, changed, committed
 
 
 @pytest.fixture(autouse=True)
@@ -32,6 +33,31 @@ def project(tmp_path, monkeypatch):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+def test_check_counts_one_and_many(project, capsys):
+    params = committed()
+    cli.main(["check"])
+    assert re.search(
+        r" \(simulated\), 4 conditions, \d levels and \d remedies: \d+ runs of at most \d+ epochs\n$",
+        capsys.readouterr().out,
+    )
+    one = {"native": params["resolution"]["levels"]["native"]}
+    small = changed(
+        params,
+        {
+            "conditions": {"two_class": params["conditions"]["two_class"]},
+            "comparisons": {},
+            "training.epochs": 1,
+            "resolution.levels": one,
+            "resolution.ablations": {},
+            "resolution.remedies": {},
+            "resolution.oracle": [],
+        },
+    )
+    YAML().dump(small, project / "params.yaml")
+    cli.main(["check"])
+    assert re.search(r", 1 condition, 1 level and 0 remedies: \d+ runs of at most 1 epoch\n$", capsys.readouterr().out)
 
 
 def test_check_outside_a_project_says_where_to_go(tmp_path, monkeypatch):
@@ -106,9 +132,9 @@ def test_verify_says_what_is_wrong_and_repairs_it(tmp_path, monkeypatch, capsys)
     with serving(store) as archive:
         write_manifest(raw, {"one.fit": f"{archive.url}/one.fit"})
         cli.main(["verify"])
-        assert capsys.readouterr().out == "data/raw: 1 files, all of them as the manifest says\n"
+        assert capsys.readouterr().out == "data/raw: 1 file as the manifest says\n"
         (raw / "one.fit").write_bytes(b"2" * 1000)
-        with pytest.raises(SystemExit, match="1 files are not what the manifest says; galmorph verify --repair"):
+        with pytest.raises(SystemExit, match="1 file not as the manifest says; galmorph verify --repair"):
             cli.main(["verify"])
         assert "wrong     one.fit: other bytes than the manifest's\n" in capsys.readouterr().out
         cli.main(["verify", "--repair"])

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from galmorph.report import thesis
 from tests.support.parameters import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -21,6 +22,14 @@ def test_links_within_the_project_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_thesis_stands_beside_the_simulation_with_the_same_spread():
+    """One standard deviation, where the thesis prints two."""
+    text = " ".join((ROOT / "docs/simulation.md").read_text(encoding="utf-8").split())
+    (found,) = re.findall(r"The thesis has (\S+ ± \S+) and (\S+ ± \S+)", text)
+    printed = [thesis.CONDITIONS[name].accuracy for name in ("two_class", "three_class")]
+    assert list(found) == [f"{each.mean:.3f} ± {each.two_std / 2:.3f}" for each in printed if each]
 
 
 @pytest.mark.real

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from galmorph import __version__
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, counted
 from galmorph.parallel import progress
 from galmorph.settings import layout
 from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, launch
@@ -34,14 +34,16 @@ def check(arguments: argparse.Namespace) -> None:
     """Check params.yaml before any work."""
     settings = layout.load_params()
     resolution = settings.resolution
-    levels = f", {len(resolution.levels)} levels and {len(resolution.remedies)} remedies" if resolution.levels else ""
+    remedies = counted(len(resolution.remedies), "remedy", "remedies")
+    levels = f", {counted(len(resolution.levels), 'level')} and {remedies}" if resolution.levels else ""
     # Fine-tuning has its epochs given: no runs select them.
     phases = 2 * len(resolution.levels) + sum(2 if r.kind == "mixed" else 1 for r in resolution.remedies.values())
     runs = 2 * settings.protocol.runs * len(settings.conditions) + resolution.runs * (phases + len(resolution.oracle))
     epochs = max(settings.training.epochs, *(settings.training_of(name).epochs for name in settings.conditions))
     notice(
-        f"params.yaml: survey {settings.survey.name} ({settings.survey.source}), {len(settings.conditions)} conditions"
-        f"{levels}: {runs} runs of at most {epochs} epochs\n"
+        f"params.yaml: survey {settings.survey.name} ({settings.survey.source}), "
+        f"{counted(len(settings.conditions), 'condition')}{levels}: {counted(runs, 'run')} of at most "
+        f"{counted(epochs, 'epoch')}\n"
     )
     if settings.survey.source == "local":
         from galmorph.sources import local
@@ -76,10 +78,10 @@ def verify(arguments: argparse.Namespace) -> None:
         files, wrong = manifest.verify(layout.RAW)
         remedy = "galmorph verify --repair fetches them again (those made here: dvc repro --force acquire)"
         if not wrong:
-            notice(f"{layout.RAW}: {files} files, all of them as the manifest says\n")
+            notice(f"{layout.RAW}: {counted(files, 'file')} as the manifest says\n")
     sys.stdout.write("".join(f"wrong     {path}: {reason}\n" for path, reason in wrong.items()))
     if wrong:
-        raise GalmorphError(f"{layout.RAW}: {len(wrong)} files are not what the manifest says; {remedy}")
+        raise GalmorphError(f"{layout.RAW}: {counted(len(wrong), 'file')} not as the manifest says; {remedy}")
 
 
 def sync(arguments: argparse.Namespace) -> None:

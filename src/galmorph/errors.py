@@ -1,4 +1,4 @@
-"""The error type of the project, and remedies for errors of the operating system."""
+"""The error type of the project, words for its messages, and remedies for errors of the operating system."""
 
 from __future__ import annotations
 
@@ -32,6 +32,38 @@ class GalmorphError(Exception):
     The message names the file, row, galaxy or parameter at fault and the remedy. Any other exception that reaches a
     user is a bug.
     """
+
+
+class NotRegularFileError(OSError):
+    """Something that is a pipe, a device or a folder where a file should be."""
+
+
+def own_words(error: Exception) -> str:
+    """Return what an error says, in brackets for the middle of a message, if the words are ours or the system's.
+
+    Those of other libraries are left out: they change with the version, hold addresses in memory, and their advice is
+    for other programs.
+    """
+    if isinstance(error, GalmorphError | NotRegularFileError):
+        return f" ({error})"
+    # Not its strerror, into which other libraries write their own words.
+    return f" ({os.strerror(error.errno)})" if isinstance(error, OSError) and error.errno else ""
+
+
+def counted(number: int, one: str, several: str = "") -> str:
+    """Return a number with its noun.
+
+    Parameters
+    ----------
+    one, several
+        The noun for one and for any other number; by default the second has an s more.
+
+    Examples
+    --------
+    >>> counted(1, "run"), counted(3000, "galaxy", "galaxies")
+    ('1 run', '3,000 galaxies')
+    """
+    return f"{number:,} {one if number == 1 else several or one + 's'}"
 
 
 def with_remedy(error: OSError) -> GalmorphError | None:

@@ -180,7 +180,7 @@ def test_a_training_that_the_lock_does_not_know_is_said_to_be_uncertain(
 @pytest.mark.parametrize("text", ["stages: [", "nothing", "stages: 3"])
 def test_a_torn_lock(own_study: Path, text: str) -> None:
     (own_study / "dvc.lock").write_text(text)
-    with pytest.raises(GalmorphError, match=r"dvc\.lock: not a lock file .*git checkout"):
+    with pytest.raises(GalmorphError, match=r"dvc\.lock: not a lock file of DVC; restore it with git checkout"):
         load_ensemble("three_class", own_study)
 
 
@@ -190,7 +190,7 @@ def test_trained_by_another_version(own_study: Path) -> None:
         record = load_record(path)
         less = {name: value for name, value in record.parameters.items() if name != "training.scaling"}
         save_record(path, dataclasses.replace(record, parameters=less))
-    with pytest.raises(GalmorphError, match=r"another version of the project \(scaling: field required\)"):
+    with pytest.raises(GalmorphError, match="another version of the project, with another kind of scaling"):
         load_ensemble("three_class", own_study)
 
 

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galmorph.classify.targets import stamp_targets
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, NotRegularFileError
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.files.reading import file_md5, regular_file
 from galmorph.report.page import Book, Section, render
@@ -85,7 +85,7 @@ def test_a_folder_in_place_of_a_file(tmp_path, name):
 def test_a_pipe_in_place_of_a_file(tmp_path):
     # To open one that nobody writes to would wait without end.
     os.mkfifo(tmp_path / "pipe")
-    with pytest.raises(OSError, match="not a regular file"):
+    with pytest.raises(NotRegularFileError, match="not a regular file"):
         regular_file(tmp_path / "pipe")
 
 

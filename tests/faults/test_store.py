@@ -125,7 +125,10 @@ def test_a_store_whose_driver_is_not_installed(tmp_path):
 @pytest.mark.parametrize("address", ["http://127.0.0.1:port", "http://127.0.0.1:99999", "http://[::1"])
 def test_an_address_that_is_none(tmp_path, monkeypatch, address):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
-    with pytest.raises(GalmorphError, match=f"the MLflow store {re.escape(address)} refuses"):
+    with pytest.raises(
+        GalmorphError,
+        match=f"the MLflow store {re.escape(address)} does not answer as an",
+    ):
         Store(address, "survey", tmp_path / "mlartifacts")
 
 
@@ -153,7 +156,9 @@ def test_a_server_that_is_no_mlflow(tmp_path, monkeypatch):
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
-        with pytest.raises(GalmorphError, match=r"the MLflow store http://127\.0\.0\.1:\d+ refuses"):
+        with pytest.raises(
+            GalmorphError, match=r"the MLflow store http://127\.0\.0\.1:\d+ does not answer as an MLflow server"
+        ):
             Store(f"http://127.0.0.1:{server.server_address[1]}", "survey", tmp_path)
     finally:
         server.shutdown()

@@ -38,9 +38,12 @@ def labels(path, text):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        (LABELS.replace("a.png,spiral,0.1", "a.png,spiral,elliptical,0.1"), "line 2: Expected 3 columns, got 4"),
-        (LABELS.replace("b.png,elliptical,0.2", "b.png,elliptical"), "line 3: Expected 3 columns, got 2"),
-        (LABELS + '"c.png,spiral,0.3\n', "Expected 3 columns"),
+        (
+            LABELS.replace("a.png,spiral,0.1", "a.png,spiral,elliptical,0.1"),
+            "line 2: 4 cells, the header has 3 columns",
+        ),
+        (LABELS.replace("b.png,elliptical,0.2", "b.png,elliptical"), "line 3: 2 cells, the header has 3 columns"),
+        (LABELS + '"c.png,spiral,0.3\n', "the header has 3 columns"),
         (LABELS.replace("0.1", '"0.1'), "line 2: redshift holds a line break, or begins with a quote"),
     ],
     ids=["one too many", "one too few", "a quote that never ends", "a quote that swallows the rest"],

@@ -28,7 +28,7 @@ def test_what_was_written_is_read(tmp_path):
         (STAMPS.astype(np.float64), "not stamps"),
         (STAMPS[0], "not stamps"),
         (STAMPS[:, :4], "stamps of 8 x 4 pixels, not square"),
-        (np.array([{"a": 1}], dtype=object), "not a whole array"),
+        (np.array([{"a": 1}], dtype=object), "not a whole .npy file"),
     ],
 )
 def test_other_arrays_are_refused(tmp_path, made, words):

@@ -58,7 +58,7 @@ def test_a_line_break_within_a_cell(tmp_path):
     path.write_text('n,text\n1,"two\nlines"\n')
     with pytest.raises(GalmorphError, match="line 2: text holds a line break, or begins with a quote"):
         read_text_table(path)
-    with pytest.raises(GalmorphError, match="2 lines for 1 rows; remove line breaks within cells"):
+    with pytest.raises(GalmorphError, match="2 lines for 1 row; remove line breaks within cells"):
         copy_rows(path, [0], 1, tmp_path / "copy.csv")
 
 
@@ -67,7 +67,7 @@ def test_a_row_far_into_the_file_is_named_by_its_line(tmp_path, number):
     lines = ["a,b", *(f"{row},x" for row in range(400))]
     lines[number - 1] += ",y"
     (tmp_path / "t.csv").write_text("\n".join(lines), encoding="utf-8")
-    with pytest.raises(GalmorphError, match=f"line {number}: Expected 2 columns, got 3"):
+    with pytest.raises(GalmorphError, match=f"line {number}: 3 cells, the header has 2 columns; correct the table"):
         read_text_table(tmp_path / "t.csv")
 
 
@@ -111,7 +111,7 @@ def test_lines_are_counted_with_blank_lines_and_comments(tmp_path, ending):
     with pytest.raises(GalmorphError, match=r"line 10: n 'x' is not a whole number \(1 more such rows\)"):
         whole_numbers(table, "n", path)
     path.write_bytes(ending.join([*lines, "", "3,b,c"]).encode())
-    with pytest.raises(GalmorphError, match="line 13: Expected 2 columns, got 3"):
+    with pytest.raises(GalmorphError, match="line 13: 3 cells, the header has 2 columns"):
         read_text_table(path)
 
 

@@ -73,11 +73,13 @@ def test_a_worker_that_keeps_most_of_its_memory_gets_the_next_job(monkeypatch, p
 def test_a_job_that_fails_is_tried_again(tmp_path, caplog):
     work = [(tmp_path, i, 3) for i in range(3)]
     assert dict(spread(jobs.fails_before, work, label="jobs", unit="job")) == {0: 0, 1: 1, 2: 2}
-    assert "job 1 failed and is done again: ConnectionError('attempt at job 0')" in caplog.text
+    assert "job 1 failed (ConnectionError) and is done again" in caplog.text
 
 
 def test_the_third_failure_of_a_job_is_raised_with_its_traceback(tmp_path, caplog):
-    with pytest.raises(GalmorphError, match="jobs, job 1 failed 3 times: ConnectionError") as caught:
+    with pytest.raises(
+        GalmorphError, match=r"jobs, job 1 failed 3 times \(ConnectionError\); the traceback above"
+    ) as caught:
         list(spread(jobs.fails_before, [(tmp_path, 0, 4)], label="jobs", unit="job"))
     assert attempts_at(tmp_path, 0) == 3
     assert isinstance(caught.value.__cause__, ConnectionError)

@@ -1,11 +1,12 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pandas as pd
 import pytest
 
-from galmorph.report import conditions, data
+from galmorph.report import conditions, data, thesis
 from galmorph.settings.study import Settings
 
 
@@ -35,11 +36,17 @@ def test_a_row_of_table_2_keeps_every_digit_of_its_object_id() -> None:
     assert shown.to_numpy().tolist() == [["OBJID", "587727178986356823"], ["RA", "00:00:00.41"]]
 
 
+def test_the_words_for_a_condition_read_without_an_article() -> None:
+    """They stand in sentences: "higher for balanced two classes than for two classes (control)"."""
+    for condition in thesis.CONDITIONS:
+        assert re.fullmatch(r"([a-z]+ )+classes( \([a-z]+\))?", thesis.label(condition))
+
+
 def test_conditions_are_listed_as_declared(make_settings: Callable[..., Settings]) -> None:
     shown = conditions.declared(make_settings()).shown.set_index("Name")
     assert list(shown.index) == ["three_class", "two_class", "balanced", "two_class_small"]
     assert list(shown.loc["two_class_small"]) == [
-        "two-class control",
+        "two classes (control)",
         "spiral, elliptical",
         "spiral, elliptical, uncertain",
         "natural",

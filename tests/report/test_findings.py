@@ -136,7 +136,7 @@ def test_question_1_is_answered_with_as_many_spirals_and_ellipticals_in_training
     study: Study, compared: pd.DataFrame
 ) -> None:
     answered, confounded, _ = findings(study, compared)
-    assert "of three classes from two-class control" in answered.answer
+    assert "of three classes from two classes (control)" in answered.answer
     assert "of 3 " in answered.answer
     small, large = (
         statistics.fmean(float(m[:2].sum()) * 7 / 3 for m in study.results[name].confirmed.confusion)

@@ -27,7 +27,8 @@ def test_a_value_of_any_length_has_a_message_of_a_line():
         ("training:\n  epochs: 3\n  epochs: 4\n", r"params\.yaml: line 3: a key for the second time; correct it"),
         ("training:\n  epochs: [3\n", r"params\.yaml: line 3: not valid YAML; correct it"),
         ("- 1\n", "empty, or not a mapping"),
-        ("when: 2001-01-01\n", "use plain numbers"),
+        ("training: {epochs: 2001-01-01}\n", r"params\.yaml: training\.epochs: neither a plain number .*in quotes"),
+        ("training: &all {again: *all}\n", r"params\.yaml: a block that holds itself"),
     ],
 )
 def test_unreadable_file(tmp_path: Path, text, words):

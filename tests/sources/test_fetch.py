@@ -195,6 +195,15 @@ def test_a_proxy_that_does_not_answer(mirror, monkeypatch, archive, scheme):
         mirror.fetch(downloads(f"{scheme}://survey.example"), "files", REMEDY)
 
 
+def test_a_proxy_that_refuses(monkeypatch, archive):
+    monkeypatch.setenv("https_proxy", archive.url)  # which knows no CONNECT
+    message = (
+        rf"survey\.example cannot be reached through the proxy {archive.url} \(it answers 501\): correct https_proxy"
+    )
+    with pytest.raises(GalmorphError, match=message):
+        require_answer("https://survey.example", REMEDY)
+
+
 def test_a_proxy_of_another_kind(monkeypatch):
     monkeypatch.setenv("https_proxy", "socks5://me:sesame@proxy.example:1080")
     with pytest.raises(GalmorphError, match=r"socks5://proxy\.example:1080 is not the address of a proxy that can be"):

@@ -57,7 +57,9 @@ def test_a_damaged_record_is_refused_or_unharmed(tmp_path_factory, data):
 
 
 def test_missing_record_says_what_to_do(tmp_path):
-    with pytest.raises(GalmorphError, match=r"run-004\.npz: not a whole record .* run dvc repro"):
+    with pytest.raises(
+        GalmorphError, match=r"run-004\.npz: not a whole record \(No such file or directory\); .* run dvc repro"
+    ):
         load_record(tmp_path / record_name(4))
 
 

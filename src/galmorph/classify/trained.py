@@ -111,10 +111,9 @@ def read_ensemble(name: str, project: Path, compare: bool = False) -> Ensemble:
         network = recorded_settings(NetworkSettings, first, "network")
         training = recorded_settings(TrainingSettings, first, "training")
     except ValidationError as error:
-        wrong = error.errors()[0]
+        changed = error.errors()[0]["loc"][0]
         raise GalmorphError(
-            f"{folder}: trained by another version of the project ({wrong['loc'][0]}: {wrong['msg'].lower()}); run dvc "
-            "repro"
+            f"{folder}: trained by another version of the project, with another kind of {changed}; run dvc repro"
         ) from None
     made = preprocessing_of(name, first, settings, project)
     prepare_device()

@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, own_words
 from galmorph.files.reading import regular_file
 
 REMEDY = "dvc checkout restores it, dvc repro makes it anew"
@@ -26,8 +26,7 @@ def _reading(path: Path, kind: str) -> Iterator[None]:
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; {REMEDY}") from None
     except Exception as error:  # for damaged files numpy, pyarrow and pandas raise two dozen types between them
-        words = (str(error).splitlines() or [type(error).__name__])[0]
-        raise GalmorphError(f"{path}: not a whole {kind} ({words}); {REMEDY}") from None
+        raise GalmorphError(f"{path}: not a whole {kind}{own_words(error)}; {REMEDY}") from None
 
 
 def open_stamps(path: Path) -> NDArray[np.float32]:
@@ -43,7 +42,7 @@ def open_stamps(path: Path) -> NDArray[np.float32]:
     GalmorphError
         If it is missing, cut short, or holds something else.
     """
-    with _reading(path, "array"):
+    with _reading(path, ".npy file"):
         images = np.load(regular_file(path), mmap_mode="r", allow_pickle=False)
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
         raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
@@ -60,7 +59,7 @@ def table_columns(path: Path) -> list[str]:
     GalmorphError
         If it is missing or damaged.
     """
-    with _reading(path, "table"):
+    with _reading(path, "parquet table"):
         return list(pq.read_schema(regular_file(path)).names)
 
 
@@ -85,5 +84,5 @@ def read_table(
     wanted = [*(columns or ()), *(name for name, _, _ in filters or ())]
     if missing := [name for name in wanted if name not in present]:
         raise GalmorphError(f"{path}: no column {missing[0]}; {REMEDY}")
-    with _reading(path, "table"):
+    with _reading(path, "parquet table"):
         return pd.read_parquet(regular_file(path), columns=None if columns is None else list(columns), filters=filters)

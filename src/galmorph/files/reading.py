@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, NotRegularFileError
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -18,11 +18,11 @@ def regular_file(path: Path) -> Path:
 
     Raises
     ------
-    OSError
+    NotRegularFileError
         If something exists there that is not a regular file.
     """
     if path.exists() and not path.is_file():
-        raise OSError("not a regular file")
+        raise NotRegularFileError("not a regular file")
     return path
 
 

@@ -7,7 +7,6 @@ of Unix, Windows and old Macs. Anything else is refused with what was found.
 from __future__ import annotations
 
 import codecs
-import csv
 import gzip
 import io
 import logging
@@ -25,6 +24,7 @@ log = logging.getLogger(__name__)
 
 BLOCK = 2**17  # bytes of text in memory at once, and of the longest line
 
+_AS_UTF8 = "save the table as UTF-8 (spreadsheets call it CSV UTF-8)"
 _START = 512  # bytes, enough to recognise a file
 _GZIP, _ZIP = b"\x1f\x8b", b"PK\x03\x04"
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -46,11 +46,9 @@ def open_text(path: Path) -> IO[bytes]:
     Raises
     ------
     GalmorphError
-        If it is of a kind that is known and no text.
+        If it is of a kind that is known and no text, or UTF-16 by its byte order mark, but not by its content.
     OSError, EOFError, zlib.error
         If it is missing, no regular file, or its compressed content is damaged.
-    UnicodeDecodeError
-        If it is UTF-16 by its byte order mark, but not by its content.
     """
     with regular_file(path).open("rb") as file:
         packed = file.read(_START)
@@ -65,7 +63,10 @@ def open_text(path: Path) -> IO[bytes]:
         _refuse_others(start, path)
         if start.startswith(_UTF16):
             opened.seek(0)
-            return io.BytesIO(opened.read().decode("utf-16").encode())
+            try:
+                return io.BytesIO(opened.read().decode("utf-16").encode())
+            except UnicodeDecodeError:
+                raise GalmorphError(f"{path}: begins as UTF-16 and goes on as something else; {_AS_UTF8}") from None
         opened.seek(len(codecs.BOM_UTF8) if start.startswith(codecs.BOM_UTF8) else 0)
         stack.pop_all()
         return opened
@@ -89,12 +90,10 @@ def numbered_lines(stream: IO[bytes], path: Path) -> Iterator[tuple[list[int], l
     Raises
     ------
     GalmorphError
-        If a line is not UTF-8.
-    csv.Error
-        If a line is longer than `BLOCK` bytes.
+        If a line is not UTF-8, or longer than `BLOCK` bytes.
     """
     number, comments = 1, 0
-    for piece in _pieces(stream):
+    for piece in _pieces(stream, path):
         lines = piece.splitlines()
         kept = [(n, line) for n, line in enumerate(lines, number) if line.strip() and not line.startswith(b"#")]
         comments += sum(line.startswith(b"#") for line in lines)
@@ -107,7 +106,7 @@ def numbered_lines(stream: IO[bytes], path: Path) -> Iterator[tuple[list[int], l
         log.info("%s: lines left out as comments, because they begin with #: %d", path, comments)
 
 
-def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
+def _pieces(stream: IO[bytes], path: Path) -> Iterator[bytes]:
     """Read whole lines, about `BLOCK` bytes at a time."""
     rest, what = b"", "header"
     while block := stream.read(BLOCK):
@@ -115,7 +114,7 @@ def _pieces(stream: IO[bytes]) -> Iterator[bytes]:
         # A carriage return at the end may be half of a Windows line end.
         end = max(rest.rfind(b"\n"), rest.rfind(b"\r", 0, -1)) + 1
         if not end and len(rest) > BLOCK:
-            raise csv.Error(f"a {what} of more than {BLOCK:,} bytes")
+            raise GalmorphError(f"{path}: not a CSV table: a {what} of more than {BLOCK:,} bytes; correct the table")
         if end:
             what = "row"
             yield rest[:end]
@@ -158,13 +157,12 @@ def _refuse_others(start: bytes, path: Path) -> None:
 def _refuse_other_encodings(numbers: list[int], lines: list[bytes], path: Path) -> None:
     """Raise GalmorphError if lines are not UTF-8, or hold NUL as UTF-16 does."""
     text = b"\n".join(lines)
-    remedy = "save the table as UTF-8 (spreadsheets call it CSV UTF-8)"
     if (nul := text.find(b"\0")) >= 0:
         line = numbers[text.count(b"\n", 0, nul)]
-        raise GalmorphError(f"{path}: line {line}: not text, or UTF-16 without its byte order mark; {remedy}")
+        raise GalmorphError(f"{path}: line {line}: not text, or UTF-16 without its byte order mark; {_AS_UTF8}")
     try:
         text.decode()
     except UnicodeDecodeError as error:
         line, byte = numbers[text.count(b"\n", 0, error.start)], text[error.start]
         latin = f", in Latin-1 {chr(byte)!r}" if byte >= 0xA0 else ""
-        raise GalmorphError(f"{path}: line {line}: not UTF-8 (byte 0x{byte:02X}{latin}); {remedy}") from None
+        raise GalmorphError(f"{path}: line {line}: not UTF-8 (byte 0x{byte:02X}{latin}); {_AS_UTF8}") from None

@@ -6,7 +6,6 @@ import csv
 import itertools
 import logging
 import re
-import textwrap
 import zlib
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 from numpy.typing import NDArray
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, counted, own_words
 from galmorph.files.textlines import numbered_lines, open_text
 
 log = logging.getLogger(__name__)
@@ -67,9 +66,8 @@ def read_blocks(path: Path, *, may_be_empty: bool = False) -> Iterator[pd.DataFr
     except FileNotFoundError:
         raise GalmorphError(f"{path}: no such file; put the table there or correct its name in params.yaml") from None
     except (OSError, EOFError, zlib.error) as error:
-        raise GalmorphError(f"{path}: damaged or cut short ({error}); fetch the file again") from None
-    except (pa.ArrowException, UnicodeDecodeError, csv.Error) as error:
-        raise GalmorphError(f"{path}: not a CSV table ({error}); correct the table, or fetch the file again") from None
+        fault = "cannot be read" if own_words(error) else "damaged or cut short"
+        raise GalmorphError(f"{path}: {fault}{own_words(error)}; fetch the file again") from None
     if rows == 0 and not may_be_empty:
         raise GalmorphError(f"{path}: a header and no rows; put the table in its place")
 
@@ -251,7 +249,8 @@ def copy_rows(source: Path, rows: Collection[int], count: int, destination: Path
                     copy.write(line + b"\n")
                 line_number += 1
     if line_number != count:
-        raise GalmorphError(f"{source}: {line_number} lines for {count} rows; remove line breaks within cells")
+        found = f"{counted(line_number, 'line')} for {counted(count, 'row')}"
+        raise GalmorphError(f"{source}: {found}; remove line breaks within cells")
 
 
 def _key(heading: str) -> str:
@@ -285,7 +284,7 @@ def _line_of(row: int, path: Path) -> int:
         with open_text(path) as stream:
             numbers = itertools.chain.from_iterable(numbers for numbers, _ in numbered_lines(stream, path))
             return next(itertools.islice(numbers, row + 1, None))
-    except (GalmorphError, OSError, EOFError, zlib.error, csv.Error, StopIteration):
+    except (GalmorphError, OSError, EOFError, zlib.error, StopIteration):
         return row + _FIRST_LINE  # it has gone since
 
 
@@ -303,14 +302,17 @@ def _not_whole(cell: str) -> str:
     return "is not a whole number"
 
 
-def _header(line: bytes) -> tuple[list[str], str]:
-    """Return the headings and the separator."""
+def _header(line: bytes, number: int, path: Path) -> tuple[list[str], str]:
+    """Return the headings in the line of this number, and the separator."""
     text = line.decode()
     bare = re.sub(r'"[^"]*"', "", text)
     separator = next((character for character in _SEPARATORS if character in bare), ",")
-    (columns,) = csv.reader([text], delimiter=separator, strict=True)
+    try:
+        (columns,) = csv.reader([text], delimiter=separator, strict=True)
+    except csv.Error:
+        raise _not_csv(path, f"line {number}, the header, has a quote that is not closed, or text behind it") from None
     if all(re.fullmatch(r"\s*[-+]?\d[-+.:\deE]*\s*", heading) for heading in columns):
-        raise csv.Error(f"no header: {text[:40]!r} are numbers, not the names of columns")
+        raise _not_csv(path, f"no header: {text[:40]!r} are numbers, not the names of columns")
     return columns, separator
 
 
@@ -320,13 +322,12 @@ def _tables(stream: IO[bytes], path: Path) -> Iterator[pa.Table]:
     separator, empty = ",", True
     for numbers, lines in numbered_lines(stream, path):
         if not columns:
-            columns, separator = _header(lines.pop(0))
-            numbers.pop(0)
+            columns, separator = _header(lines.pop(0), numbers.pop(0), path)
         if lines:
             empty = False
             yield _table(lines, numbers, columns, separator, path)
     if not columns:
-        raise csv.Error("it is empty")
+        raise _not_csv(path, "it is empty")
     if empty:
         yield pa.Table.from_arrays([pa.array([], pa.string()) for _ in columns], names=columns)
 
@@ -338,15 +339,26 @@ def _table(lines: list[bytes], numbers: list[int], columns: list[str], separator
     the process can crash.
     """
     text = b"\n".join(lines) + b"\n"
+    wrong: list[pacsv.InvalidRow] = []
+
+    def refuse(row: pacsv.InvalidRow) -> str:
+        wrong.append(row)
+        return "error"
+
     try:
         table = pacsv.read_csv(
             pa.BufferReader(text),
             pacsv.ReadOptions(column_names=columns, block_size=len(text) + 1, use_threads=False),
-            pacsv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            pacsv.ParseOptions(delimiter=separator, newlines_in_values=True, invalid_row_handler=refuse),
             pacsv.ConvertOptions(column_types=dict.fromkeys(columns, pa.string()), strings_can_be_null=False),
         )
-    except pa.ArrowInvalid as error:
-        raise csv.Error(_shorten(error, numbers)) from None
+    except pa.ArrowInvalid:
+        if not wrong:
+            raise _not_csv(path, f"the lines from {numbers[0]} to {numbers[-1]} are no rows") from None
+        row = wrong[0]
+        line, cells = numbers[(row.number or 1) - 1], counted(row.actual_columns, "cell")
+        expected = counted(row.expected_columns, "column")
+        raise _not_csv(path, f"line {line}: {cells}, the header has {expected}") from None
     for name, cells in zip(table.column_names, table.columns, strict=True):
         broken = np.flatnonzero(pc.match_substring_regex(cells, "[\r\n]").to_numpy())
         if broken.size:
@@ -357,7 +369,5 @@ def _table(lines: list[bytes], numbers: list[int], columns: list[str], separator
     return table
 
 
-def _shorten(error: Exception, numbers: list[int]) -> str:
-    """Shorten an error of pyarrow, and give the line in the file for the row in what pyarrow was given."""
-    words = textwrap.shorten(str(error).removeprefix("CSV parse error: "), 120)
-    return re.sub(r"Row #(\d+):", lambda found: f"line {numbers[int(found[1]) - 1]}:", words)
+def _not_csv(path: Path, fault: str) -> GalmorphError:
+    return GalmorphError(f"{path}: not a CSV table: {fault}; correct the table, or fetch the file again")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, counted
 
 MAX_WORKERS = 4096  # on one machine
 MIN_MEMORY = 2**28  # bytes; a worker needs as much to start
@@ -108,13 +108,16 @@ def client(count: int) -> Iterator[Any]:
         if address := scheduler_address():
             try:
                 connected = stack.enter_context(Client(address, timeout=CONNECT_SECONDS))
-            except (OSError, ValueError, TypeError, RuntimeError) as error:  # TypeError: tls:// without a certificate
+            # ValueError: no such address; TypeError: tls:// without a certificate.
+            except (OSError, ValueError, TypeError, RuntimeError):
                 raise GalmorphError(
-                    f"GALMORPH_SCHEDULER: nobody answers at {address} ({error}); start one there (dask scheduler), or "
-                    "unset the variable to use the processes of this machine"
+                    f"GALMORPH_SCHEDULER: nobody answers at {address}; start one there (dask scheduler), correct "
+                    "the address (tcp://HOST:8786; tls:// needs Dask's certificates), or unset the variable to use the "
+                    "processes of this machine"
                 ) from None
             workers = len(connected.scheduler_info(n_workers=-1)["workers"])
-            log.info("%d workers at the scheduler %s%s", workers, address, "" if workers else ": waiting for the first")
+            waiting = "" if workers else ": waiting for the first"
+            log.info("%s at the scheduler %s%s", counted(workers, "worker"), address, waiting)
             yield connected
             return
         # For the temporary files of Dask, and of TensorFlow in a worker that is killed.

@@ -165,10 +165,13 @@ def _failure(error: Exception, job: str, attempt: int) -> GalmorphError | None:
     if isinstance(error, OSError) and (explained := with_remedy(error)):
         return GalmorphError(f"{job}: {explained}")
     if attempt < ATTEMPTS:
-        log.warning("%s failed and is done again: %r", job, error)
+        log.warning("%s failed (%s) and is done again", job, type(error).__name__)
         return None
     log.error("%s failed %d times", job, ATTEMPTS, exc_info=error)
-    failure = GalmorphError(f"{job} failed {ATTEMPTS} times: {error!r}")
+    failure = GalmorphError(
+        f"{job} failed {ATTEMPTS} times ({type(error).__name__}); the traceback above says where: a bug in galmorph, "
+        "or a machine that is short of something"
+    )
     failure.__cause__ = error
     return failure
 

@@ -69,7 +69,7 @@ CONDITIONS: Mapping[str, ThesisCondition] = MappingProxyType(
             label=mark("balanced two classes"),
             figures=MappingProxyType({"loss": ("4.10",), "accuracy": ("4.12",), "confusion": ("4.14",)}),
         ),
-        TWO_CLASS_SMALL: ThesisCondition(label=mark("two-class control")),
+        TWO_CLASS_SMALL: ThesisCondition(label=mark("two classes (control)")),
     }
 )
 

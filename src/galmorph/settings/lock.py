@@ -18,7 +18,7 @@ from pathspec import GitIgnoreSpec
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, own_words
 from galmorph.files.reading import file_md5, regular_file
 from galmorph.settings.layout import EXTERNAL, MODELS, PARAMS, RAW, WIDE
 from galmorph.settings.reading import read_params
@@ -67,8 +67,7 @@ def read_lock(project: Path = Path()) -> dict[str, LockedStage]:
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, YAMLError, LookupError, TypeError, AttributeError, RecursionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise GalmorphError(f"{path}: not a lock file ({reason}); restore it with git checkout") from None
+        raise GalmorphError(f"{path}: not a lock file of DVC{own_words(error)}; restore it with git checkout") from None
 
 
 def declared_stages(settings: Settings, trained: str | None = None) -> list[str]:

@@ -87,7 +87,10 @@ def parse_settings(data: dict[str, Any], source: str = "params.yaml") -> Setting
     galmorph.errors.GalmorphError: params.yaml: training.epochs: missing
     params.yaml: training.epoch: unknown key (did you mean epochs?)
     """
-    _refuse_names_that_are_not_text(data, source)
+    try:
+        _refuse_other_types(data, source)
+    except RecursionError:
+        raise GalmorphError(f"{source}: a block that holds itself (by an alias, *NAME); write it out") from None
     data = _with_changed_blocks(data)
     try:
         # Via JSON, where a list is valid for a tuple while all other types stay strict.
@@ -95,8 +98,6 @@ def parse_settings(data: dict[str, Any], source: str = "params.yaml") -> Setting
     except ValidationError as error:
         lines = [_describe(details) for details in error.errors()]
         raise GalmorphError(f"{source}: " + f"\n{source}: ".join(lines)) from None
-    except (TypeError, ValueError) as error:
-        raise GalmorphError(f"{source}: {error}; use plain numbers, words and lists") from None
 
 
 def _with_changed_blocks(data: dict[Any, Any]) -> dict[Any, Any]:
@@ -116,15 +117,23 @@ def _with_changed_blocks(data: dict[Any, Any]) -> dict[Any, Any]:
     return data | {"conditions": changed}
 
 
-def _refuse_names_that_are_not_text(block: dict[Any, Any], source: str, above: str = "") -> None:
-    """Refuse names that YAML reads as numbers, true or null; DVC leaves them out."""
+def _refuse_other_types(block: dict[Any, Any], source: str, above: str = "") -> None:
+    """Refuse names that YAML reads as numbers, true or null, which DVC leaves out, and values that JSON has not."""
     for name, value in block.items():
         if not isinstance(name, str):
             raise GalmorphError(
                 f"{source}: {above}{name}: YAML reads this name as {type(name).__name__}; choose another name"
             )
         if isinstance(value, dict):
-            _refuse_names_that_are_not_text(value, source, f"{above}{name}.")
+            _refuse_other_types(value, source, f"{above}{name}.")
+            continue
+        try:
+            json.dumps(value)
+        except (TypeError, ValueError):
+            raise GalmorphError(
+                f"{source}: {above}{name}: neither a plain number or word nor a list of such; correct it (a date goes "
+                "in quotes)"
+            ) from None
 
 
 def _describe(error: ErrorDetails) -> str:

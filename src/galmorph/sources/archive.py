@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 import numpy as np
 import pandas as pd
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, counted
 from galmorph.files.texttable import copy_rows, refuse_rows
 from galmorph.sdss.frame_index import (
     REDSHIFTS_NAME,
@@ -160,8 +160,8 @@ def describe(request: Request, settings: SdssSettings, sample: SampleSettings, m
         ("with redshift", f"{galaxies['redshift'].notna().sum()}"),
         ("frames", f"{frames} of band {settings.band}, {settings.release}, from {_root(settings)}"),
         ("ids and positions", _agreement(request, settings, mirror)),
-        ("to download", f"{len(missing)} files, about {_bytes_of(missing) / 1e9:.2f} GB"),
-        ("at hand", f"{len(request.downloads) - len(missing)} files"),
+        ("to download", f"{counted(len(missing), 'file')}, about {_bytes_of(missing) / 1e9:.2f} GB"),
+        ("at hand", counted(len(request.downloads) - len(missing), "file")),
         ("free on the disk", f"{_free(mirror) / 1e9:.1f} GB"),
     ]
     return "\n".join(f"{name:<18}{value}" for name, value in rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import shutil
 import threading
 from collections.abc import Callable, Sequence
@@ -291,7 +292,8 @@ def _no_answer(url: str, error: Exception, remedy: str) -> GalmorphError:
     host = urlsplit(url).netloc
     if isinstance(error, exceptions.ProxyError) and (proxy := proxy_of(url)):
         cause = error.original_error
-        words = type(cause).__name__ if isinstance(cause, exceptions.HTTPError) else cause
+        status = re.search(r"\b[45]\d\d\b", str(cause))  # of an OSError of http.client
+        words = f"it answers {status[0]}" if status else type(cause).__name__
         return GalmorphError(
             f"{host} cannot be reached through the proxy {_without_login(proxy)} ({words}): correct "
             f"{urlsplit(url).scheme}_proxy, or except the server with no_proxy; finished files are kept"

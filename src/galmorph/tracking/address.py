@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator
@@ -16,6 +17,10 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
 from galmorph.errors import GalmorphError
+
+log = logging.getLogger(__name__)
+
+_REFUSALS = ("UNAUTHENTICATED", "PERMISSION_DENIED")
 
 
 def default_uri(root: Path) -> str:
@@ -92,7 +97,26 @@ def explained(uri: str) -> Iterator[None]:
                 f"the MLflow store {store} is locked by another process; end it (a sync, a backup, a database "
                 "browser with unsaved changes) and repeat the command"
             ) from error
-        raise GalmorphError(
-            f"the MLflow store {store} refuses: {words}; if it is the project's own mlflow.db, remove it and "
-            "run galmorph sync, which rebuilds it; otherwise check MLFLOW_TRACKING_URI"
-        ) from error
+        log.debug("the MLflow store %s: %s", store, words)
+        refused = isinstance(error, MlflowException) and error.error_code in _REFUSALS
+        raise GalmorphError(f"the MLflow store {store} {_fault(uri, refused)}") from error
+
+
+def _fault(uri: str, refused: bool) -> str:
+    """Return what is wrong with a store that failed, and the remedy."""
+    if uri.startswith("sqlite:"):
+        return (
+            "cannot be used: it is damaged, no database of MLflow, or one of another version; if it is the project's "
+            "own mlflow.db, remove it and run galmorph sync, which rebuilds it; otherwise correct MLFLOW_TRACKING_URI"
+        )
+    if refused:
+        return "refuses this user; set MLFLOW_TRACKING_USERNAME and MLFLOW_TRACKING_PASSWORD"
+    if uri.startswith(("http:", "https:")):
+        return (
+            "does not answer as an MLflow server does; start the server (of the version in requirements.lock), or "
+            "correct MLFLOW_TRACKING_URI"
+        )
+    return (
+        "cannot be used; set MLFLOW_TRACKING_URI to the address of a server (http://HOST:5000) or of a database that "
+        "answers (sqlite:///FILE), or unset it"
+    )

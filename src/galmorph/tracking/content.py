@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from galmorph.errors import counted
 from galmorph.files.reading import file_md5
 from galmorph.scores.evaluation import ConditionRecords, ScoredRun
 from galmorph.training.protocol import EVALUATION_CLASSES
@@ -242,6 +243,6 @@ def _description(condition: ConditionRecords, metrics: Mapping[str, Mapping[int,
         for name, label in (("accuracy", "accuracy"), ("tss", "TSS")):
             mean, std = (metrics[f"{phase}/{name}{ending}"][condition.epoch] for ending in ("", "_std"))
             values.append(f"{label} {mean:.3f}" + (f" ± {std:.3f}" if np.isfinite(std) else ""))
-        lines.append(f"- {phase}, {len(records)} runs, epoch {condition.epoch}: {', '.join(values)}")
+        lines.append(f"- {phase}, {counted(len(records), 'run')}, epoch {condition.epoch}: {', '.join(values)}")
     classes = " / ".join(next(iter(condition.phases.values()))[0].classes)
     return "\n".join([f"**{classes}** (mean ± standard deviation over the runs)", "", *lines])

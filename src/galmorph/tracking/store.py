@@ -25,6 +25,7 @@ from pathlib import Path
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
 
+from galmorph.errors import counted
 from galmorph.scores.evaluation import ConditionRecords, score_run
 from galmorph.tracking.address import every_page, explained, locked
 from galmorph.tracking.content import KIND, STATUS, Content, DataFile, condition_content, run_content
@@ -57,7 +58,7 @@ class SyncCounts:
 
     def __str__(self) -> str:
         return (
-            f"{self.kept} runs stood as recorded, {self.added} added, {self.replaced} replaced, "
+            f"{counted(self.kept, 'run')} stood as recorded, {self.added} added, {self.replaced} replaced, "
             f"{self.earlier} of earlier parameters"
         )
 

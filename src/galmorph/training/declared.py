@@ -8,7 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, own_words
 from galmorph.files.reading import file_md5, regular_file
 from galmorph.settings.layout import (
     EPOCH,
@@ -40,10 +40,12 @@ def read_epoch(folder: Path, most: int) -> int:
     try:
         epoch = json.loads(regular_file(path).read_text(encoding="utf-8"))["epoch"]
         if type(epoch) is not int or not 1 <= epoch <= most:
-            raise ValueError(f"{reprlib.repr(epoch)} is not an epoch from 1 to {most}")
+            raise GalmorphError(f"{reprlib.repr(epoch)} is not an epoch from 1 to {most}")
         return epoch
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
-        raise GalmorphError(f"{path}: cannot read the selected epoch ({error}); restore it with dvc checkout") from None
+    except (GalmorphError, OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+        raise GalmorphError(
+            f"{path}: cannot read the selected epoch{own_words(error)}; restore it with dvc checkout"
+        ) from None
 
 
 def campaign_of(

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, own_words
 from galmorph.files.atomic import atomic_file
 from galmorph.files.reading import file_sha256
 from galmorph.settings.study import NetworkSettings
@@ -96,13 +96,14 @@ def load_weights(
     model = build_network(settings, size, n_classes)
     try:
         if file_sha256(path) != sha256:
-            raise ValueError("they are not those of its record")
+            raise GalmorphError("they are not those of its record")
         with warnings.catch_warnings():
             # With this warning Keras leaves layers that it does not find in the file as they are.
             warnings.filterwarnings("error", message="Skipping nested container", category=UserWarning)
             model.load_weights(path)
-    except (OSError, ValueError, KeyError, UserWarning) as error:
+    except (GalmorphError, OSError, ValueError, KeyError, UserWarning) as error:
         raise GalmorphError(
-            f"{path}: not the weights of this network ({error}); restore them with dvc checkout, or run dvc repro"
+            f"{path}: not the weights of this network{own_words(error)}; restore them with dvc checkout, or run dvc "
+            "repro"
         ) from None
     return [np.array(values) for values in model.get_weights()]

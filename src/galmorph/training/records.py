@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, own_words
 from galmorph.files.atomic import atomic_file
 from galmorph.files.reading import regular_file
 
@@ -170,12 +170,12 @@ def load_record(path: Path) -> Record:
         with np.load(io.BytesIO(regular_file(path).read_bytes()), allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop(CONTENTS)) != _digest(arrays):
-            raise ValueError("its contents are not those that were written")
+            raise GalmorphError("its contents are not those that were written")
         head = json.loads(str(arrays.pop("head")))
         if head.pop("format") != FORMAT:
-            raise ValueError("another format")
+            raise GalmorphError("the format of another version of the project")
         if broken := [name for name, values in arrays.items() if not np.isfinite(values).all()]:
-            raise ValueError(f"{broken[0]} has values that are not finite")
+            raise GalmorphError(f"{broken[0]} has values that are not finite")
         head["classes"] = tuple(head["classes"])
         head["predicted"] = arrays.pop("predicted")
         # history/CURVE and sets/SET/PART
@@ -188,7 +188,8 @@ def load_record(path: Path) -> Record:
         return Record(**head, history=history, sets=sets)
     except Exception as error:  # on damaged input zipfile, zlib, numpy and json raise a dozen types between them
         raise GalmorphError(
-            f"{path}: not a whole record ({error}); remove it and run dvc repro, or restore it with dvc checkout"
+            f"{path}: not a whole record{own_words(error)}; remove it and run dvc repro, or restore it with dvc "
+            "checkout"
         ) from None
 
 
