@@ -39,7 +39,7 @@ def test_an_invalid_memory_limit(monkeypatch, text):
 def test_a_scheduler_that_does_not_answer(monkeypatch, address):
     monkeypatch.setenv("GALMORPH_SCHEDULER", address)
     monkeypatch.setattr("galmorph.parallel.cluster.CONNECT_SECONDS", 0.3)
-    with pytest.raises(GalmorphError, match=f"GALMORPH_SCHEDULER: nobody answers at {address}"):
+    with pytest.raises(GalmorphError, match=f"GALMORPH_SCHEDULER: nobody answers at {address}; start one there"):
         client(1).__enter__()
 
 
