@@ -32,6 +32,8 @@ def notice(text: str) -> None:
 
 def check(arguments: argparse.Namespace) -> None:
     """Check params.yaml before any work."""
+    from galmorph.settings.tracked import require_tracked
+
     settings = layout.load_params()
     resolution = settings.resolution
     remedies = counted(len(resolution.remedies), "remedy", "remedies")
@@ -45,6 +47,7 @@ def check(arguments: argparse.Namespace) -> None:
         f"{counted(len(settings.conditions), 'condition')}{levels}: {counted(runs, 'run')} of at most "
         f"{counted(epochs, 'epoch')}\n"
     )
+    require_tracked(settings)
     if settings.survey.source == "local":
         from galmorph.sources import local
 

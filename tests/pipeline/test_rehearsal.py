@@ -39,14 +39,17 @@ def fault(path: str, number: int) -> str | None:
 
 
 def project(folder: Path, url: str, table: Path) -> Path:
-    folder.mkdir()
+    external = folder / "data/external"
+    external.mkdir(parents=True)
+    for path in (table, table.parent / "redshifts.csv"):
+        (external / path.name).symlink_to(path)
     params = changed(
         committed(),
         {
             "survey.source": "sdss",
             "sdss.archive": url,
-            "sdss.catalogue": str(table),
-            "sdss.redshifts": str(table.parent / "redshifts.csv"),
+            "sdss.catalogue": f"data/external/{table.name}",
+            "sdss.redshifts": "data/external/redshifts.csv",
             "cutouts.max_rejected_fraction": 0.2,
             "sdss.max_missing_fraction": 0.2,
         },

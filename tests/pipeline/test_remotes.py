@@ -60,3 +60,18 @@ def test_push_and_pull_by_s3(project: Project, endpoint: str) -> None:
     project.run("dvc", "pull", "--remote", "bucket", "acquire")
     assert files(project) == before
     assert "up to date" in project.run("dvc", "status", "acquire")
+
+
+def test_dvc_sees_a_file_behind_a_link_change(project: Project) -> None:
+    """That is why a folder of links is the way to use an archive elsewhere, and a linked folder is refused."""
+    archive = project.folder.parent / "archive"
+    (archive / "old").mkdir(parents=True)
+    (archive / "old/a.npy").write_bytes(b"1")
+    project.run("cp", "-rs", str(archive), "data/external/links")
+    (project.folder / "data/external/linked").symlink_to(archive)
+    project.run("dvc", "commit", "--force", "--quiet", "acquire")
+    assert "up to date" in project.run("dvc", "status", "acquire")
+    (archive / "old/b.npy").write_bytes(b"new, of which the folder of links knows nothing")
+    assert "up to date" in project.run("dvc", "status", "acquire")
+    (archive / "old/a.npy").write_bytes(b"2")
+    assert "data/external" in project.run("dvc", "status", "acquire")

@@ -8,6 +8,7 @@ from pathlib import Path
 from galmorph.files.atomic import move_into_place
 from galmorph.settings.layout import ARCHIVE, RAW, fresh_folder, load_params
 from galmorph.settings.study import Settings
+from galmorph.settings.tracked import require_tracked
 from galmorph.sources.fetch import Mirror
 from galmorph.sources.manifest import write_manifest
 from galmorph.stages.launch import launch
@@ -17,6 +18,7 @@ log = logging.getLogger("galmorph.acquire")
 
 def acquire(settings: Settings, folder: Path) -> dict[str, str]:
     """Fill an empty folder from the survey's source; return the addresses of the files that were downloaded."""
+    require_tracked(settings)
     sample = settings.survey.sample
     # Each source imports its own heavy libraries.
     match settings.survey.source:

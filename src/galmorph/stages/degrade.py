@@ -17,6 +17,7 @@ from galmorph.settings.layout import (
 )
 from galmorph.settings.study import Settings
 from galmorph.settings.survey import SampleSettings, StampsSettings
+from galmorph.settings.tracked import require_tracked
 from galmorph.sources.stamps import acquire, cut_stamps
 from galmorph.stages.launch import launch
 
@@ -50,6 +51,7 @@ def show_level(settings: Settings, name: str, made: Path, work: Path) -> None:
 
 def cut_other_survey(settings: Settings, name: str, stamps: StampsSettings, made: Path, work: Path) -> None:
     """Write the stamps of a level that is another survey, and its galaxies."""
+    require_tracked(settings)
     (work / "raw").mkdir()
     acquire(stamps, EVERY_ROW, work / "raw")
     accepted, rejected = cut_stamps(work / "raw", made, stamps, settings.cutouts, work / "blocks")
