@@ -272,12 +272,12 @@ def test_a_shell_that_runs_no_commands():
         check=True,
     )
     assert made.stdout == "/bin/sh\n"
-    # csh and tcsh have no NAME=value before a command.
+    # csh and tcsh have no NAME=value before a command. exec: a stage ends with its parent, which must be DVC.
     commands = [
         line.split(":", 1)[1].strip() for line in (ROOT / "dvc.yaml").read_text().splitlines() if "cmd:" in line
     ]
     assert commands
-    assert all(command.startswith("env PYTHONPATH=src python -m galmorph.stages.") for command in commands)
+    assert all(command.startswith("exec env PYTHONPATH=src python -m galmorph.stages.") for command in commands)
 
 
 def copy_of_make(folder):

@@ -104,6 +104,58 @@ def test_killed_at_run_17_of_30(tmp_path):
     assert not list((struck.folder / ".galmorph/partial").iterdir())
 
 
+def at_work(project, stage, said):
+    """Start `dvc repro` of a stage, and return it when the stage says, or has made, something."""
+    log = project.folder / "repro.log"
+    with log.open("w") as file:
+        process = subprocess.Popen(
+            ["dvc", "repro", stage], cwd=project.folder, env=environment(), stdout=file, stderr=file
+        )
+    partial = project.folder / ".galmorph/partial"
+    while said not in log.read_text() and not glob.glob(f"**/{said}", root_dir=partial, recursive=True):
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    return process
+
+
+def test_dvc_alone_is_killed(undisturbed, tmp_path):
+    project = Project(tmp_path / "orphans")
+    for stage, said in (("acquire", "fpC-*"), ("train@balanced", "runs of 3 epochs")):
+        killed = at_work(project, stage, said)
+        killed.kill()
+        killed.wait()
+        project.run("dvc", "repro", stage)
+        assert "stopped" in (project.folder / "repro.log").read_text()
+    before = undisturbed.hashes()
+    assert project.hashes().items() <= before.items()
+    assert not list((project.folder / ".galmorph/partial").iterdir())
+
+
+def test_edited_while_a_stage_runs(tmp_path):
+    project, whole = (Project(tmp_path / name) for name in ("edited", "whole"))
+
+    def other_seed(edited):
+        edited.write_params({"simulated.seed": 5})
+
+    def other_code(edited):
+        with (edited.folder / "src/galmorph/training/fit.py").open("a") as file:
+            file.write("# edited\n")
+
+    for stage, said, edit, name in (
+        ("acquire", "fpC-*", other_seed, "params.yaml: simulated: edited while this stage ran"),
+        ("train@balanced", "runs of 3 epochs", other_code, "src/galmorph/training/fit.py: edited while this stage ran"),
+    ):
+        running = at_work(project, stage, said)
+        edit(project)
+        edit(whole)
+        assert running.wait(timeout=600) != 0
+        assert name in (project.folder / "repro.log").read_text()
+    for each in (project, whole):
+        each.run("dvc", "repro", "confirm@balanced")
+    assert project.hashes() == whole.hashes()
+    assert project.lock() == whole.lock()
+
+
 def test_two_repros_in_one_checkout(undisturbed, tmp_path):
     project = Project(tmp_path / "galmorph twice")
     both = [

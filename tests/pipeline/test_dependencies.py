@@ -25,6 +25,7 @@ DECIDES_NOTHING = {
     "galmorph.files.atomic": "where files are written, not what",
     "galmorph.files.reading": "bytes as they are",
     "galmorph.stages.launch": "log, signals and exit status",
+    "galmorph.stages.work": "whether outputs go to their place, not what they are",
 }
 # Of the stages that make the records, which MLflow only shows.
 SHOWS_ONLY = {"galmorph.tracking": "a view of the records"}
@@ -71,6 +72,11 @@ def test_a_stage_depends_on_the_code_that_decides_its_outputs_and_on_no_other(na
     named = {PurePosixPath(dependency) for dependency in stage["deps"] if dependency.startswith("src/")}
     assert {str(path) for path in needed if not named & {path, *path.parents}} == set()
     assert {str(path) for path in named if not any(path in {other, *other.parents} for other in needed)} == set()
+
+
+def test_outputs_go_to_their_place_only_where_it_is_checked_that_nothing_was_edited() -> None:
+    users = graph().find_modules_that_directly_import("galmorph.files.atomic")
+    assert {module for module in users if module.startswith("galmorph.stages.")} == {"galmorph.stages.work"}
 
 
 def test_a_campaign_knows_its_code_by_what_its_stage_depends_on() -> None:

@@ -67,7 +67,8 @@ def survey(written, tmp_path):
 
 
 def test_in_frames_leaves_the_archive_of_its_sample(survey, raw):
-    local.acquire(survey, sample("in_frames"), raw)
+    copied = local.acquire(survey, sample("in_frames"), raw)
+    assert sorted([*copied, "GalaxyZoo1_DR_table2.csv", "redshifts.csv"]) == files(raw)
     assert files(raw) == [
         "GalaxyZoo1_DR_table2.csv",
         "frames/301/1729/3/frame-r-001729-3-0086.fits.bz2",

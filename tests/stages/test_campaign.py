@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.stages.campaign import LiveStore, write_epoch
+from galmorph.stages.campaign import LiveStore, run_and_store, write_epoch
+from galmorph.stages.work import stage_work
 from galmorph.training.declared import read_epoch
+from galmorph.training.plan import Campaign
 from galmorph.training.records import Evaluation, record_name, save_record
-from tests.support.parameters import settings_with
+from tests.support.campaigns import made_campaign
+from tests.support.parameters import ROOT, settings_with
 from tests.support.records import made_record
 
 
@@ -31,6 +34,32 @@ def test_trouble_with_the_store_is_reported_once_and_training_goes_on(
         live.write(write)
     assert seen == ["store"]
     assert caplog.text.count("the store is locked; training goes on, and galmorph sync adds these runs later") == 2
+
+
+def test_a_campaign_ends_with_the_first_run_after_an_edit_and_keeps_it(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
+    campaign = made_campaign(tmp_path)
+    trained = []
+
+    def train(campaign: Campaign, folder: Path, finished: Any, failed: Any) -> None:
+        for run in (1, 2, 3):
+            folder.mkdir(parents=True, exist_ok=True)
+            save_record(folder / record_name(run), made_record(run=run))
+            if run == 2:
+                (tmp_path / "params.yaml").write_text("edited")
+            trained.append(run)
+            finished(folder / record_name(run))
+
+    monkeypatch.setattr("galmorph.stages.campaign.run_campaign", train)
+    with stage_work("selected-x") as work, pytest.raises(GalmorphError, match=r"params\.yaml: edited while"):
+        run_and_store(work, campaign, tmp_path / "models", log_runs=False)
+    assert trained == [1, 2]
+    assert not (tmp_path / "models").exists()
+    kept = tmp_path / ".galmorph/partial" / campaign.fingerprint
+    assert [path.name for path in sorted(kept.iterdir())] == [record_name(1), record_name(2)]
 
 
 def test_the_epoch_is_the_best_one_of_the_validation_parts(tmp_path: Path) -> None:

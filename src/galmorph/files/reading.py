@@ -11,6 +11,7 @@ from pathlib import Path
 from galmorph.errors import GalmorphError, NotRegularFileError
 
 PACKAGE = Path(__file__).parents[1]
+SOURCES = (".py", ".html", ".css", ".po")  # how the names of the package's files end, as pyproject.toml installs them
 
 
 def regular_file(path: Path) -> Path:
@@ -95,3 +96,9 @@ def source_hash(parts: tuple[str, ...]) -> str:
             source = path.read_bytes()
             total.update(f"{path.relative_to(PACKAGE).as_posix()} {len(source)}\n".encode() + source)
     return total.hexdigest()
+
+
+def source_files() -> dict[Path, str]:
+    """Return the sha256 of each file of the package's source code, hidden files of editors excepted, by its path."""
+    found = (path for path in PACKAGE.rglob("*") if path.suffix in SOURCES and not path.name.startswith("."))
+    return {path: file_sha256(path) for path in found}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ PAGE = REPORTS / "report.html"
 PARTIAL = Path(".galmorph/partial")
 BLOCKS = PARTIAL / "blocks"  # of stamps
 ARCHIVE = Path(".galmorph/archive")  # what has been downloaded, for all samples
+LOCKS = Path(".galmorph/locks")  # one for each stage, held while it works
 LOGS = Path(".galmorph/logs")
 EPOCH = "epoch.json"
 
@@ -92,16 +94,17 @@ def transfer_folder(trained: str, phase: str) -> Path:
 def fresh_folder(name: str) -> Iterator[Path]:
     """Create an empty folder for a stage's work, outside everything that DVC tracks; it is removed at the end.
 
-    The path is absolute: the workers of a cluster have another working directory on the same file system.
+    The path is absolute: the workers of a cluster have another working directory on the same file system. It is new
+    each time: a worker may still be busy with a job of a process that was killed.
     """
-    folder = PARTIAL.resolve() / name
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
+    place = PARTIAL.resolve() / name
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
     try:
-        yield folder
+        yield Path(tempfile.mkdtemp(dir=place))
     except OSError as error:
         # pyarrow and numpy do not say which file found no room.
-        error.filename = error.filename or str(folder)
+        error.filename = error.filename or str(place)
         raise
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        shutil.rmtree(place, ignore_errors=True)

@@ -57,7 +57,7 @@ def check(settings: LocalSettings) -> str | None:
     )
 
 
-def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> None:
+def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> list[str]:
     """Copy a sample and its frames.
 
     Parameters
@@ -72,6 +72,11 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
         An empty folder. It receives the frames of the sample in the archive's layout (``imaging/...`` for DR7,
         ``frames/301/...`` for DR8+), the tsField files of the same fields, GalaxyZoo1_DR_table2.csv (the sample's
         rows, unchanged) and redshifts.csv (objid, ra, dec, redshift of the galaxies that have one).
+
+    Returns
+    -------
+    list of str
+        The paths of the frames and tsField files.
 
     Raises
     ------
@@ -115,15 +120,19 @@ def acquire(settings: LocalSettings, sample: SampleSettings, folder: Path) -> No
     used = [frames[index] for index in sorted(set(frame_of[chosen.index]) - {-1})]
     tsfields = find_tsfields(source)
     reruns = _reruns(chosen["objid"].tolist(), tsfields)
+    copied = []
     for frame in used:
         rerun = reruns.get(frame.name.place, UNKNOWN_RERUN) if frame.rerun is None else frame.rerun
-        _copy(frame.path, folder / frame.name.path(rerun))
+        copied.append(frame.name.path(rerun))
+        _copy(frame.path, folder / copied[-1])
     for place in {frame.name.place for frame in used} & tsfields.keys():
         if name := parse_tsfield_name(tsfields[place].name):
-            _copy(tsfields[place], folder / tsfield_path(*name))
+            copied.append(tsfield_path(*name))
+            _copy(tsfields[place], folder / copied[-1])
     copy_rows(table2, chosen.index.tolist(), len(catalogue), folder / TABLE2_NAME)
     write_redshifts(chosen, folder / REDSHIFTS_NAME)
     log.info("%d galaxies, %d of %d frames", len(chosen), len(used), len(frames))
+    return copied
 
 
 def _reruns(objids: list[int], tsfields: dict[Place, Path]) -> dict[Place, int]:

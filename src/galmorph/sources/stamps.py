@@ -91,7 +91,7 @@ def read_labels(path: Path) -> pd.DataFrame:
     return result
 
 
-def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> None:
+def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> list[str]:
     """Copy the stamps of a sample and their labels.
 
     Parameters
@@ -102,6 +102,11 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
         How rows of the labels are chosen.
     folder
         An empty folder. It receives labels.csv (the sample's rows, unchanged) and stamps/.
+
+    Returns
+    -------
+    list of str
+        The paths of the stamps.
 
     Raises
     ------
@@ -121,6 +126,7 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> N
     for name in chosen["stamp"]:
         shutil.copyfile(source / name, folder / STAMPS_FOLDER / name)
     copy_rows(labels, chosen.index.tolist(), len(table), folder / LABELS_NAME)
+    return [f"{STAMPS_FOLDER}/{name}" for name in chosen["stamp"]]
 
 
 def cut_stamps(

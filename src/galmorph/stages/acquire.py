@@ -5,27 +5,49 @@ from __future__ import annotations
 import logging
 from pathlib import Path
 
-from galmorph.files.atomic import move_into_place
-from galmorph.settings.layout import ARCHIVE, RAW, fresh_folder, load_params
+from galmorph.errors import GalmorphError
+from galmorph.settings.layout import ARCHIVE, RAW
 from galmorph.settings.study import Settings
 from galmorph.settings.tracked import require_tracked
 from galmorph.sources.fetch import Mirror
 from galmorph.sources.manifest import write_manifest
 from galmorph.stages.launch import launch
+from galmorph.stages.work import stage_work
 
 log = logging.getLogger("galmorph.acquire")
 
 
 def acquire(settings: Settings, folder: Path) -> dict[str, str]:
-    """Fill an empty folder from the survey's source; return the addresses of the files that were downloaded."""
+    """Fill an empty folder from the survey's source.
+
+    Returns
+    -------
+    dict
+        By path, the address of each frame, tsField file or stamp of the sample; empty if it was not downloaded.
+
+    Raises
+    ------
+    GalmorphError
+        If one of them is not in the folder, or the source refuses.
+    """
     require_tracked(settings)
+    files = _fill(settings, folder)
+    if lost := [path for path in files if not (folder / path).is_file()]:
+        raise GalmorphError(
+            f"{folder / lost[0]}: {len(lost)} of {len(files)} files of the sample are not there, though they were "
+            "written: something else has removed them; run dvc repro again"
+        )
+    return files
+
+
+def _fill(settings: Settings, folder: Path) -> dict[str, str]:
     sample = settings.survey.sample
     # Each source imports its own heavy libraries.
     match settings.survey.source:
         case "simulated":
             from galmorph.sources import simulated
 
-            simulated.acquire(settings.simulated, folder)
+            return dict.fromkeys(simulated.acquire(settings.simulated, folder), "")
         case "sdss":
             from galmorph.sources import archive
 
@@ -33,23 +55,21 @@ def acquire(settings: Settings, folder: Path) -> dict[str, str]:
         case "local":
             from galmorph.sources import local
 
-            local.acquire(settings.local, sample, folder)
+            return dict.fromkeys(local.acquire(settings.local, sample, folder), "")
         case "stamps":
             from galmorph.sources import stamps
 
-            stamps.acquire(settings.stamps, sample, folder)
-    return {}
+            return dict.fromkeys(stamps.acquire(settings.stamps, sample, folder), "")
 
 
 def main() -> None:
     """Run the stage."""
-    settings = load_params()
-    with fresh_folder("acquire") as folder:
-        output = folder / "raw"
+    with stage_work("acquire") as work:
+        output = work.folder / "raw"
         output.mkdir()
-        urls = acquire(settings, output)
-        log.info("acquire: %d files from source %s", write_manifest(output, urls), settings.survey.source)
-        move_into_place(output, RAW)
+        urls = acquire(work.settings, output)
+        log.info("acquire: %d files from source %s", write_manifest(output, urls), work.settings.survey.source)
+        work.put((output, RAW))
 
 
 if __name__ == "__main__":

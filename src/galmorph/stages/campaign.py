@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
-from galmorph.files.atomic import move_into_place
 from galmorph.settings.layout import EPOCH, LOGS, PARTIAL, store_root
 from galmorph.settings.study import Settings
+from galmorph.stages.work import Work
 from galmorph.tracking.address import default_uri
 from galmorph.tracking.store import Store
 from galmorph.training.campaign import logged, run_campaign
@@ -63,16 +63,23 @@ class LiveStore:
             self.failing = True
 
 
-def run_and_store(settings: Settings, campaign: Campaign, destination: Path, *, log_runs: bool = True) -> None:
+def run_and_store(work: Work, campaign: Campaign, destination: Path, *, log_runs: bool = True) -> None:
     """Run a campaign, log its runs to MLflow, select the epoch in the selected phase, and move the records into place.
 
     With `log_runs` false only failed runs are logged; `sync` logs the others later, when their records are complete.
+
+    Raises
+    ------
+    GalmorphError
+        If a run fails; if what the stage started from has been edited, as soon as a run has finished. Finished runs are
+        kept under the fingerprint of what they were made from.
     """
     folder = PARTIAL.resolve() / campaign.fingerprint
     name, phase = campaign.name, campaign.phase
-    live = LiveStore(settings)
+    live = LiveStore(work.settings)
 
     def finished(path: Path) -> None:
+        work.require_unchanged()
         if log_runs:
             record = load_record(path)
             live.write(lambda store: store.add(record, path))
@@ -86,4 +93,4 @@ def run_and_store(settings: Settings, campaign: Campaign, destination: Path, *, 
         epoch = write_epoch(folder, campaign.protocol.runs, name)
         part = "test" if campaign.protocol.validation_fraction is None else VALIDATION
         log.info("%s: epoch %d of %d has the highest mean %s accuracy", name, epoch, campaign.epochs, part)
-    move_into_place(folder, destination)
+    work.put((folder, destination))

@@ -6,20 +6,14 @@ import logging
 import sys
 from pathlib import Path
 
-from galmorph.files.atomic import move_into_place
 from galmorph.resolution.levels import degrade_sample
-from galmorph.settings.layout import (
-    RESOLUTION_SAMPLE,
-    WIDE,
-    fresh_folder,
-    level_folder,
-    load_params,
-)
+from galmorph.settings.layout import RESOLUTION_SAMPLE, WIDE, level_folder
 from galmorph.settings.study import Settings
 from galmorph.settings.survey import SampleSettings, StampsSettings
 from galmorph.settings.tracked import require_tracked
 from galmorph.sources.stamps import acquire, cut_stamps
 from galmorph.stages.launch import launch
+from galmorph.stages.work import stage_work
 
 log = logging.getLogger("galmorph.degrade")
 
@@ -62,16 +56,15 @@ def cut_other_survey(settings: Settings, name: str, stamps: StampsSettings, made
 def main() -> None:
     """Run the stage for the level or ablation that the command names."""
     (name,) = sys.argv[1:]
-    settings = load_params()
-    with fresh_folder(f"degrade-{name}") as folder:
-        made, work = folder / "made", folder / "work"
-        work.mkdir()
-        stamps = settings.resolution.seen[name].stamps
+    with stage_work(f"degrade-{name}") as work:
+        made, scratch = work.folder / "made", work.folder / "work"
+        scratch.mkdir()
+        stamps = work.settings.resolution.seen[name].stamps
         if stamps is None:
-            show_level(settings, name, made, work)
+            show_level(work.settings, name, made, scratch)
         else:
-            cut_other_survey(settings, name, stamps, made, work)
-        move_into_place(made, level_folder(name))
+            cut_other_survey(work.settings, name, stamps, made, scratch)
+        work.put((made, level_folder(name)))
 
 
 if __name__ == "__main__":

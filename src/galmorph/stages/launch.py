@@ -11,6 +11,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TextIO
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from galmorph.environment import require_settled
 from galmorph.errors import GalmorphError, with_remedy
 from galmorph.parallel import progress
+from galmorph.stages import PARENT
 
 ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",  # by default an unreachable server delays each run by four minutes
@@ -35,6 +37,7 @@ STOPPED_STATUS, TERMINATED_STATUS = 130, 143  # as shells have it: 128 and the n
 _LEVELS = {QUIET: logging.WARNING, NORMAL: logging.INFO, VERBOSE: logging.DEBUG}
 _RED, _YELLOW = "31", "33"
 _REPEAT_SECONDS = 0.05
+_PARENT_SECONDS = 1.0  # between two looks
 
 
 def painted(text: str, colour: str, stream: TextIO) -> str:
@@ -89,6 +92,13 @@ def _repeated_signals() -> Iterator[None]:
         sys.unraisablehook = report
 
 
+def _end_with_parent() -> None:
+    """Wait until the DVC that started this stage is gone, and end the stage as SIGTERM does."""
+    while os.getppid() == PARENT:
+        time.sleep(_PARENT_SECONDS)
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
 def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str = STOPPED) -> None:
     """Run a stage or a command; a GalmorphError ends it with its message and status 1, without a traceback.
 
@@ -110,6 +120,8 @@ def launch(function: Callable[[], None], verbosity: int = NORMAL, stopped: str =
     logging.getLogger("galmorph").setLevel(logging.DEBUG)
     progress.hidden = verbosity == QUIET
     signal.signal(signal.SIGTERM, _terminate)
+    if "DVC_STAGE" in os.environ:
+        threading.Thread(target=_end_with_parent, daemon=True).start()
     galmorph = painted("galmorph:", _RED, sys.stderr)
     try:
         with _repeated_signals():

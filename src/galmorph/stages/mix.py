@@ -6,27 +6,25 @@ import sys
 
 import numpy as np
 
-from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.resolution.levels import mix_levels
-from galmorph.settings.layout import RESOLUTION_SAMPLE, fresh_folder, level_path, load_params, mixture_path
+from galmorph.settings.layout import RESOLUTION_SAMPLE, level_path, mixture_path
 from galmorph.stages.launch import launch
+from galmorph.stages.work import stage_work
 
 
 def main() -> None:
     """Run the stage for the remedy that the command names."""
     (name,) = sys.argv[1:]
-    settings = load_params()
-    remedy = settings.resolution.remedies[name]
-    with fresh_folder(f"mix-{name}") as folder:
-        made = folder / "images.npy"
+    with stage_work(f"mix-{name}") as work:
+        remedy, made = work.settings.resolution.remedies[name], work.folder / "images.npy"
         if remedy.kind == "mixed":
             objids = read_table(RESOLUTION_SAMPLE, ["objid"])["objid"].tolist()
-            mix_levels([level_path(level) for level in remedy.levels], objids, settings.resolution.seed, made)
+            mix_levels([level_path(level) for level in remedy.levels], objids, work.settings.resolution.seed, made)
         else:
             # Fine-tuning sees its target alone.
             np.save(made, open_stamps(level_path(remedy.levels[-1])))
-        move_into_place(made, mixture_path(name))
+        work.put((made, mixture_path(name)))
 
 
 if __name__ == "__main__":

@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from galmorph import __version__
-from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.files.reading import file_md5
 from galmorph.report.build import build
@@ -27,17 +26,16 @@ from galmorph.settings.layout import (
     REPORTS,
     RESOLUTION_LEFT_OUT,
     RESOLUTION_SAMPLE,
-    fresh_folder,
     level_galaxies,
     level_path,
     level_split,
-    load_params,
     split_path,
 )
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import open_store
 from galmorph.stages.launch import launch
 from galmorph.stages.records import read_declared
+from galmorph.stages.work import Work, stage_work
 from galmorph.training.protocol import EVALUATION_CLASSES
 
 EXAMPLES_OF_A_CLASS = 2
@@ -104,9 +102,9 @@ def level_examples(settings: Settings) -> Examples:
     return images, sample["class"].iloc[rows].tolist(), sample["frame"].iloc[rows].tolist()
 
 
-def main() -> None:
-    """Run the stage."""
-    settings = load_params()
+def report(work: Work) -> None:
+    """Make the report of a study."""
+    settings = work.settings
     declared, transfers = read_declared(settings)
     store = open_store(settings)
     log.info("MLflow: %s", store.sync([*declared, *transfers.values()]))
@@ -138,20 +136,25 @@ def main() -> None:
         "stamps (images.npy, md5)": file_md5(IMAGES),
         "galaxies (galaxies.parquet, md5)": file_md5(GALAXIES),
     } | {f"split of {name} (md5)": file_md5(split_path(name)) for name in settings.conditions}
-    with fresh_folder("report") as folder:
-        made = folder / "reports"
-        build(
-            study,
-            galaxies,
-            open_stamps(IMAGES),
-            schematic=frame_schematic(settings, galaxies),
-            table2_row=first_table2_row(),
-            layers=layer_drawings(settings),
-            resolution_examples=level_examples(settings) if transfers else None,
-            provenance=provenance,
-            folder=made,
-        )
-        move_into_place(made, REPORTS)
+    made = work.folder / "reports"
+    build(
+        study,
+        galaxies,
+        open_stamps(IMAGES),
+        schematic=frame_schematic(settings, galaxies),
+        table2_row=first_table2_row(),
+        layers=layer_drawings(settings),
+        resolution_examples=level_examples(settings) if transfers else None,
+        provenance=provenance,
+        folder=made,
+    )
+    work.put((made, REPORTS))
+
+
+def main() -> None:
+    """Run the stage."""
+    with stage_work("report") as work:
+        report(work)
 
 
 if __name__ == "__main__":

@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.files.atomic import move_into_place
 from galmorph.files.datafiles import read_table
-from galmorph.settings.layout import GALAXIES, fresh_folder, load_params, split_path
+from galmorph.settings.layout import GALAXIES, split_path
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
+from galmorph.stages.work import stage_work
 
 
 def main() -> None:
     """Run the stage for the condition that the command names."""
     name = sys.argv[1]
-    settings = load_params()
-    table = split_condition(
-        read_table(GALAXIES, ["objid", "class"]),
-        f"conditions.{name}",
-        settings.conditions[name],
-        settings.protocol,
-    )
-    with fresh_folder(f"splits-{name}") as folder:
-        table.to_parquet(folder / "split.parquet", index=False)
-        move_into_place(folder / "split.parquet", split_path(name))
+    with stage_work(f"splits-{name}") as work:
+        table = split_condition(
+            read_table(GALAXIES, ["objid", "class"]),
+            f"conditions.{name}",
+            work.settings.conditions[name],
+            work.settings.protocol,
+        )
+        made = work.folder / "split.parquet"
+        table.to_parquet(made, index=False)
+        work.put((made, split_path(name)))
 
 
 if __name__ == "__main__":

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import sys
 
-from galmorph.settings.layout import load_params, records_folder
+from galmorph.settings.layout import records_folder
 from galmorph.stages.campaign import run_and_store
 from galmorph.stages.launch import launch
+from galmorph.stages.work import stage_work
 from galmorph.training.declared import campaign_of
 
 
 def main() -> None:
     """Run the stage for the phase and the condition that the command names."""
     phase, name = sys.argv[1:]
-    settings = load_params()
-    run_and_store(settings, campaign_of(settings, name, phase), records_folder(name, phase))
+    with stage_work(f"{phase}-{name}") as work:
+        run_and_store(work, campaign_of(work.settings, name, phase), records_folder(name, phase))
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ FRAMES = [(0, 0), (0, 1), (1, 0), (1, 1), (2, 0), (2, 1), (3, 0)]  # strip and p
 @pytest.fixture(scope="module")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("survey")
-    acquire(SETTINGS, folder)
+    looks = [pointing(*place) for place in FRAMES]
+    assert acquire(SETTINGS, folder) == [path for look in looks for path in (look.frame_path, look.tsfield_path)]
     return folder
 
 

@@ -28,7 +28,7 @@ SOFT_BIAS: Final = 1000
 GZIP_LEVEL: Final = 1  # noise does not compress: a higher level takes ten times as long for 5 %
 
 
-def acquire(settings: SimulatedSettings, folder: Path) -> None:
+def acquire(settings: SimulatedSettings, folder: Path) -> list[str]:
     """Make the simulated survey.
 
     Parameters
@@ -40,6 +40,11 @@ def acquire(settings: SimulatedSettings, folder: Path) -> None:
         redshifts.csv, and truth.parquet: what the galaxies are and what can be seen of them, on which the votes
         depend. The tables are in the order of right ascension, as the original.
 
+    Returns
+    -------
+    list of str
+        The paths of the frames and tsField files.
+
     Raises
     ------
     GalmorphError
@@ -48,8 +53,7 @@ def acquire(settings: SimulatedSettings, folder: Path) -> None:
     strips = range(-(-settings.galaxies // (STRIP_FIELDS * settings.galaxies_per_frame)))
     # Fail before any pixel is drawn.
     pointing(strips[-1], STRIP_FIELDS - 1)
-    for strip in strips:
-        frames.compose(settings, strip)
+    fields = [(strip, part) for strip in strips for part in range(len(frames.compose(settings, strip).exposures))]
     jobs = [(settings, strip, str(folder)) for strip in strips]
     results = dict(spread(make_strip, jobs, label="simulated survey", unit="strip"))
     catalogue = pd.concat([results[strip] for strip in strips], ignore_index=True)
@@ -57,6 +61,7 @@ def acquire(settings: SimulatedSettings, folder: Path) -> None:
     write_table2(catalogue, folder / TABLE2_NAME)
     write_redshifts(catalogue, folder / REDSHIFTS_NAME)
     catalogue.drop(columns=list(COLUMNS[3:])).to_parquet(folder / "truth.parquet", index=False)
+    return [path for field in fields for path in (pointing(*field).frame_path, pointing(*field).tsfield_path)]
 
 
 def make_strip(settings: SimulatedSettings, strip: int, folder: str) -> pd.DataFrame:
