@@ -13,6 +13,7 @@ from typing import Any
 
 from google.protobuf.json_format import ParseError
 from mlflow.exceptions import MlflowException
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -72,6 +73,52 @@ def locked(uri: str) -> Iterator[None]:
         yield
     finally:
         os.close(handle)
+
+
+def adopt_artifacts(uri: str, artifacts: Path) -> set[str]:
+    """Let the store of a checkout that was moved or copied name the artifacts beside it, in place of the old ones.
+
+    MLflow keeps whole addresses, so the copy of a store would read, write and delete the files of the original.
+
+    Parameters
+    ----------
+    uri
+        The store's address. It is left alone unless it is an SQLite file beside `artifacts`, with MLflow's tables.
+    artifacts
+        The folder for the files of the runs.
+
+    Returns
+    -------
+    set of str
+        The addresses of folders that experiments still name, because none of their runs has its files in `artifacts`.
+    """
+    place = Path(make_url(uri).database or "").resolve() if uri.startswith("sqlite:") else None
+    if place is None or place.parent != artifacts.resolve().parent:
+        return set()
+    own, foreign = artifacts.resolve().as_uri(), set()
+    engine = create_engine(uri)
+    with engine.begin() as store:
+        experiments = store.execute(text("SELECT experiment_id, artifact_location FROM experiments")).all()
+        for experiment, old in experiments:
+            if old == own or not old.startswith("file:") or not old.endswith(f"/{artifacts.name}"):
+                continue
+            runs = text("SELECT run_uuid FROM runs WHERE experiment_id = :experiment")
+            names = store.execute(runs, {"experiment": experiment}).scalars().all()
+            if names and not any((artifacts / name).is_dir() for name in names):
+                foreign.add(old)
+                continue
+            for table, column in (
+                ("experiments", "artifact_location"),
+                ("runs", "artifact_uri"),
+                ("logged_models", "artifact_location"),
+            ):
+                change = text(
+                    f"UPDATE {table} SET {column} = :own || substr({column}, length(:old) + 1) "
+                    f"WHERE experiment_id = :experiment AND instr({column}, :old) = 1"
+                )
+                store.execute(change, {"own": own, "old": old, "experiment": experiment})
+    engine.dispose()
+    return foreign
 
 
 @contextmanager

@@ -27,10 +27,12 @@ from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric,
 
 from galmorph.errors import counted
 from galmorph.scores.evaluation import ConditionRecords, score_run
-from galmorph.tracking.address import every_page, explained, locked
+from galmorph.tracking.address import adopt_artifacts, every_page, explained, locked
 from galmorph.tracking.content import KIND, STATUS, Content, DataFile, condition_content, run_content
 from galmorph.tracking.models import KeptNetworks
 from galmorph.training.records import Record
+
+log = logging.getLogger(__name__)
 
 MAX_ENTRIES = 1000  # metrics, parameters and tags that one call to log_batch writes at once
 CONTEXT, DESCRIPTION = "mlflow.data.context", "mlflow.note.content"
@@ -98,6 +100,16 @@ class Store:
 
     def _experiment(self, name: str, artifacts: Path) -> Experiment:
         experiment = self.client.get_experiment_by_name(name)
+        if experiment is not None:
+            foreign = adopt_artifacts(self.uri, artifacts)
+            experiment = self.client.get_experiment_by_name(name)
+            if experiment.artifact_location in foreign:
+                log.warning(
+                    "the MLflow store %s was copied without the files of its runs: they lie in %s, and new ones are "
+                    "written there; remove this store and run galmorph sync, which rebuilds it",
+                    self.uri,
+                    experiment.artifact_location,
+                )
         if experiment is None:
             location = artifacts.resolve().as_uri() if self.uri.startswith("sqlite:") else None
             created = self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
