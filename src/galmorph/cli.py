@@ -115,9 +115,9 @@ def summary(arguments: argparse.Namespace) -> None:
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
     part = "same test" if settings.protocol.validation_fraction is None else "validation"
     sys.stdout.write(
-        f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs. The first accuracy is at the epoch that "
-        f"was selected on the\n{part} parts; the confirmed one is of fresh runs. "
-        f"Baseline: always answering the commonest class.\n"
+        f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs (that which the number of test galaxies "
+        f"alone gives). The first\naccuracy is at the epoch that was selected on the {part} parts; the confirmed one "
+        f"is of fresh runs. Baseline: always answering\nthe commonest class.\n"
         f"{simulated if settings.survey.source == 'simulated' else ''}\nReport: {layout.PAGE}\nEvery run: make ui\n"
     )
 

@@ -233,10 +233,10 @@ def test_fewer_stamps_than_galaxies(own_study):
 
 def test_a_summary_that_lacks_something(tmp_path):
     path = tmp_path / "summary.csv"
-    head = "condition,metric,phase,epoch,runs,mean,std\n"
-    path.write_text(head + "two_class,accuracy,selected,3,3,0.9,0.1\n")
+    head = "condition,metric,phase,epoch,runs,mean,std,binomial\n"
+    path.write_text(head + "two_class,accuracy,selected,3,3,0.9,0.1,0.1\n")
     with pytest.raises(GalmorphError, match=r"summary\.csv: no confirmed accuracy of two_class"):
         read_summary(path)
-    path.write_text(head + "two_class,accuracy,selected,3,3,much,0.1\n")
+    path.write_text(head + "two_class,accuracy,selected,3,3,much,0.1,0.1\n")
     with pytest.raises(GalmorphError, match=r"line 2 .*mean 'much' is not a number"):
         read_summary(path)

@@ -140,8 +140,9 @@ def test_a_terminal_has_one_line_for_each_condition() -> None:
         for metric, mean in (("accuracy", 0.8), ("tss", 0.6), ("baseline", 0.5), ("accuracy@common_natural", 0.7)):
             for phase in ("selected", "confirmed"):
                 value = mean + offset + 0.01 * (phase == "confirmed")
-                rows.append((condition, metric, phase, 7, 30, value, 0.02, 0.004))
-    columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "ste"]
+                binomial = math.nan if metric == "baseline" else 0.019
+                rows.append((condition, metric, phase, 7, 30, value, 0.02, binomial))
+    columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial"]
     lines = short_summary(pd.DataFrame(rows, columns=columns)).splitlines()
     assert len(lines) == 4
     two_class = [cell.strip() for cell in lines[2].strip("|").split("|")]
@@ -149,11 +150,11 @@ def test_a_terminal_has_one_line_for_each_condition() -> None:
         "two_class",
         "30 + 30",
         "7",
-        "0.800 ± 0.020",
-        "0.810 ± 0.020",
+        "0.800 ± 0.020 (0.019)",
+        "0.810 ± 0.020 (0.019)",
         "0.510 ± 0.020",
-        "0.600 ± 0.020",
-        "0.610 ± 0.020",
+        "0.600 ± 0.020 (0.019)",
+        "0.610 ± 0.020 (0.019)",
     ]
     assert "0.910 ± 0.020" in lines[3]
 

@@ -222,11 +222,11 @@ def read_summary(path: Path) -> pd.DataFrame:
     """
     if not path.exists():
         raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it")
-    columns = ("condition", "metric", "phase", "epoch", "runs", "mean", "std")
+    columns = ("condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial")
     table = find_columns(read_text_table(path), path, columns)
     for column in ("epoch", "runs"):
         table[column] = whole_numbers(table, column, path)
-    for column in ("mean", "std"):
+    for column in ("mean", "std", "binomial"):
         numbers = pd.to_numeric(table[column], errors="coerce")  # of one run there is no spread, and of none no mean
         refuse_rows(numbers.isna() & (table[column] != ""), table, column, "is not a number", path)
         table[column] = numbers
@@ -239,12 +239,12 @@ def read_summary(path: Path) -> pd.DataFrame:
 
 
 def short_summary(summary: pd.DataFrame) -> str:
-    """Return the accuracies and TSS of summary.csv as text, mean ± standard deviation over the runs.
+    """Return the accuracies and TSS of summary.csv as text: mean ± standard deviation over the runs (binomial one).
 
     Parameters
     ----------
     summary
-        condition, metric, phase, epoch, runs, mean, std, ste.
+        condition, metric, phase, epoch, runs, mean, std, binomial.
     """
     rows = []
     for condition, table in summary.groupby("condition", sort=False):
@@ -252,6 +252,6 @@ def short_summary(summary: pd.DataFrame) -> str:
         row: dict[str, object] = {"condition": condition, "runs": f"{runs} + {runs}", "epoch": epoch}
         for title, metric, phase in _SUMMARY:
             values = table[(table["metric"] == metric) & (table["phase"] == phase)].iloc[0]
-            row[title] = plus_minus(values["mean"], values["std"])
+            row[title] = plus_minus(values["mean"], values["std"], binomial=values["binomial"])
         rows.append(row)
     return tabulate(rows, headers="keys", tablefmt="github", disable_numparse=True)

@@ -6,6 +6,7 @@ them) is taken from the records.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -95,6 +96,20 @@ def predictions(condition: ConditionRecords, phase: str, evaluated_on: str = OWN
     name = "test" if evaluated_on == RESTRICTED else evaluated_on
     sets = [restricted(record.sets[name], record.classes) for record in records]
     return gather(EVALUATION_CLASSES, sets, [one.probabilities.argmax(axis=1) for one in sets])
+
+
+def of_class(given: Predictions, name: str) -> Predictions:
+    """Return the predictions for the galaxies of one class."""
+    chosen = given.truth == given.classes.index(name)
+    probabilities = given.probabilities[chosen] if len(given.probabilities) else given.probabilities
+    return dataclasses.replace(
+        given,
+        run=given.run[chosen],
+        galaxy=given.galaxy[chosen],
+        truth=given.truth[chosen],
+        predicted=given.predicted[chosen],
+        probabilities=probabilities,
+    )
 
 
 def same_galaxies(first: Predictions, second: Predictions) -> bool:

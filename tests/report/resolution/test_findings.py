@@ -128,9 +128,17 @@ def test_fewer_levels_and_runs_say_less() -> None:
     assert "nothing to compare" in alone
 
 
-def test_the_best_epoch_is_said_of_the_pair_that_gains_most(results: ResolutionResults) -> None:
-    gain = "trained at native and tested at blurred: 0.650 ± 0.071 after epoch 2, against 0.500 ± 0.141"
-    confirmed = of_pair(results, "native", "blurred")
-    assert f"the confirmed ones have {confirmed} there" in best_epoch(watched(results))[0]
-    assert gain in best_epoch(watched(results))[0]
+def test_noise_in_pictures_is_said_in_grey_levels(results: ResolutionResults) -> None:
+    text = " ".join(summary(dataclasses.replace(results, unit="grey levels")))
+    assert "pixels is 0.31 grey levels at blur only, and 5.70 grey levels where they were trained" in text
+    assert "DN" not in text
+    text = " ".join(summary(dataclasses.replace(results, unit="the unit of the file")))
+    assert "pixels is 0.31 at blur only, and 5.70 where they were trained" in text
+
+
+def test_the_best_epoch_is_said_of_each_pair_and_none_is_picked(results: ResolutionResults) -> None:
+    (text,) = best_epoch(watched(results))
+    assert "by 0.000 ± 0.000 for networks trained at native and tested at native; +0.150 ± 0.212 for" in text
+    assert "for networks trained at native and tested at blurred (" in text
+    assert "most" not in text
     assert best_epoch(results) == []

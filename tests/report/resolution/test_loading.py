@@ -10,12 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from galmorph.report.resolution.loading import declared_levels, effort, rankings, recall_by_size
-from galmorph.report.resolution.results import Effort, Level
+from galmorph.report.resolution.loading import common_unit, declared_levels, effort, rankings, recall_by_size
+from galmorph.report.resolution.results import RECALIBRATED, Effort, Level, ResolutionResults
 from galmorph.scores.evaluation import ConditionRecords
 from galmorph.training.records import Evaluation
 from tests.support.parameters import settings_with
 from tests.support.records import made_record
+from tests.support.resolution import CLASSES
 
 LEVELS = (
     Level("native", 1.4, 0.4, math.nan, "level"),
@@ -101,14 +102,69 @@ def test_the_threshold_is_that_of_the_training_part_and_of_no_label_of_the_test(
     upside_down = dataclasses.replace(answers, truth=1 - truth)
     records = [dataclasses.replace(made_record(run=1), sets={"blurred": answers, "other": upside_down})]
     network = ConditionRecords("native", 1, {"confirmed": records}, {"confirmed": []})
-    auc, recalibrated = rankings({"native": network}, {"native": split(3, 1)}, ("blurred", "other"))
+    auc, called = rankings({"native": network}, {"native": split(3, 1)}, ("blurred", "other"))
     assert auc["native", "blurred"] == pytest.approx([11 / 12])
     assert auc["native", "other"] == pytest.approx([1 / 12])
     # Three in four: the six first ones.
-    assert recalibrated["native", "blurred"].tolist() == [[[5, 1], [1, 1]]]
-    assert recalibrated["native", "other"].tolist() == [[[1, 1], [5, 1]]]
+    assert called["native", "blurred", RECALIBRATED].confusion().tolist() == [[[5, 1], [1, 1]]]
+    assert called["native", "other", RECALIBRATED].confusion().tolist() == [[[1, 1], [5, 1]]]
+    assert called["native", "blurred", ""].confusion().tolist() == [[[6, 0], [2, 0]]]
     half = rankings({"native": network}, {"native": split(2, 2)}, ("blurred",))[1]
-    assert half["native", "blurred"].tolist() == [[[4, 2], [0, 2]]]
+    assert half["native", "blurred", RECALIBRATED].confusion().tolist() == [[[4, 2], [0, 2]]]
+
+
+def test_the_overlap_that_counts_is_that_of_the_class_which_varies() -> None:
+    """As in a balanced draw: ellipticals are few, so that runs share them, and spirals are many."""
+    seen: dict[int, Evaluation] = {}
+    matched: dict[int, Evaluation] = {}
+    # Two runs: the ellipticals 8 and 9 in both, other spirals in each.
+    for run, spirals in ((1, [0, 1]), (2, [2, 3])):
+        rows, truth = np.array([*spirals, 8, 9]), np.array([0, 0, 1, 1], np.uint8)
+        for networks, guess in ((seen, [0, 0, 0, 1]), (matched, [0, 1, 1, 1])):
+            networks[run] = Evaluation(rows, truth, np.eye(2, dtype=np.float32)[guess])
+    both = {
+        name: ConditionRecords(
+            name,
+            1,
+            {
+                "confirmed": [
+                    dataclasses.replace(made_record(run=run), sets={"blurred": one}) for run, one in sets.items()
+                ]
+            },
+            {"confirmed": []},
+        )
+        for name, sets in (("native", seen), ("blurred", matched))
+    }
+    _, answers = rankings(both, dict.fromkeys(both, pd.concat([split(2, 2), split(2, 2).assign(run=2)])), ("blurred",))
+    native, blurred = LEVELS[0], LEVELS[2]
+    matrices = {(name, "blurred"): answers[name, "blurred", ""].confusion() for name in both}
+    results = ResolutionResults((native, blurred), CLASSES, {}, 2, 10, {}, matrices, {"blurred": 0.5}, answers=answers)
+    pair = (native, blurred), (blurred, blurred)
+
+    def shared(metric: str) -> float:
+        return results.shared(*((metric, *one) for one in pair))
+
+    assert shared("recall_spiral") == 0.0
+    assert shared("recall_elliptical") == 1.0
+    # Of each class one of two galaxies differs between the networks: both count alike.
+    assert shared("accuracy") == shared("tss") == shared("auc") == 0.5
+    # Alone, the blurred networks err on spirals only, which runs do not share; the native ones on ellipticals only.
+    assert results.shared(("accuracy", blurred, blurred), None) == 0.0
+    assert results.shared(("accuracy", native, blurred), None) == 1.0
+    # Without the predictions, that of all galaxies.
+    assert dataclasses.replace(results, answers={}).shared(("accuracy", native, blurred), None) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("files", "unit"),
+    [
+        (["a.jpg", "b.png", None], "grey levels"),
+        (["fpC-001729-r3-0083.fit.gz"], "DN"),
+        (["a.jpg", "a.fits"], "the unit of the file"),
+    ],
+)
+def test_the_unit_of_the_sample_is_that_of_its_files(files: list[str], unit: str) -> None:
+    assert common_unit(pd.Series(files)) == unit
 
 
 def test_effort_counts_whole_and_broken_batches_and_what_came_before() -> None:

@@ -34,8 +34,11 @@ def less(first: list[float], second: list[float]) -> list[float]:
     return [a - b for a, b in zip(first, second, strict=True)]
 
 
-def written(values: list[float], sign: str = "") -> str:
-    return f"{statistics.fmean(values):{sign}.3f} ± {statistics.stdev(values):.3f}".replace("-", "−")
+def written(values: list[float], *galaxies: int, sign: str = "") -> str:
+    """Return mean ± std; of a share of so many galaxies with the binomial spread in brackets."""
+    mean = statistics.fmean(values)
+    binomial = "".join(f" ({math.sqrt(mean * (1 - mean) / of):.3f})" for of in galaxies)
+    return f"{mean:{sign}.3f} ± {statistics.stdev(values):.3f}{binomial}".replace("-", "−")
 
 
 def estimated(values: list[float], sign: str = "") -> str:
@@ -89,11 +92,15 @@ def test_rows_are_in_the_order_of_the_levels_and_hold_their_own_pair(results: Re
     for row, pair in zip(rows(table), pairs, strict=True):
         assert (row["Trained at"], row["Tested at"]) == (pair[0], pair[1].replace("_", " "))
         assert row["Epoch"] == str(results.epochs[pair[0]])
-        assert row["Accuracy ± std"] == written(accuracies(results, *pair))
-        assert row["Recall of spirals ± std"] == written(recalls(results, *pair, 0))
-        assert row["Recall of ellipticals ± std"] == written(recalls(results, *pair, 1))
-        both = zip(recalls(results, *pair, 0), recalls(results, *pair, 1), strict=True)
-        assert row["TSS ± std"] == written([a + b - 1 for a, b in both])
+        # Of 2,400 spirals and 900 ellipticals.
+        assert row["Accuracy ± std"] == written(accuracies(results, *pair), 3300)
+        assert row["Recall of spirals ± std"] == written(recalls(results, *pair, 0), 2400)
+        assert row["Recall of ellipticals ± std"] == written(recalls(results, *pair, 1), 900)
+        both = [recalls(results, *pair, place) for place in (0, 1)]
+        means = [statistics.fmean(one) for one in both]
+        chance = math.sqrt(sum(p * (1 - p) / of for p, of in zip(means, (2400, 900), strict=True)))
+        tss = [a + b - 1 for a, b in zip(*both, strict=True)]
+        assert row["TSS ± std"] == f"{written(tss)} ({chance:.3f})"
         assert row["Majority baseline"] == f"{2400 / 3300:.3f}"
         # No network is trained at an ablation.
         lost = (
@@ -160,6 +167,14 @@ def test_confusion_of_the_corners() -> None:
     assert list(table.data.columns) == ["trained", "tested", "actual", "predicted", "mean", "std"]
 
 
+@pytest.mark.parametrize(
+    ("unit", "shown"), [("DN", "DN"), ("grey levels", "grey levels"), ("the unit of the file", "the unit of the file")]
+)
+def test_the_noise_has_the_unit_of_the_pixels(results: ResolutionResults, unit: str, shown: str) -> None:
+    table = tables.levels(dataclasses.replace(results, unit=unit))
+    assert list(table.shown.columns)[4:6] == [f"Noise a pixel ({shown})", f"Noise a pixel of the network ({shown})"]
+
+
 def test_ablation_is_against_the_same_network_at_the_first_level(results: ResolutionResults) -> None:
     table = tables.ablation(results)
     assert table is not None
@@ -169,7 +184,7 @@ def test_ablation_is_against_the_same_network_at_the_first_level(results: Resolu
     assert written(accuracies(results, *there)) in table.caption
     for row, tested in zip(rows(table), table.data["tested"], strict=True):
         here = accuracies(results, "native", tested)
-        assert row["Accuracy ± std"] == written(here)
+        assert row["Accuracy ± std"] == written(here, 3300)
         assert row["Change of accuracy, 95 % interval"] == estimated(less(here, accuracies(results, *there)), "+")
         change = less(recalls(results, "native", tested, 1), recalls(results, *there, 1))
         assert row["Change of recall of ellipticals, 95 % interval"] == estimated(change, "+")
@@ -268,7 +283,7 @@ def test_one_run_has_no_spread() -> None:
     assert data.filter(like="_std").isna().all(axis=None)
     assert data["accuracy_mean"].notna().all()
     assert not any("nan" in table.shown.to_string() for table in tables.chapter_tables(results))
-    assert rows(tables.matrix(results))[0]["Accuracy ± std"].endswith(" ± —")
+    assert rows(tables.matrix(results))[0]["Accuracy ± std"].endswith(" ± — (0.005)")
 
 
 def test_one_level() -> None:
@@ -286,4 +301,4 @@ def test_a_class_that_one_run_lacks_is_missing_in_the_mean(results: ResolutionRe
     changed = dataclasses.replace(results, confusion={**results.confusion, ("native", "blurred"): lacking})
     row = rows(tables.matrix(changed))[2]
     assert (row["Recall of ellipticals ± std"], row["TSS ± std"]) == ("—", "—")
-    assert row["Recall of spirals ± std"] == written(recalls(results, "native", "blurred", 0))
+    assert row["Recall of spirals ± std"] == written(recalls(results, "native", "blurred", 0), 2400)

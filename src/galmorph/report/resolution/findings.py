@@ -6,13 +6,14 @@ Means are stated with their spread, one standard deviation over the runs, and di
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 from galmorph.report.language import capital, in_turn, joined, level_name, plural, say, sentences
 from galmorph.report.resolution.results import RECALIBRATED, Level, ResolutionResults, mean_std
-from galmorph.report.resolution.tables import oracle
+from galmorph.report.resolution.tables import in_unit, oracle
 from galmorph.report.table import number, plus_minus
-from galmorph.scores.statistics import Estimate, corrected_mean
+from galmorph.scores.statistics import Estimate
 
 SAME_NOISE = 0.1  # relative; levels of noise that differ by less are not called different
 
@@ -54,22 +55,25 @@ def summary(results: ResolutionResults) -> list[str]:
 
 
 def best_epoch(results: ResolutionResults) -> list[str]:
-    """Say for which pair of levels the oracle gains most; nothing where none was looked for."""
+    """Say for each pair of levels what the oracle gains; nothing where none was looked for."""
     table = oracle(results)
     if table is None:
         return []
-    most = table.data.sort_values("gain_mean", ascending=False, kind="stable").iloc[0]
+    gains = in_turn(
+        say(
+            "{gain} for networks trained at {trained} and tested at {tested}",
+            gain=plus_minus(row["gain_mean"], row["gain_std"], signed=True),
+            trained=level_name(row["trained"]),
+            tested=level_name(row["tested"]),
+        )
+        for row in table.data.to_dict("records")
+    )
     text = say(
-        "Knowing the best epoch for the level tested at would gain most for networks trained at {trained} and tested "
-        "at {tested}: {best} after epoch {best_epoch}, against {own} after epoch {epoch}, the one selected where they "
-        "are trained. (These are the selected runs; the confirmed ones have {confirmed} there.)",
-        trained=level_name(most["trained"]),
-        tested=level_name(most["tested"]),
-        best=plus_minus(most["best_mean"], most["best_std"]),
-        best_epoch=most["best_epoch"],
-        own=plus_minus(most["mean"], most["std"]),
-        epoch=most["epoch"],
-        confirmed=plus_minus(most["confirmed_mean"], most["confirmed_std"]),
+        "Knowing the best epoch for the level tested at, instead of the one selected where networks are trained, would "
+        "change the accuracy by {gains} ({over}). No mean gain can be negative, since the epoch is chosen by the very "
+        "galaxies that it is scored on.",
+        gains=gains,
+        over=_over(results),
     )
     return [text]
 
@@ -202,9 +206,7 @@ def _ablations(results: ResolutionResults) -> str:
     changes = [
         say(
             "{change} at {tested}",
-            change=_estimate(
-                corrected_mean(results.score("accuracy", first, tested) - reference, results.overlap[tested.name])
-            ),
+            change=_estimate(results.estimated_change(("accuracy", first, first), ("accuracy", first, tested))),
             tested=tested.label,
         )
         for tested in results.of_role("ablation")
@@ -225,21 +227,26 @@ def _ablations(results: ResolutionResults) -> str:
     if not other:
         return parts
     noises = in_turn(
-        say("{noise} DN at {tested}", noise=number(level.network_noise, 2), tested=level_name(level.name))
+        say(
+            "{noise} at {tested}",
+            noise=in_unit(number(level.network_noise, 2), results.unit),
+            tested=level_name(level.name),
+        )
         for level in other
     )
     noise = say(
-        "But the noise on the network's pixels is {noises}, and {there} DN where they were trained: there a change of "
+        "But the noise on the network's pixels is {noises}, and {there} where they were trained: there a change of "
         "noise is measured as well.",
         noises=noises,
-        there=number(first.network_noise, 2),
+        there=in_unit(number(first.network_noise, 2), results.unit),
     )
     return sentences([parts, noise])
 
 
 def _gained(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> Estimate:
     """Return how much higher networks score than those trained where they are tested: the negative of a loss."""
-    return corrected_mean(-results.loss(metric, trained, tested), results.overlap[tested.name])
+    loss = results.estimated_loss(metric, trained, tested)
+    return dataclasses.replace(loss, mean=-loss.mean)
 
 
 def _change(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> str:

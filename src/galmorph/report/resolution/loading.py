@@ -9,16 +9,25 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from galmorph.report.resolution.results import BY_SIZE, Effort, Floats, Level, ResolutionResults, mean_std
+from galmorph.report.resolution.results import (
+    BY_SIZE,
+    RECALIBRATED,
+    Effort,
+    Floats,
+    Level,
+    ResolutionResults,
+    mean_std,
+)
 from galmorph.report.study import phase_runs, stored_curves
 from galmorph.resolution.degrade import Telescope, network_noise
 from galmorph.resolution.kernels import rebinned_width
 from galmorph.scores.evaluation import ConditionRecords, restricted
-from galmorph.scores.metrics import confusion_matrix
+from galmorph.scores.predictions import Predictions, gather
 from galmorph.scores.statistics import corrected_mean, mean_overlap
 from galmorph.scores.thresholds import log_odds, prior_matched, ranking_area
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
 from galmorph.settings.study import CutoutSettings
+from galmorph.stamps.origin import pixel_unit
 from galmorph.tracking.content import confusion_name
 from galmorph.tracking.store import Store
 from galmorph.training.plan import ORACLE
@@ -45,7 +54,7 @@ def load_resolution(
     transfers
         By level or remedy, its records, of which the confirmed ones are tested at every level.
     sample, left_out
-        As returned by `resolution_sample`; the sample with its column half_light_radius, arcsec.
+        As returned by `resolution_sample`; the sample with its columns half_light_radius, arcsec, and frame.
     surveys
         For each level that is another survey, its galaxies.
     splits
@@ -77,7 +86,7 @@ def load_resolution(
     training = {
         name: splits[settings.remedies[name].levels[-1] if name in settings.remedies else name] for name in transfers
     }
-    auc, recalibrated = rankings(transfers, training, tuple(settings.seen))
+    auc, answers = rankings(transfers, training, tuple(settings.seen))
     return ResolutionResults(
         levels=levels,
         classes=classes,
@@ -88,12 +97,20 @@ def load_resolution(
         confusion=confusion,
         overlap={name: mean_overlap([record.sets[name].rows for record in first]) for name in settings.seen},
         auc=auc,
-        recalibrated=recalibrated,
+        answers=answers,
+        recalibrated={key[:2]: given.confusion() for key, given in answers.items() if key[2] == RECALIBRATED},
+        unit=common_unit(sample["frame"]),
         effort={name: effort(name, transfers, training, settings) for name in transfers},
         surveys={name: len(galaxies) for name, galaxies in surveys.items()},
         oracle=oracle,
         by_size=recall_by_size(transfers, levels, sample["half_light_radius"].to_numpy(dtype=float)),
     )
+
+
+def common_unit(files: pd.Series[str]) -> str:
+    """Return the unit of the pixels of stamps from these files; that of no file in particular where they differ."""
+    units = set(files.dropna().astype(str).map(pixel_unit))
+    return units.pop() if len(units) == 1 else pixel_unit("")
 
 
 def declared_levels(
@@ -139,10 +156,10 @@ def declared_levels(
 
 def rankings(
     transfers: Mapping[str, ConditionRecords], training: Mapping[str, pd.DataFrame], seen: Sequence[str]
-) -> tuple[dict[tuple[str, str], Floats], dict[tuple[str, str], NDArray[np.int64]]]:
-    """Return how well networks rank galaxies, and what they call them at a threshold that needs no label of these.
+) -> tuple[dict[tuple[str, str], Floats], dict[tuple[str, str, str], Predictions]]:
+    """Return how well networks rank galaxies, and what they call them: also at a threshold that needs no label.
 
-    The threshold is that of `galmorph.scores.thresholds.prior_matched`, for the class fractions of the run's own
+    That threshold is that of `galmorph.scores.thresholds.prior_matched`, for the class fractions of the run's own
     training part. MLflow holds no probabilities: they are read from the records that it shows.
 
     Parameters
@@ -156,25 +173,29 @@ def rankings(
     -------
     auc
         (trained at, tested at) to (runs,).
-    recalibrated
-        Likewise, to (runs, 2, 2) int64; rows true, columns predicted.
+    answers
+        (trained at, tested at, "" or `RECALIBRATED`) to the predictions.
     """
-    auc, recalibrated = {}, {}
+    auc, answers = {}, {}
     for trained, transfer in transfers.items():
         split = training[trained]
         learnt = split[(split["phase"] == "confirmed") & (split["part"] == "train")]
         fractions = (learnt["class"] == EVALUATION_CLASSES[0]).groupby(learnt["run"]).mean()
         for tested in seen:
-            areas, matrices = [], []
-            for record in transfer.phases["confirmed"]:
-                two = restricted(record.sets[tested], record.classes)
-                odds = log_odds(two.probabilities)
-                areas.append(ranking_area(two.truth == 0, odds))
-                called = prior_matched(odds, float(fractions[record.run]))
-                matrices.append(confusion_matrix(two.truth, ~called, len(EVALUATION_CLASSES)))
-            auc[trained, tested] = np.array(areas)
-            recalibrated[trained, tested] = np.stack(matrices)
-    return auc, recalibrated
+            records = transfer.phases["confirmed"]
+            sets = [restricted(record.sets[tested], record.classes) for record in records]
+            odds = [log_odds(one.probabilities) for one in sets]
+            auc[trained, tested] = np.array(
+                [ranking_area(one.truth == 0, ranked) for one, ranked in zip(sets, odds, strict=True)]
+            )
+            called = [
+                (~prior_matched(ranked, float(fractions[record.run]))).astype(np.int64)
+                for record, ranked in zip(records, odds, strict=True)
+            ]
+            plain = [one.probabilities.argmax(axis=1) for one in sets]
+            answers[trained, tested, ""] = gather(EVALUATION_CLASSES, sets, plain)
+            answers[trained, tested, RECALIBRATED] = gather(EVALUATION_CLASSES, sets, called)
+    return auc, answers
 
 
 def effort(

@@ -19,8 +19,19 @@ from numpy.typing import NDArray
 
 from galmorph.report.language import level_name
 from galmorph.scores import metrics
-from galmorph.scores.statistics import Estimate, corrected_mean
+from galmorph.scores.predictions import Predictions, of_class
+from galmorph.scores.statistics import (
+    Estimate,
+    Metric,
+    binomial_share_std,
+    binomial_std,
+    corrected_mean,
+    mean_overlap,
+    score_overlap,
+)
 
+# Of a metric, trained at a level, tested at a level.
+Score = tuple[str, "Level", "Level"]
 Role = Literal["level", "survey", "ablation", "remedy"]
 Floats = NDArray[np.float64]
 LABEL_WIDTH = 11  # characters in a line of a level's label in a figure
@@ -42,14 +53,15 @@ class Level:
     pixel_scale
         Arcsec; NaN for a remedy.
     noise
-        DN a pixel; NaN where none is added.
+        Rms a pixel, in `ResolutionResults.unit`; NaN where none is added.
     role
         "level": trained and tested; "survey": likewise, but of other galaxies; "ablation": tested only; "remedy":
         trained only, for images of a lower resolution.
     target
         The level that a remedy is for.
     network_noise
-        DN rms a pixel of the network, of the median galaxy; NaN for a remedy, and where it is not known.
+        Rms a pixel of the network, in `ResolutionResults.unit`, of the median galaxy; NaN for a remedy, and where it is
+        not known.
     noise_correlation
         Of neighbouring pixels of the network; likewise.
     """
@@ -123,6 +135,11 @@ class ResolutionResults:
         Tested level to the mean share of a run's test galaxies there that are in another run's test part too.
     auc
         (trained at, tested at) to (runs,), the area under the ROC curve.
+    answers
+        (trained at, tested at, "" or `RECALIBRATED`) to the predictions; without them the classes are taken to overlap
+        alike.
+    unit
+        Of the pixels, as `galmorph.stamps.origin.pixel_unit` has it.
     recalibrated
         As `confusion`, at the threshold that returns the class fractions of the run's training part.
     effort
@@ -145,6 +162,8 @@ class ResolutionResults:
     confusion: Mapping[tuple[str, str], NDArray[np.int64]]
     overlap: Mapping[str, float]
     auc: Mapping[tuple[str, str], Floats] = field(default_factory=dict)
+    answers: Mapping[tuple[str, str, str], Predictions] = field(default_factory=dict)
+    unit: str = "DN"
     recalibrated: Mapping[tuple[str, str], NDArray[np.int64]] = field(default_factory=dict)
     effort: Mapping[str, Effort] = field(default_factory=dict)
     surveys: Mapping[str, int] = field(default_factory=dict)
@@ -200,7 +219,42 @@ class ResolutionResults:
 
     def estimated_loss(self, metric: str, trained: Level, tested: Level) -> Estimate:
         """Return the mean of `loss` over the runs, with its corrected interval."""
-        return corrected_mean(self.loss(metric, trained, tested), self.overlap[tested.name])
+        there = (metric, tested, tested) if (tested.name, tested.name) in self.confusion else None
+        return corrected_mean(self.loss(metric, trained, tested), self.shared((metric, trained, tested), there))
+
+    def estimated_change(self, before: Score, after: Score) -> Estimate:
+        """Return the mean difference of two scores of the same galaxies, with its corrected interval."""
+        return corrected_mean(self.score(*after) - self.score(*before), self.shared(before, after))
+
+    def shared(self, first: Score, second: Score | None) -> float:
+        """Return the mean overlap of the test parts, weighted as the difference of two scores, or one score, needs it.
+
+        Class by class, as `galmorph.scores.statistics.score_overlap` does; the area under the ROC curve depends on the
+        number of galaxies of each class as the TSS does.
+        """
+        given = [one for one in (first, second) if one is not None]
+        if not self.answers:
+            return self.overlap[given[-1][2].name]
+        metric = first[0].removesuffix(RECALIBRATED)
+        answers = [
+            self.answers[trained.name, tested.name, RECALIBRATED if name.endswith(RECALIBRATED) else ""]
+            for name, trained, tested in given
+        ]
+        if metric.startswith("recall_"):
+            return mean_overlap(of_class(answers[0], metric.removeprefix("recall_")).parts)
+        return score_overlap("accuracy" if metric == "accuracy" else "tss", *answers)
+
+    def binomial(self, metric: str, trained: Level, tested: Level) -> float:
+        """Return the standard deviation that the number of test galaxies alone gives a score; NaN where not known.
+
+        At a recalibrated threshold the number of galaxies called spiral is given, so that errors come in pairs.
+        """
+        matrices = self.confusion[trained.name, tested.name]
+        if metric.startswith("recall_"):
+            members = matrices[:, self.classes.index(metric.removeprefix("recall_"))].sum(axis=-1)
+            return binomial_share_std(self.score(metric, trained, tested), members)
+        known: dict[str, Metric] = {"accuracy": "accuracy", "tss": "tss"}
+        return binomial_std(matrices, known[metric]) if metric in known else math.nan
 
     def called(self, true: str, predicted: str, trained: Level, tested: Level) -> Floats:
         """Return the fraction of one class that is classified as another, in each run; NaN where it is absent."""

@@ -14,9 +14,10 @@ import pandas as pd
 
 from galmorph.report.language import class_name, in_turn, level_name, mark, plural, reason_name, say, sentences
 from galmorph.report.resolution.results import RECALIBRATED, Effort, Floats, Level, ResolutionResults, mean_std
-from galmorph.report.table import Table, number, pairs, plus_minus, whole
+from galmorph.report.table import BINOMIAL, Table, number, pairs, plus_minus, whole
 from galmorph.scores import metrics
-from galmorph.scores.statistics import Estimate, corrected_mean
+from galmorph.scores.statistics import Estimate
+from galmorph.stamps.origin import pixel_unit
 
 _USES = {
     "level": mark("trained and tested"),
@@ -43,6 +44,12 @@ _CHANGES = {
     "recall": mark("Change of recall of {galaxies}, 95 % interval"),
 }
 _GAINS = {"accuracy": mark("Gain in accuracy, 95 % interval"), "tss": mark("Gain in TSS, 95 % interval")}
+# What `galmorph.stamps.origin.pixel_unit` returns.
+UNITS = {
+    "DN": mark("DN"),
+    "grey levels": mark("grey levels"),
+    "the unit of the file": mark("the unit of the file"),
+}
 AS_IS, MATCHED = mark("as it is"), mark("trained at the target")
 THRESHOLD = mark("as it is, recalibrated")
 
@@ -66,14 +73,17 @@ def levels(results: ResolutionResults) -> Table:
         for level in results.levels
     ]
     data = pd.DataFrame(rows, columns=["level", "role", *columns, "epoch"]).astype({"epoch": "Int64"})
+    unit = say(UNITS[results.unit])
     shown = pd.DataFrame(
         {
             say("Level"): data["level"].map(level_name),
             say("Use"): [say(_USES[role]) for role in data["role"]],
             say("PSF FWHM (″)"): data["psf_fwhm"].map(lambda value: number(value, 2)),
             say("Pixel (″)"): data["pixel_scale"].map(number),
-            say("Noise (DN a pixel)"): data["noise"].map(lambda value: number(value, 2)),
-            say("Noise a pixel of the network (DN)"): data["network_noise"].map(lambda value: number(value, 2)),
+            say("Noise a pixel ({unit})", unit=unit): data["noise"].map(lambda value: number(value, 2)),
+            say("Noise a pixel of the network ({unit})", unit=unit): data["network_noise"].map(
+                lambda value: number(value, 2)
+            ),
             say("Correlation of neighbours"): data["noise_correlation"].map(lambda value: number(value, 2)),
             say("Selected epoch"): data["epoch"].map(whole),
         }
@@ -118,16 +128,17 @@ def left_out(results: ResolutionResults) -> str:
 def matrix(results: ResolutionResults) -> Table:
     """Every trained level, tested at every level.
 
-    Its data: trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean and _std; baseline (its
-    mean); loss_mean, the accuracy of networks trained where they are tested less this one (NaN where no network is
-    trained), and loss_half, half of its 95 % interval; overlap (of the test parts).
+    Its data: trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean, _std and _binomial (the
+    standard deviation that the number of test galaxies alone gives); baseline (its mean); loss_mean, the accuracy of
+    networks trained where they are tested less this one (NaN where no network is trained), and loss_half, half of its
+    95 % interval; overlap (of the test parts; the interval weights it class by class).
     """
     rows = []
     for trained in results.trained:
         for tested in results.tested:
             row = _pair(results, trained, tested)
             for metric in _metrics(results):
-                row |= _columns(metric, results.score(metric, trained, tested))
+                row |= _scored(results, metric, trained, tested)
             row["baseline"] = mean_std(results.score("baseline", trained, tested))[0]
             row |= _interval("loss", results.estimated_loss("accuracy", trained, tested))
             rows.append(row | {"overlap": results.overlap[tested.name]})
@@ -149,7 +160,7 @@ def matrix(results: ResolutionResults) -> Table:
         "interval, corrected for the galaxies that test parts share; it is zero by definition where both are the same. "
         "The intervals are not adjusted for their number."
     )
-    return Table("resolution_matrix", _dashed(caption, results), data, shown)
+    return Table("resolution_matrix", sentences([_dashed(caption, results), say(BINOMIAL)]), data, shown)
 
 
 def _dashed(caption: str, results: ResolutionResults) -> str:
@@ -230,9 +241,9 @@ def remedies(results: ResolutionResults) -> Table | None:
     """Each way of training for a target: as it is, at the target, and each remedy; None if there is but one level.
 
     The targets are the last level, and any other that a remedy is for. Its data: training, trained, tested, epoch,
-    runs; galaxies and updates, of a network that continues from another those_before; accuracy and tss, each with _mean
-    and _std, then _gain, the mean difference from training at the first level as it is, and _half, half of its 95 %
-    interval, corrected for the overlap of the test parts; overlap.
+    runs; galaxies and updates, of a network that continues from another those_before; accuracy and tss, each with
+    _mean, _std and _binomial (missing at another threshold), then _gain, the mean difference from training at the first
+    level as it is, and _half, half of its 95 % interval, corrected for the overlap of the test parts; overlap.
     """
     first, last = results.ends
     if first == last:
@@ -265,21 +276,22 @@ def remedies(results: ResolutionResults) -> Table | None:
         overlap=100 * results.overlap[last.name],
         last=level_name(last.name),
     )
-    return Table("resolution_remedies", caption, data, pd.DataFrame(shown))
+    return Table("resolution_remedies", sentences([caption, say(BINOMIAL)]), data, pd.DataFrame(shown))
 
 
 def _remedy(results: ResolutionResults, training: str, trained: Level, target: Level) -> dict[str, Any]:
     row = {"training": training} | _pair(results, trained, target)
-    overlap = results.overlap[target.name]
     effort = results.effort[trained.name]
     before = effort.before or Effort(0, 0)
     row |= {"galaxies": effort.galaxies, "galaxies_before": before.galaxies}
     row |= {"updates": effort.updates, "updates_before": before.updates}
     for metric in _GAINS:
-        score = results.score(f"{metric}{RECALIBRATED}" if training == THRESHOLD else metric, trained, target)
-        gain = corrected_mean(score - results.score(metric, results.ends[0], target), overlap)
-        row |= _columns(metric, score) | {f"{metric}_gain": gain.mean, f"{metric}_half": gain.half_width()}
-    return row | {"overlap": overlap}
+        name = f"{metric}{RECALIBRATED}" if training == THRESHOLD else metric
+        gain = results.estimated_change((metric, results.ends[0], target), (name, trained, target))
+        row |= _columns(metric, results.score(name, trained, target))
+        row |= {f"{metric}_binomial": results.binomial(name, trained, target)}
+        row |= {f"{metric}_gain": gain.mean, f"{metric}_half": gain.half_width()}
+    return row | {"overlap": results.overlap[target.name]}
 
 
 def _efforts(data: pd.DataFrame, of: str) -> list[str]:
@@ -291,8 +303,9 @@ def _efforts(data: pd.DataFrame, of: str) -> list[str]:
 def ablation(results: ResolutionResults) -> Table | None:
     """How networks trained at the first level score at each ablation and other level; None without ablations.
 
-    Its data: trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean and _std, then _change_mean,
-    this less that of the same network tested at the first level, and _change_half, half of its 95 % interval.
+    Its data: trained, tested, epoch, runs; accuracy, tss and recall_CLASS, each with _mean, _std and _binomial, then
+    _change_mean, this less that of the same network tested at the first level, and _change_half, half of its 95 %
+    interval.
     """
     first, _ = results.ends
     ablations = results.of_role("ablation")
@@ -302,9 +315,8 @@ def ablation(results: ResolutionResults) -> Table | None:
     for tested in (*ablations, *(level for level in results.of_role("level") if level != first)):
         row = _pair(results, first, tested)
         for metric in _metrics(results):
-            score = results.score(metric, first, tested)
-            row |= _columns(metric, score)
-            change = corrected_mean(score - results.score(metric, first, first), results.overlap[tested.name])
+            row |= _scored(results, metric, first, tested)
+            change = results.estimated_change((metric, first, first), (metric, first, tested))
             row |= _interval(f"{metric}_change", change)
         rows.append(row)
     data = pd.DataFrame(rows)
@@ -320,7 +332,7 @@ def ablation(results: ResolutionResults) -> Table | None:
         first=level_name(first.name),
         accuracy=plus_minus(*mean_std(results.score("accuracy", first, first))),
     )
-    return Table("resolution_ablation", caption, data, pd.DataFrame(shown))
+    return Table("resolution_ablation", sentences([caption, say(BINOMIAL)]), data, pd.DataFrame(shown))
 
 
 def by_size(results: ResolutionResults) -> Table | None:
@@ -392,6 +404,11 @@ def oracle(results: ResolutionResults) -> Table | None:
     return Table("resolution_oracle", caption, data, shown)
 
 
+def in_unit(amount: str, unit: str) -> str:
+    """Return an amount with the unit of the pixels; without one that has no name."""
+    return amount if unit == pixel_unit("") else say("{amount} {unit}", amount=amount, unit=say(UNITS[unit]))
+
+
 def _metrics(results: ResolutionResults) -> tuple[str, ...]:
     return ("accuracy", "tss", *(f"recall_{name}" for name in results.classes))
 
@@ -418,6 +435,11 @@ def _columns(name: str, values: Floats) -> dict[str, float]:
     return {f"{name}_mean": mean, f"{name}_std": std}
 
 
+def _scored(results: ResolutionResults, metric: str, trained: Level, tested: Level) -> dict[str, float]:
+    scored = _columns(metric, results.score(metric, trained, tested))
+    return scored | {f"{metric}_binomial": results.binomial(metric, trained, tested)}
+
+
 def _interval(name: str, estimate: Estimate) -> dict[str, float]:
     return {f"{name}_mean": estimate.mean, f"{name}_half": estimate.half_width()}
 
@@ -428,5 +450,5 @@ def _intervals(data: pd.DataFrame, name: str, *, signed: bool = False) -> list[s
 
 
 def _pairs(data: pd.DataFrame, name: str, *, signed: bool = False) -> list[str]:
-    """Return the text of the columns NAME_mean and NAME_std."""
-    return pairs(data[f"{name}_mean"], data[f"{name}_std"], signed=signed)
+    """Return the text of the columns NAME_mean, NAME_std and, where there is one, NAME_binomial."""
+    return pairs(data[f"{name}_mean"], data[f"{name}_std"], data.get(f"{name}_binomial"), signed=signed)
