@@ -124,6 +124,13 @@ def test_outside_a_worker_a_tick_does_nothing():
     tick(3)
 
 
+def test_a_worker_with_other_code_is_refused(monkeypatch):
+    codes = iter(["ours", "the worker's"])
+    monkeypatch.setattr(workers, "source_hash", lambda parts: next(codes))
+    with pytest.raises(GalmorphError, match=r"has other code than this project: sdss or stamps differs; update it"):
+        list(spread(pow, [(2, 3)], label="powers", unit="power", code=("sdss", "stamps")))
+
+
 def test_a_worker_with_two_threads_is_refused(monkeypatch):
     # It would train two networks in one process.
     address = "127.0.0.1:0"

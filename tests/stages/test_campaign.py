@@ -36,8 +36,9 @@ def test_trouble_with_the_store_is_reported_once_and_training_goes_on(
     assert caplog.text.count("the store is locked; training goes on, and galmorph sync adds these runs later") == 2
 
 
+@pytest.mark.parametrize("refused", [False, True], ids=["finished", "refused by a new worker"])
 def test_a_campaign_ends_with_the_first_run_after_an_edit_and_keeps_it(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    refused: bool, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "params.yaml").write_text((ROOT / "params.yaml").read_text())
@@ -51,6 +52,8 @@ def test_a_campaign_ends_with_the_first_run_after_an_edit_and_keeps_it(
             if run == 2:
                 (tmp_path / "params.yaml").write_text("edited")
             trained.append(run)
+            if run == 2 and refused:
+                failed(2, "the worker has other code than this project")
             finished(folder / record_name(run))
 
     monkeypatch.setattr("galmorph.stages.campaign.run_campaign", train)

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from galmorph.environment import require_settled
 from galmorph.errors import GalmorphError, with_remedy
+from galmorph.files.reading import source_hash
 from galmorph.parallel.cluster import ATTEMPTS, client, scheduler_address, worker_count
 from galmorph.parallel.progress import Progress
 
@@ -50,6 +51,7 @@ def spread(
     steps: int = 1,
     names: Sequence[str] | None = None,
     on_failure: Callable[[int, GalmorphError], None] | None = None,
+    code: tuple[str, ...] = (),
 ) -> Iterator[tuple[int, Result]]:
     """Call `function(*job)` for each job in single-threaded worker processes, and show the progress.
 
@@ -68,6 +70,9 @@ def spread(
     on_failure
         Called with the index of a job and its GalmorphError; if it returns, the other jobs go on. By default the
         error is raised.
+    code
+        Packages and modules, as `galmorph.files.reading.source_hash` takes them, that a worker must have as this
+        process has them.
 
     Yields
     ------
@@ -77,8 +82,8 @@ def spread(
     Raises
     ------
     GalmorphError
-        If the scheduler does not answer or disappears; if a job raises a GalmorphError; if a job fails otherwise, or
-        its process dies, ATTEMPTS times.
+        If the scheduler does not answer or disappears; if a worker has other code; if a job raises a GalmorphError; if
+        a job fails otherwise, or its process dies, ATTEMPTS times.
     """
     if not jobs:
         return
@@ -86,6 +91,7 @@ def spread(
 
     names = names or [f"job {number}" for number in range(1, len(jobs) + 1)]
     topic = f"galmorph-{uuid.uuid4().hex}"
+    ours = code, source_hash(code)
     with (
         _lost_scheduler_named(label),
         client(min(worker_count(), len(jobs))) as connected,
@@ -99,7 +105,7 @@ def spread(
 
         def submit(index: int) -> None:
             attempts[index] += 1
-            future = connected.submit(_do, function, topic, index, jobs[index], pure=False, retries=0)
+            future = connected.submit(_do, function, ours, topic, index, jobs[index], pure=False, retries=0)
             indices[future.key] = index
             pending.add(future)
 
@@ -132,7 +138,9 @@ def spread(
             top_up()
 
 
-def _do(function: Callable[..., Result], topic: str, index: int, job: tuple[Any, ...]) -> Result:
+def _do(
+    function: Callable[..., Result], code: tuple[tuple[str, ...], str], topic: str, index: int, job: tuple[Any, ...]
+) -> Result:
     """Do a job in a worker, for which `tick` then reports."""
     from distributed import get_worker
 
@@ -143,6 +151,12 @@ def _do(function: Callable[..., Result], topic: str, index: int, job: tuple[Any,
         raise GalmorphError(
             f"the worker {worker.address} does {worker.state.nthreads} jobs at once, where each needs a process to "
             "itself: start it anew with --nthreads 1"
+        )
+    parts, expected = code
+    if source_hash(parts) != expected:
+        raise GalmorphError(
+            f"the worker {worker.address} has other code than this project: {' or '.join(parts)} differs; update it to "
+            "the same commit and restart it; if the code was edited meanwhile, run dvc repro again"
         )
     _job.topic, _job.index, _job.sent = topic, index, time.monotonic()
     try:

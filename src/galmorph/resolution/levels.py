@@ -17,6 +17,7 @@ from galmorph.settings.resolution import LevelSettings, ResolutionSettings
 from galmorph.stamps.stampset import write_array
 
 STAMPS_PER_BLOCK = 256
+LEVEL_CODE = ("files", "resolution", "sdss", "stamps")  # decides the stamps of a level
 
 
 def noise_generator(seed: int, level: LevelSettings, objid: int) -> np.random.Generator:
@@ -69,7 +70,7 @@ def degrade_sample(
     jobs = [
         (wide, sample, start, name, level, settings, size, block) for start, block in zip(starts, blocks, strict=True)
     ]
-    for _ in spread(_degrade_block, jobs, label=f"level {name}", unit="block"):
+    for _ in spread(_degrade_block, jobs, label=f"level {name}", unit="block", code=LEVEL_CODE):
         pass
     write_array(destination, _images(blocks), count, size)
     return count

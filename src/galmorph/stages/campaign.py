@@ -85,6 +85,7 @@ def run_and_store(work: Work, campaign: Campaign, destination: Path, *, log_runs
             live.write(lambda store: store.add(record, path))
 
     def failed(run: int, reason: str) -> None:
+        work.require_unchanged()  # a worker that was started after an edit refuses its run
         live.write(lambda store: store.add_failure(name, phase, run, campaign.fingerprint, reason))
 
     with logged(LOGS / f"{name}.{phase}.log"):

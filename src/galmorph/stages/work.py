@@ -22,7 +22,7 @@ from galmorph.settings.layout import LOCKS, PARAMS, fresh_folder, load_params
 from galmorph.settings.study import Settings
 from galmorph.stages import IMPORTED
 
-LOCK_SECONDS = 30.0  # to wait for another process at the same stage, which may be about to end
+LOCK_SECONDS = 60.0  # to wait for another process at the same stage, which may be about to end
 
 log = logging.getLogger(__name__)
 

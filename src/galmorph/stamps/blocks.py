@@ -67,7 +67,7 @@ def make_blocks(
     jobs = [(work, requested, number, block) for number, block in enumerate(blocks) if not block.exists()]
     if len(jobs) < count:
         log.info("%s: %d of %d blocks were finished before", label, count - len(jobs), count)
-    for _ in spread(_make_block, jobs, label=label, unit="block"):
+    for _ in spread(_make_block, jobs, label=label, unit="block", code=STAMP_CODE):
         pass
     counts = write_stamp_set(destination, catalogue, blocks, settings)
     shutil.rmtree(partial)

@@ -55,7 +55,7 @@ def acquire(settings: SimulatedSettings, folder: Path) -> list[str]:
     pointing(strips[-1], STRIP_FIELDS - 1)
     fields = [(strip, part) for strip in strips for part in range(len(frames.compose(settings, strip).exposures))]
     jobs = [(settings, strip, str(folder)) for strip in strips]
-    results = dict(spread(make_strip, jobs, label="simulated survey", unit="strip"))
+    results = dict(spread(make_strip, jobs, label="simulated survey", unit="strip", code=("sdss", "sources")))
     catalogue = pd.concat([results[strip] for strip in strips], ignore_index=True)
     catalogue = catalogue.sort_values(["ra", "objid"], ignore_index=True)
     write_table2(catalogue, folder / TABLE2_NAME)
