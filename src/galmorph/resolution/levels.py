@@ -14,7 +14,8 @@ from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.parallel.workers import spread
 from galmorph.resolution.degrade import Telescope, degrade
 from galmorph.settings.resolution import LevelSettings, ResolutionSettings
-from galmorph.stamps.stampset import write_array
+from galmorph.stamps.pixels import cut
+from galmorph.stamps.stampset import pixel_hash, write_array
 
 STAMPS_PER_BLOCK = 256
 LEVEL_CODE = ("files", "resolution", "sdss", "stamps")  # decides the stamps of a level
@@ -74,6 +75,22 @@ def degrade_sample(
         pass
     write_array(destination, _images(blocks), count, size)
     return count
+
+
+def sample_pixels(wide: Path, sample: Path, size: int) -> dict[str, int]:
+    """Return the hash of the native stamp, (size, size), of each galaxy of the sample, and its object id.
+
+    Parameters
+    ----------
+    wide, sample
+        wide.npy, whose middles the stamps are, and sample.parquet.
+    """
+    images = open_stamps(wide)
+    middle = images.shape[1] // 2
+    galaxies = read_table(sample, ["objid", "wide"])
+    stamps = (cut(images[number], middle, middle, size) for number in galaxies["wide"].tolist())
+    pairs = zip(stamps, galaxies["objid"].tolist(), strict=True)
+    return {pixel_hash(stamp): objid for stamp, objid in pairs if stamp is not None}
 
 
 def _images(blocks: list[Path]) -> Iterator[NDArray[np.float32]]:

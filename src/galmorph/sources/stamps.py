@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import math
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -130,7 +131,12 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> l
 
 
 def cut_stamps(
-    folder: Path, destination: Path, settings: StampsSettings, cutouts: CutoutSettings, partial: Path
+    folder: Path,
+    destination: Path,
+    settings: StampsSettings,
+    cutouts: CutoutSettings,
+    partial: Path,
+    known: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[int, int]:
     """Make a set of stamps of cutouts, in the same form as one cut from frames.
 
@@ -148,6 +154,8 @@ def cut_stamps(
         the border of each cutout.
     partial
         The folder of finished blocks, from which a later call continues.
+    known
+        As in `galmorph.stamps.stampset.write_stamp_set`.
 
     Returns
     -------
@@ -168,7 +176,7 @@ def cut_stamps(
     asked = table[["stamp", "psf_fwhm", "pixel_scale"]].assign(row=table.index)
     requests = (asked[start : start + STAMPS_PER_BLOCK] for start in range(0, len(asked), STAMPS_PER_BLOCK))
     work = functools.partial(read_stamps, folder=folder / STAMPS_FOLDER, settings=settings, cutouts=cutouts)
-    return make_blocks(requests, work, lambda: [table], destination, cutouts, partial, "stamps")
+    return make_blocks(requests, work, lambda: [table], destination, cutouts, partial, "stamps", known)
 
 
 def read_stamps(

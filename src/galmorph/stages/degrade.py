@@ -6,7 +6,7 @@ import logging
 import sys
 from pathlib import Path
 
-from galmorph.resolution.levels import degrade_sample
+from galmorph.resolution.levels import degrade_sample, sample_pixels
 from galmorph.settings.layout import RESOLUTION_SAMPLE, WIDE, level_folder
 from galmorph.settings.study import Settings
 from galmorph.settings.survey import SampleSettings, StampsSettings
@@ -48,7 +48,8 @@ def cut_other_survey(settings: Settings, name: str, stamps: StampsSettings, made
     require_tracked(settings)
     (work / "raw").mkdir()
     acquire(stamps, EVERY_ROW, work / "raw")
-    accepted, rejected = cut_stamps(work / "raw", made, stamps, settings.cutouts, work / "blocks")
+    known = sample_pixels(WIDE, RESOLUTION_SAMPLE, settings.cutouts.stamp_size)
+    accepted, rejected = cut_stamps(work / "raw", made, stamps, settings.cutouts, work / "blocks", known)
     (made / "wide.npy").unlink()
     log.info("level %s: %d stamps of another survey; %d rejected", name, accepted, rejected)
 

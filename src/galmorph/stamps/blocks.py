@@ -6,8 +6,9 @@ import functools
 import hashlib
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -33,6 +34,7 @@ def make_blocks(
     settings: CutoutSettings,
     partial: Path,
     label: str,
+    known: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[int, int]:
     """Make a set of stamps.
 
@@ -43,7 +45,7 @@ def make_blocks(
     work
         Partial of a function that is importable by name. A worker calls it with the table of a block; it yields one
         result per row, in their order.
-    catalogue, destination, settings
+    catalogue, destination, settings, known
         As in `galmorph.stamps.stampset.write_stamp_set`.
     partial
         Folder for finished blocks, in a subfolder named by a hash of everything that decides them. Blocks of other
@@ -69,7 +71,7 @@ def make_blocks(
         log.info("%s: %d of %d blocks were finished before", label, count - len(jobs), count)
     for _ in spread(_make_block, jobs, label=label, unit="block", code=STAMP_CODE):
         pass
-    counts = write_stamp_set(destination, catalogue, blocks, settings)
+    counts = write_stamp_set(destination, catalogue, blocks, settings, known)
     shutil.rmtree(partial)
     return counts
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import pandas as pd
@@ -31,6 +32,7 @@ MEASURED_COLUMNS = ("frame", "x", "y", "psf_fwhm", "pixel_scale", "sky", "noise"
 # Why stamps with the same pixels are rejected; a detail follows after a colon.
 SAME_PIXELS = "same pixels as another galaxy"
 SAME_PIXELS_OTHER_CLASS = "same pixels under several classes"
+SAME_PIXELS_ELSEWHERE = "same pixels as a galaxy of the training survey"
 
 _IMAGES, _WIDE, _RESULTS = "images.f4", "wide.f4", "results.parquet"  # files of a block
 _LOST = "a galaxy was neither cut out nor rejected, or twice"
@@ -102,19 +104,27 @@ def write_block(destination: Path, results: Iterable[Stamp | Reject]) -> None:
             for result in results:
                 row = {name: value for name, value in vars(result).items() if name not in ("image", "wide")}
                 if isinstance(result, Stamp):
-                    pixels = _pixel_bytes(result.image)
-                    images.write(pixels)
+                    images.write(_pixel_bytes(result.image))
                     if result.wide is not None:
                         wides.write(_pixel_bytes(result.wide))
-                    digest = hashlib.blake2b(pixels, digest_size=16).hexdigest()
+                    digest = pixel_hash(result.image)
                     row |= {"reason": "", "has_wide": result.wide is not None, "pixels": digest}
                 rows.append({"has_wide": False, "pixels": ""} | row)
         columns = ["row", "reason", "has_wide", "pixels", *MEASURED_COLUMNS]
         pd.DataFrame(rows, columns=columns).to_parquet(folder / _RESULTS, index=False)
 
 
+def pixel_hash(image: NDArray[np.float32]) -> str:
+    """Return a hash of the pixels of an image."""
+    return hashlib.blake2b(_pixel_bytes(image), digest_size=16).hexdigest()
+
+
 def write_stamp_set(
-    destination: Path, catalogue: Callable[[], Iterable[pd.DataFrame]], blocks: Sequence[Path], settings: CutoutSettings
+    destination: Path,
+    catalogue: Callable[[], Iterable[pd.DataFrame]],
+    blocks: Sequence[Path],
+    settings: CutoutSettings,
+    known: Mapping[str, int] = MappingProxyType({}),
 ) -> tuple[int, int]:
     """Join blocks into a set of stamps, in the order of the catalogue whatever the order of the blocks.
 
@@ -138,6 +148,8 @@ def write_stamp_set(
         Folders from `write_block`; together, exactly one result for each row of the catalogue.
     settings
         Sizes, and the fraction that may be rejected.
+    known
+        Hash of the pixels to object id of galaxies of another set, on which networks train: the same are rejected.
 
     Returns
     -------
@@ -148,7 +160,7 @@ def write_stamp_set(
     GalmorphError
         If more than max_rejected_fraction of the galaxies, or all of them, are rejected. Nothing is written.
     """
-    results = _reject_same_pixels(_read_results(blocks), catalogue)
+    results = _reject_known(_reject_same_pixels(_read_results(blocks), catalogue), known)
     accepted = results[results["reason"] == ""]
     wide = results[results["has_wide"]]
     with atomic_folder(destination) as folder:
@@ -203,7 +215,7 @@ def _reject_same_pixels(results: pd.DataFrame, catalogue: Callable[[], Iterable[
     if pixels.empty:
         return results
     named = pd.concat([part[["objid", "class"]] for part in catalogue()], ignore_index=True).loc[pixels.index]
-    reasons: dict[int, str] = {}
+    reasons: dict[Hashable, str] = {}
     for _, group in named.groupby(pixels, sort=False):
         rows, objids = group.index.tolist(), group["objid"].tolist()
         if group["class"].nunique() == 1:
@@ -212,6 +224,21 @@ def _reject_same_pixels(results: pd.DataFrame, catalogue: Callable[[], Iterable[
             members = ", ".join(f"{objid} {kind}" for objid, kind in zip(objids, group["class"], strict=True))
             reasons |= dict.fromkeys(rows, f"{SAME_PIXELS_OTHER_CLASS}: {members}")
     log.warning("%d stamps have the same pixels as another; %d of them are rejected", len(pixels), len(reasons))
+    return _rejected(results, reasons)
+
+
+def _reject_known(results: pd.DataFrame, known: Mapping[str, int]) -> pd.DataFrame:
+    """Return the results with a reason for each galaxy that has the same pixels as one of another set."""
+    pixels = results.loc[results["reason"] == "", "pixels"]
+    reasons = {row: f"{SAME_PIXELS_ELSEWHERE}: {known[each]}" for row, each in pixels.items() if each in known}
+    if not reasons:
+        return results
+    log.warning("stamps with the same pixels as a galaxy of the training survey, which are rejected: %d", len(reasons))
+    return _rejected(results, reasons)
+
+
+def _rejected(results: pd.DataFrame, reasons: Mapping[Hashable, str]) -> pd.DataFrame:
+    """Return the results with reasons by row."""
     reason = pd.Series(reasons, dtype="str").reindex(results.index).fillna(results["reason"])
     return results.assign(reason=reason, has_wide=results["has_wide"] & (reason == ""))
 
