@@ -81,6 +81,7 @@ def test_it_says_what_it_takes_and_gives(condition, model):
     assert model.metadata.signature.inputs.inputs[0].shape == (-1, 16, 16)
     assert [column.name for column in model.metadata.signature.outputs.inputs] == CLASSES
     assert model.metadata.metadata["classes"] == CLASSES
+    assert "Stamps are not compared with those of the training" in model.metadata.metadata["warning"]
     assert model.metadata.metadata["fingerprint"] == condition.phases["confirmed"][0].fingerprint
     np.testing.assert_allclose(model.predict(model.input_example).sum(axis=1), 1, atol=1e-6)
     assert len(model.predict(np.empty((0, 16, 16), np.float32))) == 0

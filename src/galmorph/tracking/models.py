@@ -17,7 +17,7 @@ from galmorph.files.datafiles import open_stamps
 from galmorph.files.reading import file_md5
 from galmorph.tracking.address import every_page
 from galmorph.tracking.content import STATUS
-from galmorph.tracking.pyfunc import RECORD, SIDE, WEIGHTS
+from galmorph.tracking.pyfunc import RECORD, SIDE, WARNING, WEIGHTS
 from galmorph.training.records import KeptNetwork
 
 # Imported by galmorph.tracking.pyfunc; the package itself goes with the model.
@@ -128,6 +128,7 @@ def save_model(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -
         )
     stamps = TensorSpec(np.dtype(np.float32), (-1, *images.shape[1:]))
     metadata = {name: getattr(record, name) for name in ("condition", "run", "epochs", "fingerprint")}
+    metadata |= {"classes": list(record.classes), "warning": WARNING}
     with tempfile.TemporaryDirectory(prefix="galmorph-") as name:
         data = Path(name) / "network"
         data.mkdir()
@@ -138,7 +139,7 @@ def save_model(network: KeptNetwork, folder: Path, run_id: str, model_id: str) -
             loader_module="galmorph.tracking.pyfunc",
             data_path=str(data),
             code_paths=[str(Path(__file__).parents[1])],
-            mlflow_model=Model(run_id=run_id, model_id=model_id, metadata=metadata | {"classes": list(record.classes)}),
+            mlflow_model=Model(run_id=run_id, model_id=model_id, metadata=metadata),
             model_config={SIDE: int(images.shape[1])},
             signature=ModelSignature(Schema([stamps]), Schema([ColSpec("float", name) for name in record.classes])),
             input_example=np.array(images[row : row + 1]),

@@ -21,6 +21,11 @@ from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.records import Record, load_record
 
 RECORD, WEIGHTS = "record.npz", "network.weights.h5"  # Keras knows its own format by the name
+# For whoever meets a model in MLflow.
+WARNING = (
+    "Stamps are not compared with those of the training: give stamps of the same survey, unit and pixel scale, sky "
+    "subtracted; galmorph classify compares them."
+)
 SIDE = "stamp_size"  # the one thing that the record does not say
 
 S = TypeVar("S", bound=Block)
@@ -68,10 +73,15 @@ class StampClassifier:
     def predict(self, stamps: NDArray[np.float32]) -> pd.DataFrame:
         """Return the class probabilities of stamps.
 
+        Stamps are not compared with those of the training, as `galmorph classify` does: a model holds none of them.
+        Stamps of another survey, in other units, with their sky or at another pixel scale get probabilities that mean
+        nothing, without a warning.
+
         Parameters
         ----------
         stamps
-            (n, side, side) float32, DN after sky subtraction, (y, x): as in data/cutouts/images.npy.
+            (n, side, side) float32, (y, x), after sky subtraction, in the unit of the training's stamps (DN for SDSS
+            frames): as in data/cutouts/images.npy.
 
         Returns
         -------
