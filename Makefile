@@ -56,8 +56,9 @@ environment: $(READY)
 
 # Before gigabytes are installed.
 repository:
-	@[ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1 || { echo "$(CURDIR): no git repository, which DVC needs (a" \
-	  "downloaded archive of the project has none): git init here, or git clone instead of the download" >&2; exit 1; }
+	@[ -e .git ] || git rev-parse --git-dir >/dev/null 2>&1 || grep -qs '^ *no_scm *= *true' .dvc/config .dvc/config.local || \
+	  { echo "$(CURDIR): no git repository, which DVC needs (a downloaded archive of the project has none): git init" \
+	  "here, or git clone instead of the download, or do without (docs/experiments.md, Without git)" >&2; exit 1; }
 
 $(READY): requirements.lock pyproject.toml scripts/find-python
 	@python=$$(sh scripts/find-python) && \

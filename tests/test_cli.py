@@ -299,3 +299,14 @@ def test_sync_says_where_the_study_is_seen_and_no_password(project, empty_databa
     cli.main(["--quiet", "sync", "--ui", "https://me:secret@mlflow.example/"])
     page = "/#/experiments/1/runs?workflowType=machine_learning"
     assert capsys.readouterr().out == f"MLflow's page of this study: https://***@mlflow.example{page}\n"
+
+
+def test_the_ui_opens_before_the_first_study_is_complete(project, empty_database, monkeypatch, capsys, caplog):
+    (project / "mlflow.db").write_bytes(empty_database)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    with caplog.at_level(logging.WARNING, logger="galmorph"):
+        cli.main(["sync", "--ui", "http://127.0.0.1:5000"])
+    assert "http://127.0.0.1:5000/#/experiments/1/runs" in capsys.readouterr().out
+    assert "not synced: models/three_class/selected/epoch.json: cannot read the selected epoch" in caplog.text
+    with pytest.raises(SystemExit, match="cannot read the selected epoch"):
+        cli.main(["sync"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,6 +13,8 @@ from galmorph.errors import GalmorphError, counted
 from galmorph.parallel import progress
 from galmorph.settings import layout
 from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, launch
+
+log = logging.getLogger(__name__)
 
 STOPPED = "stopped; run the same command again: what the stages had finished is kept"
 EXIT_STATUS = """
@@ -94,10 +97,17 @@ def sync(arguments: argparse.Namespace) -> None:
     from galmorph.tracking.address import without_password
 
     settings = layout.load_params()
-    conditions, transfers = read_declared(settings)
-    store = open_store(settings)
-    counts = store.sync([*conditions, *transfers.values()])
-    notice(f"MLflow: {counts}\n")
+    try:
+        conditions, transfers = read_declared(settings)
+    except GalmorphError as error:
+        if arguments.ui is None:
+            raise
+        # A study that is incomplete, or of other parameters by now, can be looked at.
+        log.warning("not synced: %s; MLflow shows the runs that it holds", error)
+        store = open_store(settings)
+    else:
+        store = open_store(settings)
+        notice(f"MLflow: {store.sync([*conditions, *transfers.values()])}\n")
     if arguments.ui is not None:
         # Without the last part MLflow may open its pages for language models.
         page = f"/#/experiments/{store.experiment.experiment_id}/runs?workflowType=machine_learning"

@@ -196,8 +196,8 @@ def test_trained_by_another_version(own_study: Path) -> None:
 
 def test_a_level_of_other_parameters_than_params_now_says(own_study: Path) -> None:
     as_level(own_study, classes=("spiral", "elliptical"))
-    change_params(own_study, resolution__levels={"coarse": {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": 14.0}})
-    with pytest.raises(GalmorphError, match=r"condition\.drawn_as|condition\.classes .*; run dvc repro"):
+    change_params(own_study, resolution__levels={"coarse": {"psf_fwhm": 2.6, "pixel_scale": 0.792, "noise": None}})
+    with pytest.raises(GalmorphError, match=r"coarse/confirmed: .*condition\.classes = .*; run dvc repro"):
         load_ensemble("transfer/coarse", own_study)
 
 

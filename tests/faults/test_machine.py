@@ -5,6 +5,7 @@ A message with the remedy instead of a traceback; nothing half-written; the same
 
 import errno
 import os
+import re
 import resource
 import shutil
 import signal
@@ -309,6 +310,24 @@ def test_a_project_without_git_is_told_so_before_anything_is_installed(tmp_path)
     assert f"{tmp_path}: no git repository, which DVC needs" in made.stderr
     (tmp_path / ".git").mkdir()
     assert make(tmp_path, "reproduce").returncode == 0
+
+
+def test_a_study_without_git_works_as_the_page_says(tmp_path):
+    copy_of_make(tmp_path)
+    (tmp_path / ".dvc").mkdir()
+    page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    (command,) = re.findall(r"^    (printf .*)$", page, flags=re.MULTILINE)
+    subprocess.run(["sh", "-c", command], cwd=tmp_path, check=True)
+    assert make(tmp_path, "reproduce").returncode == 0
+    (tmp_path / "dvc.yaml").write_text("stages: {one: {cmd: echo 1 > one, outs: [one]}}\n")
+    (tmp_path / ".dvc/config").touch()
+    dvc = [sys.executable, "-m", "dvc"]
+    subprocess.run([*dvc, "repro", "--quiet"], cwd=tmp_path, check=True)
+    (tmp_path / "one").unlink()
+    subprocess.run([*dvc, "checkout", "--quiet"], cwd=tmp_path, check=True)
+    assert (tmp_path / "one").read_text() == "1\n"
+    refused = subprocess.run([*dvc, "exp", "run"], cwd=tmp_path, capture_output=True, text=True)
+    assert "Only supported for Git repositories" in refused.stderr
 
 
 def test_a_port_that_is_in_use(tmp_path):
