@@ -215,20 +215,26 @@ def test_a_damaged_lock_file(undisturbed, how):
 
 
 ENOUGH = 1_000_000_000
-STAGE = (sys.executable, "-m")
+
+
+def alone(stage: str, module: str, *arguments: str) -> tuple[str, ...]:
+    """Return the command of a stage without DVC."""
+    return ("env", f"DVC_STAGE={stage}", sys.executable, "-m", f"galmorph.stages.{module}", *arguments)
+
+
 # Stage, stages to run before it, bytes left on the disk, command. Where a stage writes less than DVC's own notes, the
 # command is the stage alone.
 FILLED: tuple[tuple[str, tuple[str, ...], int, tuple[str, ...]], ...] = (
     ("acquire", (), 100_000, ("dvc", "repro", "acquire")),
     ("cutouts", (), 100_000, ("dvc", "repro", "cutouts")),
-    ("splits@three_class", (), 0, (*STAGE, "galmorph.stages.splits", "three_class")),
-    ("train@three_class", (), 8192, (*STAGE, "galmorph.stages.train", "selected", "three_class")),
-    ("confirm@three_class", (), 8192, (*STAGE, "galmorph.stages.train", "confirmed", "three_class")),
-    ("resolution", (), 8192, (*STAGE, "galmorph.stages.resolution")),
+    ("splits@three_class", (), 0, alone("splits@three_class", "splits")),
+    ("train@three_class", (), 8192, alone("train@three_class", "train", "selected")),
+    ("confirm@three_class", (), 8192, alone("confirm@three_class", "train", "confirmed")),
+    ("resolution", (), 8192, alone("resolution", "resolution")),
     ("degrade@coarse", (), 100_000, ("dvc", "repro", "degrade@coarse")),
-    ("parts@native", ("degrade@native",), 0, (*STAGE, "galmorph.stages.parts", "native")),
+    ("parts@native", ("degrade@native",), 0, alone("parts@native", "parts")),
     ("transfer@native", (), 100_000, ("dvc", "repro", "transfer@native")),
-    ("tested@native", ("parts",), 8192, (*STAGE, "galmorph.stages.tested", "native")),
+    ("tested@native", ("parts",), 8192, alone("tested@native", "tested")),
     ("report", ("tested", "confirm"), 100_000, ("dvc", "repro", "report")),
 )
 

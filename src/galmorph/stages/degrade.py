@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from pathlib import Path
 
 from galmorph.resolution.levels import degrade_sample, sample_pixels
@@ -13,7 +12,7 @@ from galmorph.settings.survey import SampleSettings, StampsSettings
 from galmorph.settings.tracked import require_tracked
 from galmorph.sources.stamps import acquire, cut_stamps
 from galmorph.stages.launch import launch
-from galmorph.stages.work import stage_work
+from galmorph.stages.work import stage_block, stage_work
 
 log = logging.getLogger("galmorph.degrade")
 
@@ -55,8 +54,8 @@ def cut_other_survey(settings: Settings, name: str, stamps: StampsSettings, made
 
 
 def main() -> None:
-    """Run the stage for the level or ablation that the command names."""
-    (name,) = sys.argv[1:]
+    """Run the stage for its level or ablation."""
+    name = stage_block()
     with stage_work(f"degrade-{name}") as work:
         made, scratch = work.folder / "made", work.folder / "work"
         scratch.mkdir()

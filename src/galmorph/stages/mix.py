@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 import numpy as np
 
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.resolution.levels import mix_levels
 from galmorph.settings.layout import RESOLUTION_SAMPLE, level_path, mixture_path
 from galmorph.stages.launch import launch
-from galmorph.stages.work import stage_work
+from galmorph.stages.work import stage_block, stage_work
 
 
 def main() -> None:
-    """Run the stage for the remedy that the command names."""
-    (name,) = sys.argv[1:]
+    """Run the stage for its remedy."""
+    name = stage_block()
     with stage_work(f"mix-{name}") as work:
         remedy, made = work.settings.resolution.remedies[name], work.folder / "images.npy"
         if remedy.kind == "mixed":

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import sys
-
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import read_table
 from galmorph.settings.layout import RESOLUTION_SPLIT, level_galaxies, level_split
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.stages.work import stage_work
+from galmorph.stages.work import stage_block, stage_work
 from galmorph.training.plan import transfer_draw
 
 
 def main() -> None:
-    """Run the stage for the level that the command names."""
-    (name,) = sys.argv[1:]
+    """Run the stage for its level."""
+    name = stage_block()
     with stage_work(f"parts-{name}") as work:
         if work.settings.resolution.levels[name].stamps is None:
             split = read_table(RESOLUTION_SPLIT)

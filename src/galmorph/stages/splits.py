@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import sys
-
 from galmorph.files.datafiles import read_table
 from galmorph.settings.layout import GALAXIES, split_path
 from galmorph.splits import split_condition
 from galmorph.stages.launch import launch
-from galmorph.stages.work import stage_work
+from galmorph.stages.work import stage_block, stage_work
 
 
 def main() -> None:
-    """Run the stage for the condition that the command names."""
-    name = sys.argv[1]
+    """Run the stage for its condition."""
+    name = stage_block()
     with stage_work(f"splits-{name}") as work:
         table = split_condition(
             read_table(GALAXIES, ["objid", "class"]),

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import sys
-
 from galmorph.resolution.testing import tested_campaign
 from galmorph.settings.layout import transfer_folder
 from galmorph.settings.resolution import TRANSFER
 from galmorph.stages.launch import launch
-from galmorph.stages.work import stage_work
+from galmorph.stages.work import stage_block, stage_work
 from galmorph.training.declared import campaign_of, levels_to_test
 
 
 def main() -> None:
-    """Run the stage for the level or remedy that the command names."""
-    (name,) = sys.argv[1:]
+    """Run the stage for its level or remedy."""
+    name = stage_block()
     with stage_work(f"tested-{name}") as work:
         made = work.folder / "tested"
         campaign = campaign_of(work.settings, f"{TRANSFER}/{name}", "confirmed")

@@ -8,7 +8,7 @@ from galmorph.settings.layout import transfer_folder
 from galmorph.settings.resolution import TRANSFER
 from galmorph.stages.campaign import run_and_store, save_epoch
 from galmorph.stages.launch import launch
-from galmorph.stages.work import Work, stage_work
+from galmorph.stages.work import Work, stage_block, stage_work
 from galmorph.training.declared import campaign_of
 from galmorph.training.plan import ORACLE
 
@@ -36,7 +36,7 @@ def oracle(work: Work, name: str) -> None:
 
 def main() -> None:
     """Run the stage that the command names."""
-    verb, name = sys.argv[1:]
+    (verb,), name = sys.argv[1:], stage_block()
     with stage_work(f"{verb}-{name}") as work:
         {"train": train, "oracle": oracle}[verb](work, name)
 

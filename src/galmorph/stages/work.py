@@ -27,6 +27,24 @@ LOCK_SECONDS = 60.0  # to wait for another process at the same stage, which may 
 log = logging.getLogger(__name__)
 
 
+def stage_block() -> str:
+    """Return the name of the block of params.yaml for which DVC runs this stage: two_class in train@two_class.
+
+    It is not part of the command, where a shell would read it before anything has checked it.
+
+    Raises
+    ------
+    GalmorphError
+        If DVC_STAGE, which DVC sets, names no such stage, or params.yaml is wrong.
+    """
+    stage = os.environ.get("DVC_STAGE", "")
+    _, at, name = stage.rpartition("@")
+    if not at:
+        raise GalmorphError(f"DVC_STAGE: {stage!r} names no stage such as train@two_class; dvc repro sets it")
+    load_params()  # refuses a name that is also a path, before the stage makes files of that name
+    return name
+
+
 class Inputs:
     """Parameters, data and code of a stage as they were when it started.
 
