@@ -146,6 +146,22 @@ def test_two_copies_of_a_frame(survey, tmp_path, raw):
         local.acquire(survey.model_copy(update={"catalogue": str(catalogue)}), sample("in_frames"), raw)
 
 
+@pytest.mark.fault
+def test_a_frame_that_is_a_link_to_a_file_of_another_name_is_refused(survey, tmp_path, raw):
+    (frame,) = Path(survey.frames).rglob("fpC-001729-r3-0084.fit.gz")
+    elsewhere = tmp_path / "disk" / frame.name
+    elsewhere.parent.mkdir()
+    frame.rename(elsewhere)
+    frame.symlink_to(elsewhere)
+    local.acquire(survey, sample("in_frames"), raw)
+    assert (raw / "imaging/1729/40/corr/3" / frame.name).read_bytes() == elsewhere.read_bytes()
+    frame.unlink()
+    frame.symlink_to(elsewhere.rename(tmp_path / "private"))
+    (tmp_path / "again").mkdir()
+    with pytest.raises(GalmorphError, match=r"0084\.fit\.gz: a link to .*private, a file of another name"):
+        local.acquire(survey, sample("in_frames"), tmp_path / "again")
+
+
 def test_a_decompressed_frame_is_compressed_again(survey, tmp_path, raw):
     (frame,) = Path(survey.frames).rglob("fpC-001729-r3-0084.fit.gz")
     content = gzip.decompress(frame.read_bytes())

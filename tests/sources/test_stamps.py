@@ -14,6 +14,7 @@ from galmorph.settings.survey import StampsSettings
 from galmorph.sources import stamps
 from galmorph.sources.pictures import UnusableStampError, read_picture
 from tests.support.frames import add_galaxy, frame_wcs, sky_image, sky_position
+from tests.support.interrupted import stopped_before_the_blocks_are_joined
 from tests.support.parameters import ROOT, sample
 
 CUTOUTS = CutoutSettings(stamp_size=64, wide_size=128, sky_inner=80, sky_outer=160, max_rejected_fraction=0.8)
@@ -212,6 +213,47 @@ def test_wrong_labels(tmp_path, raw, text, message):
         stamps.acquire(stamps_settings(tmp_path), sample(), raw)
     assert "labels.csv" in str(caught.value)
     assert not list(raw.iterdir())
+
+
+@pytest.mark.fault
+def test_a_stamp_that_is_a_link_to_a_file_of_another_name_is_refused(tmp_path, raw):
+    write(tmp_path / "pictures" / "a.npy", galaxy(16))
+    private = tmp_path / "private.npy"
+    private.write_text("secret")
+    (tmp_path / "pictures" / "b.npy").symlink_to(private)
+    write_labels(tmp_path, "stamp,class\na.npy,spiral\nb.npy,spiral\n")
+    with pytest.raises(GalmorphError, match=r"b.npy: a link to .*private.npy, a file of another name; put"):
+        stamps.acquire(stamps_settings(tmp_path), sample(), raw)
+    assert not (raw / "stamps/b.npy").exists()
+
+
+def test_links_that_keep_the_name_or_lead_into_dvc_s_cache_are_read(tmp_path, raw):
+    cached = tmp_path / "cache/files/md5/0a/f5d7b1c2d3e4f5061728394a5b6c7d"
+    write(tmp_path / "cached.npy", galaxy(16))
+    cached.parent.mkdir(parents=True)
+    (tmp_path / "cached.npy").rename(cached)
+    write(tmp_path / "disk" / "a.npy", galaxy(16))
+    (tmp_path / "disk" / "b.npy").symlink_to("a.npy")
+    (tmp_path / "disk" / "c.npy").symlink_to(cached)
+    write(tmp_path / "archive" / "d.npy", galaxy(16))
+    (tmp_path / "disk" / "d.npy").symlink_to(tmp_path / "archive" / "d.npy")
+    (tmp_path / "pictures").symlink_to(tmp_path / "disk")
+    write_labels(tmp_path, "stamp,class\n" + "".join(f"{name}.npy,spiral\n" for name in "abcd"))
+    stamps.acquire(stamps_settings(tmp_path), sample(), raw)
+    assert [path.read_bytes() for path in (raw / "stamps").iterdir()] == [cached.read_bytes()] * 4
+
+
+@pytest.mark.fault
+def test_a_stamp_that_changes_after_an_interruption_is_read_again(tmp_path, raw, monkeypatch):
+    write(tmp_path / "pictures" / "a.npy", galaxy(16))
+    write_labels(tmp_path, "stamp,class\na.npy,spiral\n")
+    settings = stamps_settings(tmp_path)
+    stamps.acquire(settings, sample(), raw)
+    stopped_before_the_blocks_are_joined(monkeypatch, stamps.cut_stamps, raw, tmp_path, settings, CUTOUTS)
+    write(raw / "stamps" / "a.npy", galaxy(16, 1))
+    stamps.cut_stamps(raw, tmp_path / "set", settings, CUTOUTS, tmp_path / "partial")
+    stamps.cut_stamps(raw, tmp_path / "fresh", settings, CUTOUTS, tmp_path / "none")
+    assert (tmp_path / "set/images.npy").read_bytes() == (tmp_path / "fresh/images.npy").read_bytes()
 
 
 def test_a_missing_folder_is_named(tmp_path, raw):

@@ -1,3 +1,5 @@
+import shutil
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -24,6 +26,7 @@ from tests.support.frames import (
     write_table2,
     write_tsfield,
 )
+from tests.support.interrupted import stopped_before_the_blocks_are_joined
 
 SETTINGS = CUTOUTS.model_copy(update={"max_rejected_fraction": 0.05})
 LENIENT = CUTOUTS.model_copy(update={"max_rejected_fraction": 0.9})
@@ -114,6 +117,19 @@ def survey(tmp_path_factory):
     write_table2(folder / TABLE2_NAME, rows)
     (folder / REDSHIFTS_NAME).write_text(f"objid,ra,dec,redshift\n{objid(2)},,,0.07\n")
     return folder
+
+
+@pytest.mark.fault
+def test_a_tsfield_that_changes_after_an_interruption_is_read_again(survey, tmp_path, monkeypatch):
+    raw = tmp_path / "raw"
+    shutil.copytree(survey, raw)
+    stopped_before_the_blocks_are_joined(monkeypatch, cut_survey, raw, tmp_path, LENIENT)
+    (tsfield,) = raw.rglob("tsField*")
+    tsfield.unlink()
+    write_tsfield(raw, field=83, psf_width=[1.9] * 5)
+    cut_survey(raw, tmp_path / "set", LENIENT, tmp_path / "partial")
+    table = pd.read_parquet(tmp_path / "set/galaxies.parquet")
+    assert table["psf_fwhm"].tolist()[1:] == pytest.approx([1.9, 1.9])
 
 
 def test_a_survey_with_every_reason_for_rejection(survey, tmp_path, caplog):

@@ -1,9 +1,29 @@
 """The store behind a server, as a group would have it."""
 
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+from mlflow import MlflowClient
+
 from galmorph.report.study import load_results
 from galmorph.tracking.address import default_uri
 from galmorph.tracking.store import Store
 from tests.support.mlflow_server import mlflow_serving
+
+
+def opened_by_two_at_once(address, place, monkeypatch):
+    """Return the experiments of two processes that both find none and create it."""
+    barrier, found = Barrier(2), MlflowClient.get_experiment_by_name
+
+    def found_at_once(client, name):
+        if (experiment := found(client, name)) is None:
+            barrier.wait(timeout=60)
+        return experiment
+
+    with monkeypatch.context() as patched, ThreadPoolExecutor(2) as two:
+        patched.setattr(MlflowClient, "get_experiment_by_name", found_at_once)
+        stores = list(two.map(lambda _: Store(address, "first", place / "unused"), range(2)))
+    return [store.experiment.experiment_id for store in stores]
 
 
 def test_a_server_shows_what_the_project_s_own_store_shows(store, place, declared, empty_database, monkeypatch):
@@ -14,6 +34,7 @@ def test_a_server_shows_what_the_project_s_own_store_shows(store, place, declare
     with mlflow_serving(place, "server", *store_arguments, *artifact_arguments) as address:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", address)
         assert default_uri(place) == address
+        assert len(set(opened_by_two_at_once(address, place, monkeypatch))) == 1
         remote = Store(address, "survey", place / "unused")
         # As training does, one by one; then as the report does.
         remote.add(one[0].phases["selected"][0], one[0].files["selected"][0])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from galmorph.errors import GalmorphError, NotRegularFileError
 
 PACKAGE = Path(__file__).parents[1]
 SOURCES = (".py", ".html", ".css", ".po")  # how the names of the package's files end, as pyproject.toml installs them
+_IN_DVC_CACHE = re.compile(r"/files/md5/[0-9a-f]{2}/[0-9a-f]{30}$")
 
 
 def regular_file(path: Path) -> Path:
@@ -38,6 +40,21 @@ def files_below(folder: Path) -> Iterator[Path]:
         searched.add((status.st_dev, status.st_ino))
         folders.sort()  # which of two links to one folder is taken must not depend on the disk
         yield from (Path(place, name) for name in names)
+
+
+def refuse_disguised(path: Path) -> None:
+    """Refuse a file that is a link to a file of another name, other than to one in DVC's cache.
+
+    A folder from elsewhere may hold a link to any file of this machine. What is copied from it, `dvc push` publishes.
+
+    Raises
+    ------
+    GalmorphError
+        With the name of the other file.
+    """
+    real = path.resolve()
+    if real.name != path.name and real.parent != path.parent.resolve() and not _IN_DVC_CACHE.search(real.as_posix()):
+        raise GalmorphError(f"{path}: a link to {real}, a file of another name; put the file itself there")
 
 
 def file_sha256(path: Path) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from galmorph.errors import GalmorphError
+from galmorph.files.reading import refuse_disguised
 from galmorph.files.texttable import copy_rows
 from galmorph.sdss.frame_index import (
     REDSHIFTS_NAME,
@@ -144,6 +145,7 @@ def _reruns(objids: list[int], tsfields: dict[Place, Path]) -> dict[Place, int]:
 def _copy(source: Path, destination: Path) -> None:
     if destination.exists():
         raise GalmorphError(f"{source}: there are two such files below the folder of frames; remove one")
+    refuse_disguised(source)
     destination.parent.mkdir(parents=True, exist_ok=True)
     if source.suffix in (destination.suffix, ".gz", ".bz2"):
         shutil.copyfile(source, destination)

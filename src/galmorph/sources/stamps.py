@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from galmorph.errors import GalmorphError
+from galmorph.files.reading import refuse_disguised
 from galmorph.files.texttable import (
     copy_rows,
     find_columns,
@@ -27,7 +28,7 @@ from galmorph.settings.study import CutoutSettings
 from galmorph.settings.survey import SampleSettings, StampsSettings
 from galmorph.sources.pictures import ENDINGS, UnusableStampError, make_stamp, read_picture
 from galmorph.sources.sample import choose_sample
-from galmorph.stamps.blocks import make_blocks
+from galmorph.stamps.blocks import file_version, make_blocks
 from galmorph.stamps.stampset import Reject, Stamp
 
 LABELS_NAME = "labels.csv"
@@ -112,7 +113,7 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> l
     Raises
     ------
     GalmorphError
-        If the labels are wrong, or name a stamp that is not there.
+        If the labels are wrong, or name a stamp that is not there or a link to a file of another name.
     """
     labels, source = Path(settings.labels), Path(settings.folder)
     table = read_labels(labels)
@@ -125,6 +126,7 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> l
     )
     (folder / STAMPS_FOLDER).mkdir()
     for name in chosen["stamp"]:
+        refuse_disguised(source / name)
         shutil.copyfile(source / name, folder / STAMPS_FOLDER / name)
     copy_rows(labels, chosen.index.tolist(), len(table), folder / LABELS_NAME)
     return [f"{STAMPS_FOLDER}/{name}" for name in chosen["stamp"]]
@@ -174,6 +176,7 @@ def cut_stamps(
         if default is not None:
             table[column] = table[column].fillna(default)
     asked = table[["stamp", "psf_fwhm", "pixel_scale"]].assign(row=table.index)
+    asked["version"] = [file_version(folder / STAMPS_FOLDER / name) for name in table["stamp"]]
     requests = (asked[start : start + STAMPS_PER_BLOCK] for start in range(0, len(asked), STAMPS_PER_BLOCK))
     work = functools.partial(read_stamps, folder=folder / STAMPS_FOLDER, settings=settings, cutouts=cutouts)
     return make_blocks(requests, work, lambda: [table], destination, cutouts, partial, "stamps", known)

@@ -26,6 +26,12 @@ STAMP_CODE = ("files", "sdss", "stamps", "sources")
 Work = functools.partial[Iterator[Stamp | Reject]]
 
 
+def file_version(path: Path) -> str:
+    """Return what changes with a file: a block is invalid once one that it was made from has changed."""
+    status = path.stat()
+    return f"{status.st_size} {status.st_mtime_ns}"
+
+
 def make_blocks(
     requests: Iterable[pd.DataFrame],
     work: Work,
@@ -41,7 +47,8 @@ def make_blocks(
     Parameters
     ----------
     requests
-        Tables of galaxies to cut out, one for each block, with a column `row`: the row in the catalogue.
+        Tables of galaxies to cut out, one for each block, with a column `row`: the row in the catalogue. What they say
+        decides whether a finished block is used again, so they hold the `file_version` of each file that is read.
     work
         Partial of a function that is importable by name. A worker calls it with the table of a block; it yields one
         result per row, in their order.

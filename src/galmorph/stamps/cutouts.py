@@ -31,7 +31,7 @@ from galmorph.sdss.galaxyzoo import read_table2, read_table2_blocks
 from galmorph.sdss.names import ObjectId
 from galmorph.sdss.redshifts import join_redshifts, read_redshifts
 from galmorph.settings.study import CutoutSettings
-from galmorph.stamps.blocks import make_blocks
+from galmorph.stamps.blocks import file_version, make_blocks
 from galmorph.stamps.pixels import cut, local_sky
 from galmorph.stamps.stampset import Reject, Stamp
 
@@ -111,10 +111,9 @@ def _requests(sample: pd.DataFrame, frames: list[FrameFile], folder: Path) -> It
         files = [frames[index] if index >= 0 else None for index in assignment.frame[rows].tolist()]
         block["frame"] = ["" if file is None else str(file.path) for file in files]
         block["tsfield"] = ["" if file is None else str(tsfields.get(file.name.place, "")) for file in files]
-        # Blocks are invalid once a file of theirs has changed.
-        stats = {file.path: file.path.stat() for file in files if file is not None}
-        versions = {str(path): f"{stat.st_size} {stat.st_mtime_ns}" for path, stat in stats.items()}
-        block["version"] = block["frame"].map(versions).fillna("")
+        used = block[["frame", "tsfield"]]
+        versions = {path: file_version(Path(path)) for path in set(used.to_numpy().flat) - {""}}
+        block["version"] = [" ".join(versions.get(path, "") for path in paths) for paths in used.to_numpy()]
         named = (ObjectId.parse(objid) for objid in block["objid"].tolist())
         reasons = [f": {missing[name.place]}" if name and name.place in missing else detail for name in named]
         block["reason"] = ["" if file else FRAME_MISSING + why for file, why in zip(files, reasons, strict=True)]

@@ -24,6 +24,8 @@ from pathlib import Path
 
 from mlflow import MlflowClient
 from mlflow.entities import Dataset, DatasetInput, Experiment, InputTag, Metric, Param, Run, RunTag, ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from galmorph.errors import counted
 from galmorph.scores.evaluation import ConditionRecords, score_run
@@ -34,6 +36,7 @@ from galmorph.training.records import Record
 
 log = logging.getLogger(__name__)
 
+ALREADY_THERE = ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
 MAX_ENTRIES = 1000  # metrics, parameters and tags that one call to log_batch writes at once
 CONTEXT, DESCRIPTION = "mlflow.data.context", "mlflow.note.content"
 DIGEST = "galmorph.content"
@@ -112,8 +115,14 @@ class Store:
                 )
         if experiment is None:
             location = artifacts.resolve().as_uri() if self.uri.startswith("sqlite:") else None
-            created = self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
-            experiment = self.client.get_experiment(created)
+            try:
+                self.client.create_experiment(name, artifact_location=location, tags=EXPERIMENT_TAGS)
+            except MlflowException as error:
+                # On a server another process may have been the first.
+                if error.error_code != ALREADY_THERE:
+                    raise
+            experiment = self.client.get_experiment_by_name(name)
+            assert experiment is not None
         elif experiment.lifecycle_stage == "deleted":
             self.client.restore_experiment(experiment.experiment_id)
         return experiment
