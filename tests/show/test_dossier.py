@@ -8,12 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.typing import NDArray
+from ruamel.yaml import YAML
 
 from galmorph.errors import GalmorphError
 from galmorph.show.dossier import Dossier, gather
 from galmorph.training.records import record_name
 from tests.support.frames import objid, table2_row, write_table2
-from tests.support.trained_study import REJECTED
+from tests.support.parameters import changed
+from tests.support.trained_study import REJECTED, write_yaml
 
 
 @pytest.fixture(scope="module")
@@ -82,6 +84,14 @@ def test_before_any_stamps(own_study: Path) -> None:
 def test_records_of_another_split_are_not_read_as_if_of_this_one(own_study: Path, tested: pd.DataFrame) -> None:
     path = own_study / "data/splits/three_class.parquet"
     pd.read_parquet(path).iloc[::-1].to_parquet(path)
+    dossier = gather(int(tested["objid"].iloc[0]), own_study)
+    assert dossier.predictions == ()
+    assert dossier.stale == ("three_class",)
+
+
+def test_predictions_of_networks_of_other_parameters_are_not_shown(own_study: Path, tested: pd.DataFrame) -> None:
+    params = YAML(typ="safe").load((own_study / "params.yaml").read_text())
+    write_yaml(own_study / "params.yaml", changed(params, {"training.learning_rate": 0.5}))
     dossier = gather(int(tested["objid"].iloc[0]), own_study)
     assert dossier.predictions == ()
     assert dossier.stale == ("three_class",)

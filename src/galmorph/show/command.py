@@ -61,9 +61,8 @@ def describe(dossier: Dossier) -> str:
     if dossier.stamp is not None:
         lines += ["", *_predictions(dossier)]
     if dossier.stale:
-        lines.append(
-            f"Trained on other splits or stamps than the present ones, and not read: {', '.join(dossier.stale)}"
-        )
+        stale = ", ".join(dossier.stale)
+        lines.append(f"Trained with other parameters, splits or stamps than the present ones, and not read: {stale}")
     return "\n".join(lines) + "\n"
 
 

@@ -24,6 +24,7 @@ from galmorph.settings.layout import (
     GALAXIES,
     IMAGES,
     MODELS,
+    PARAMS,
     RAW,
     REJECTED,
     level_galaxies,
@@ -31,7 +32,9 @@ from galmorph.settings.layout import (
     records_folder,
     split_path,
 )
+from galmorph.settings.reading import load_settings
 from galmorph.settings.resolution import recorded_name
+from galmorph.training.declared import campaign_of, changed_since, is_declared
 from galmorph.training.records import load_run
 
 VOTES = {
@@ -94,8 +97,8 @@ class Dossier:
     predictions
         Those of each condition and level that has tested it.
     stale
-        What was trained on other splits or stamps than the present ones: its predictions are of other galaxies, or of
-        other pictures of this one.
+        What was trained with other parameters, splits or stamps than the present ones: its predictions are of other
+        networks or galaxies, or of other pictures of this one.
     """
 
     objid: int
@@ -154,13 +157,20 @@ def gather(objid: int, project: Path = Path(".")) -> Dossier:
             f"{project / IMAGES}: {len(images):,} stamps, {GALAXIES.name} has {len(galaxies):,} galaxies; dvc checkout "
             "restores both, dvc repro cutouts makes them anew"
         )
+    settings = load_settings(project / PARAMS)
     predictions, stale = [], []
     images_md5 = file_md5(project / IMAGES)
     for name in known_models(project / MODELS):
         folder = project / records_folder(name, "confirmed")
-        level = level_of(name, load_run(folder, 1, recorded_name(name), "confirmed"))
+        first = load_run(folder, 1, recorded_name(name), "confirmed")
+        level = level_of(name, first)
         if level is not None and (project / level_galaxies(level)).exists():
             continue  # another survey, of other galaxies
+        if is_declared(settings, name) and changed_since(
+            first, campaign_of(settings, name, "confirmed", epochs=first.epochs, project=project)
+        ):
+            stale.append(name)
+            continue
         split = project / (split_path(name) if level is None else level_split(level))
         found_here = _predictions(objid, name, folder, split, images_md5 if level is None else None)
         if found_here is None:

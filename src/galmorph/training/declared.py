@@ -148,6 +148,26 @@ def is_declared(settings: Settings, name: str) -> bool:
     return name in settings.conditions if trained == name else trained in {**resolution.levels, **resolution.remedies}
 
 
+def changed_since(record: Record, campaign: Campaign) -> str | None:
+    """Return what differs between a record and the campaign that is declared now; None if nothing does.
+
+    Parameters, data and code are compared, by the fingerprint. Data that are not at hand (only models were pulled) are
+    taken to be as the record says.
+    """
+    data = {
+        name: file_md5(path) if path.exists() else record.data.get(name, "") for name, path in campaign.files.items()
+    }
+    if campaign.start is not None:
+        data["start"] = campaign.start.fingerprint
+    if record.fingerprint == fingerprint_of(campaign.name, campaign.phase, campaign.parameters, data):
+        return None
+    for key in dict.fromkeys([*record.parameters, *campaign.parameters]):
+        if (found := difference(key, record.parameters.get(key), campaign.parameters.get(key))) is not None:
+            return found
+    others = [name for name, md5 in data.items() if record.data.get(name) != md5]
+    return f"its {others[0]} is not what it was" if others else "the code of galmorph.training has changed"
+
+
 def require_declared(record: Record, campaign: Campaign, place: Path, stage: str, compared: Collection[str]) -> None:
     """Refuse a record of other parameters, data or code than its campaign now has.
 
@@ -169,24 +189,11 @@ def require_declared(record: Record, campaign: Campaign, place: Path, stage: str
     GalmorphError
         With what differs, and the stage to run.
     """
-    # What lies elsewhere (only models were pulled) is as the record says.
-    data = {
-        name: file_md5(path) if path.exists() else record.data.get(name, "") for name, path in campaign.files.items()
-    }
-    if campaign.start is not None:
-        data["start"] = campaign.start.fingerprint
-    if record.fingerprint == fingerprint_of(campaign.name, campaign.phase, campaign.parameters, data):
+    if (changed := changed_since(record, campaign)) is None:
         return
-    changed = [
-        found
-        for key in dict.fromkeys([*record.parameters, *campaign.parameters])
-        if (found := difference(key, record.parameters.get(key), campaign.parameters.get(key))) is not None
-    ]
-    changed += [f"its {name} is not what it was" for name, md5 in data.items() if record.data.get(name) != md5]
     # DVC finds such a stage up to date.
     remedy = f"dvc repro --force --single-item {stage}, then dvc repro" if stage in compared else "dvc repro"
     raise GalmorphError(
-        f"{place}: not what params.yaml, data and code make of it now: "
-        f"{changed[0] if changed else 'the code of galmorph.training has changed'}; run {remedy} (stage {stage}), or "
+        f"{place}: not what params.yaml, data and code make of it now: {changed}; run {remedy} (stage {stage}), or "
         "bring back what was changed"
     )
