@@ -147,8 +147,17 @@ def test_a_stage_that_is_started_by_hand(project: Project, monkeypatch: pytest.M
 
 def test_a_stage_that_is_no_longer_declared(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DVC_STAGE", "splits@gone")
-    with pytest.raises(GalmorphError, match=r"edited since dvc repro started splits@gone .*run dvc repro again"):
+    with pytest.raises(GalmorphError, match=r"edited since dvc repro started splits@gone, .*run dvc repro again"):
         splits.main()
+    replaced("params.yaml", "protocol:", "protocol: [")()
+    with pytest.raises(GalmorphError, match=r"^params\.yaml: line \d+: not valid YAML"):
+        splits.main()
+
+
+def test_a_stage_outside_a_project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(GalmorphError, match=r"params\.yaml: no such file; run galmorph in the project's root"):
+        acquire.main()
 
 
 WORKING = """

@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from galmorph.errors import GalmorphError, NotRegularFileError
@@ -117,5 +118,9 @@ def source_hash(parts: tuple[str, ...]) -> str:
 
 def source_files() -> dict[Path, str]:
     """Return the sha256 of each file of the package's source code, hidden files of editors excepted, by its path."""
-    found = (path for path in PACKAGE.rglob("*") if path.suffix in SOURCES and not path.name.startswith("."))
-    return {path: file_sha256(path) for path in found}
+    hashes = {}
+    for path in PACKAGE.rglob("*"):
+        if path.suffix in SOURCES and not path.name.startswith("."):
+            with suppress(FileNotFoundError):  # removed at this moment
+                hashes[path] = file_sha256(path)
+    return hashes

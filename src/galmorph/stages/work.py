@@ -53,18 +53,18 @@ class Inputs:
     """
 
     def __init__(self) -> None:
-        self._others, self._code = _dependencies()
+        self._declared, self._code = _dependencies()
         self._before = self._hashes()
 
     def _hashes(self) -> dict[str, Any]:
         """Return values and hashes of parameters and data, by name."""
-        if self._others is None:
-            return {str(PARAMS): file_sha256(PARAMS)}
+        if self._declared is None:
+            return {str(PARAMS): file_sha256(PARAMS) if PARAMS.exists() else None}
         from dvc.dependency import ParamsDependency
         from dvc.exceptions import DvcException
 
         found: dict[str, Any] = {}
-        for dependency in self._others:
+        for dependency in self._declared:
             try:
                 if isinstance(dependency, ParamsDependency):
                     found |= {f"{dependency}: {name}": value for name, value in dependency.read_params().items()}
@@ -96,19 +96,21 @@ def _dependencies() -> tuple[list[Any] | None, set[Path]]:
     name = addressed.rpartition(":")[2]
     try:
         dependencies = Repo().stage.load_one(name=name).deps
-    except DvcException as error:
+    except DvcException:
+        load_params()  # says what is wrong with params.yaml itself
         raise GalmorphError(
-            f"{PARAMS}, dvc.yaml: they have been edited since dvc repro started {name} ({error}); run dvc repro again"
+            f"{PARAMS}, dvc.yaml: edited since dvc repro started {name}, which they no longer declare; run dvc repro "
+            "again"
         ) from None
     package = Path(os.path.realpath(PACKAGE))
-    others, code = [], set()
+    declared, code = [], set()
     for dependency in dependencies:
         path = Path(os.path.realpath(dependency.fs_path))
         if path.is_relative_to(package):
             code.add(PACKAGE / path.relative_to(package))
         else:
-            others.append(dependency)
-    return others, code
+            declared.append(dependency)
+    return declared, code
 
 
 class Work:
