@@ -63,6 +63,15 @@ def test_balanced_draws_are_one_to_one_in_both_parts():
         assert (counts.xs(part, level="part") == each).all(axis=None)
 
 
+def test_a_mix_in_numbers_has_them_in_each_run_split_by_the_train_fraction():
+    mix = {"conditions.balanced.mix": {"spiral": 40, "elliptical": 20}, "conditions.balanced.draw": 60}
+    counts = split("balanced", small(**mix)).groupby(["phase", "run", "part", "class"]).size().unstack()
+    for part, spirals, ellipticals in (("train", 28, 14), ("test", 12, 6)):
+        of_part = counts.xs(part, level="part")
+        assert (of_part["spiral"] == spirals).all()
+        assert (of_part["elliptical"] == ellipticals).all()
+
+
 def test_natural_draws_vary_about_the_sample_fraction():
     settings = small(**{"protocol.runs": 60})
     table = split("two_class", settings)

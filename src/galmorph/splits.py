@@ -54,9 +54,12 @@ def draw_counts(
     """Return how many galaxies of each class a condition draws, and how many of those train.
 
     A natural draw has the multivariate hypergeometric counts of drawing `draw` galaxies at random, and splitting them
-    at random. A balanced one has equal counts in both parts.
+    at random. A balanced one has equal counts in both parts, and one of given counts splits each class likewise.
     """
     among = condition.drawn_among
+    if isinstance(condition.mix, dict):
+        given: dict[str, int] = {name: count for name, count in condition.mix.items()}  # noqa: C416, for its type
+        return given, {name: int(protocol.train_fraction * count + 0.5) for name, count in given.items()}
     if condition.mix == "balanced":
         each = condition.draw // len(among)
         return dict.fromkeys(among, each), dict.fromkeys(among, int(protocol.train_fraction * each + 0.5))
@@ -119,7 +122,7 @@ def split_run(
                 + ("" if fraction is None else f", or change protocol.validation_fraction (it is {fraction:g})")
             )
     # A condition without both classes cannot be tested on the common sets.
-    if set(EVALUATION_CLASSES) <= set(condition.classes):
+    if condition.tested_on_common_sets:
         for part, counts in common.items():
             parts[part] = {label: order[label][:count] for label, count in counts.items()}
     return parts

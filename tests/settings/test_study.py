@@ -11,7 +11,7 @@ LEVEL = {"psf_fwhm": 3.0, "pixel_scale": 0.5, "noise": None}
 OTHER_SURVEY = {"psf_fwhm": None, "pixel_scale": None, "noise": None, "stamps": committed()["stamps"]}
 MIXED = {"kind": "mixed", "levels": ["native", "coarse"], "galaxies": None, "epochs": None, "learning_rate": None}
 TUNED = {"kind": "fine_tuned", "levels": ["native", "coarse"], "galaxies": 9, "epochs": 1, "learning_rate": 1.0}
-NAMED = ("conditions", "comparisons", "resolution.levels", "resolution.ablations", "resolution.remedies")
+NAMED = ("conditions", "comparisons", "series", "resolution.levels", "resolution.ablations", "resolution.remedies")
 
 
 def keys(data, prefix=""):
@@ -65,6 +65,33 @@ def test_presets_are_whole_params_files(preset):
         ("stamps.field", 0, "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at"),
         ("stamps.field", 1.5, "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at"),
         ("stamps.field", True, "stamps.field: input should be whole, centre, or a fraction"),
+        (
+            "conditions.balanced.mix",
+            "even",
+            "mix: input should be natural, balanced, or a number of galaxies, 1 or more,",
+        ),
+        (
+            "conditions.balanced.mix",
+            {"spiral": 0},
+            "mix: input should be natural, balanced, or a number of galaxies, 1",
+        ),
+        (
+            "conditions.balanced.mix",
+            {"spiral": 199, "elliptical": 2},
+            "mix has 201 galaxies of spiral, elliptical; give",
+        ),
+        (
+            "conditions.balanced.mix",
+            {"spiral": 200},
+            "balanced: mix has 200 galaxies of spiral; give a number for each",
+        ),
+        (
+            "series.one",
+            {"x": "draws", "conditions": ["balanced", "two_class"]},
+            "one.x: input should be training",
+        ),
+        ("series.one", {"x": "draw", "conditions": ["balanced", "two"]}, "series.one.conditions: two is not among"),
+        ("series.one", {"x": "draw", "conditions": ["balanced", "balanced"]}, "series.one.conditions: names something"),
         ("network.kernels", [3, 3], "network: 3 filters, 2 kernels"),
         ("network.kernels", [11, 11, 11], "network.kernels: nothing is left of a stamp of 64 pixels"),
         ("resolution.levels.coarse", LEVEL | {"psf_fwhm": 1.5}, "1.5 arcsec is not wider than the PSF of every galaxy"),

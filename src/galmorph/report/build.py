@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import comparisons, conditions, data, hardest, page, plots, thesis
+from galmorph.report import comparisons, conditions, data, hardest, page, plots, series, thesis
 from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.stamps import Schematic
 from galmorph.report.findings import findings
@@ -70,6 +70,7 @@ def build(
         book = Book(settings, folder)
         compared = comparisons.compare(study)
         chapters = [
+            *series.sections(book, study),
             *conditions.sections(book, study),
             chapter.section(book, study, resolution_examples),
             hardest.section(book, study.records, galaxies, images),

@@ -98,18 +98,8 @@ def compare(study: Study) -> pd.DataFrame:
 
 def differing(settings: Settings, conditions: tuple[str, str]) -> tuple[str, ...]:
     """Return the settings in which two conditions differ: classes, drawn_among, mix, draw, training.epochs, ..."""
-    first, second = (_settings_of(settings, name) for name in conditions)
+    first, second = (settings.decisive(name) for name in conditions)
     return tuple(key for key, value in first.items() if value != second[key])
-
-
-def _settings_of(settings: Settings, name: str) -> dict[str, Any]:
-    """Return what decides the results of a condition, by dotted key."""
-    condition = settings.conditions[name]
-    drawn: dict[str, Any] = {"classes": set(condition.classes), "drawn_among": set(condition.drawn_among)}
-    drawn |= {"mix": condition.mix, "draw": condition.draw}
-    network = {f"network.{key}": value for key, value in settings.network_of(name)}
-    training = {f"training.{key}": value for key, value in settings.training_of(name) if key != "keep_weights"}
-    return drawn | network | training
 
 
 def obstacle(settings: Settings, conditions: tuple[str, str], metric: str, evaluated_on: str) -> str | None:

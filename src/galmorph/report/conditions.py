@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
 
@@ -139,7 +140,7 @@ def declared(settings: Settings) -> Table:
             "condition": name,
             "classes": ", ".join(condition.classes),
             "drawn_among": ", ".join(condition.drawn_among),
-            "mix": condition.mix,
+            "mix": condition.mix if isinstance(condition.mix, str) else json.dumps(condition.mix),
             "draw": condition.draw,
         }
         for name, condition in conditions.items()
@@ -150,13 +151,13 @@ def declared(settings: Settings) -> Table:
             say("Name"): list(conditions),
             say("Classes"): [_classes(condition.classes) for condition in conditions.values()],
             say("Drawn among"): [_classes(condition.drawn_among) for condition in conditions.values()],
-            say("Mix"): data["mix"].map(mix_name),
+            say("Mix"): [mix_name(condition.mix) for condition in conditions.values()],
             say("Galaxies drawn"): data["draw"].map(whole),
         }
     )
     caption = say(
-        "The conditions. A run draws so many galaxies among the classes named, as they come (natural) or as many of "
-        "each (balanced), and keeps those of the condition's classes."
+        "The conditions. A run draws so many galaxies among the classes named, as they come (natural), as many of each "
+        "(balanced), or so many of each as it says, and keeps those of the condition's classes."
     )
     return Table("conditions", caption, data, shown, results=False)
 

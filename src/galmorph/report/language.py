@@ -16,6 +16,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass, field
 from importlib import resources
 from types import MappingProxyType
+from typing import Any
 
 from babel.lists import format_list
 from babel.messages.pofile import read_po
@@ -198,9 +199,11 @@ def phase_name(phase: str) -> str:
     return _named(_PHASES, phase)
 
 
-def mix_name(mix: str) -> str:
-    """Return what the mix of a draw's classes is called."""
-    return _named(_MIXES, mix)
+def mix_name(mix: str | Mapping[Any, int]) -> str:
+    """Return what the mix of a draw's classes is called: its name, or "300 spirals, 100 ellipticals"."""
+    if isinstance(mix, str):
+        return _named(_MIXES, mix)
+    return listed(say("{count:,} {galaxies}", count=count, galaxies=plural(name)) for name, count in mix.items())
 
 
 def set_name(evaluated_on: str) -> str:

@@ -9,9 +9,9 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
-from galmorph.settings.fields import Block, Classes, Count, Fraction, Name, Seed, distinct
+from galmorph.settings.fields import Block, Classes, ClassName, Count, Fraction, Name, Seed, distinct
 from galmorph.settings.resolution import TRANSFER, ResolutionSettings
 from galmorph.settings.survey import LocalSettings, SdssSettings, SimulatedSettings, StampsSettings, SurveySettings
 
@@ -36,6 +36,17 @@ class CutoutSettings(Block):
         return self
 
 
+TRAINING_GALAXIES = "training galaxies"
+NUMERIC_KEYS = ("draw", "network.dropout", "training.epochs", "training.batch_size", "training.learning_rate")
+
+
+def _mix(value: object) -> object:
+    numbers = isinstance(value, dict) and all(type(count) is int and count > 0 for count in value.values())
+    if not (numbers or value in ("natural", "balanced")):
+        raise ValueError("input should be natural, balanced, or a number of galaxies, 1 or more, for each class")
+    return value
+
+
 class EvaluationSettings(Block):
     """The common evaluation sets of spirals and ellipticals, reserved in each run before any condition draws."""
 
@@ -51,6 +62,20 @@ class ProtocolSettings(Block):
     train_fraction: Fraction
     validation_fraction: Fraction | None
     evaluation: EvaluationSettings
+
+
+class SeriesSettings(Block):
+    """Conditions along an axis: "training galaxies", or a key of theirs whose values are numbers."""
+
+    x: str
+    conditions: Annotated[tuple[Name, ...], Field(min_length=2), AfterValidator(distinct)]
+
+    @field_validator("x")
+    @classmethod
+    def _known(cls, x: str) -> str:
+        if x not in (TRAINING_GALAXIES, *NUMERIC_KEYS):
+            raise ValueError(f"input should be {TRAINING_GALAXIES}, or one of {', '.join(NUMERIC_KEYS)}")
+        return x
 
 
 Units = Annotated[int, Field(ge=1, le=65_536)]
@@ -96,7 +121,7 @@ class ConditionSettings(Block):
 
     classes: Classes
     drawn_among: Classes
-    mix: Literal["natural", "balanced"]
+    mix: Annotated[Literal["natural", "balanced"] | dict[ClassName, int], BeforeValidator(_mix)]
     draw: Annotated[int, Field(ge=4)]
     network: NetworkSettings | None = None
     training: TrainingSettings | None = None
@@ -107,7 +132,17 @@ class ConditionSettings(Block):
             raise ValueError(f"classes has {sorted(missing)}, which drawn_among lacks")
         if self.mix == "balanced" and self.draw % len(self.drawn_among):
             raise ValueError(f"a balanced draw of {self.draw} does not divide by {len(self.drawn_among)} classes")
+        if isinstance(self.mix, dict) and (set(self.mix), sum(self.mix.values())) != (set(self.drawn_among), self.draw):
+            raise ValueError(
+                f"mix has {sum(self.mix.values())} galaxies of {', '.join(self.mix)}; give a number for each class of "
+                f"drawn_among, {self.draw} (draw) in all"
+            )
         return self
+
+    @property
+    def tested_on_common_sets(self) -> bool:
+        """Whether its networks know spirals and ellipticals."""
+        return {"spiral", "elliptical"} <= set(self.classes)
 
     @property
     def drawing(self) -> dict[str, Any]:
@@ -143,6 +178,7 @@ class Settings(Block):
     protocol: ProtocolSettings
     conditions: Annotated[dict[Name, ConditionSettings], Field(min_length=1)]
     comparisons: dict[Name, ComparisonSettings]
+    series: dict[Name, SeriesSettings]
     network: NetworkSettings
     training: TrainingSettings
     resolution: ResolutionSettings
@@ -153,6 +189,14 @@ class Settings(Block):
         for name, comparison in self.comparisons.items():
             if unknown := [c for c in comparison.conditions if c not in self.conditions]:
                 raise ValueError(f"comparisons.{name}.conditions: {unknown[0]} is not among conditions")
+        for name, series in self.series.items():
+            if unknown := [c for c in series.conditions if c not in self.conditions]:
+                raise ValueError(f"series.{name}.conditions: {unknown[0]} is not among conditions")
+            if lacking := [c for c in series.conditions if not self.conditions[c].tested_on_common_sets]:
+                raise ValueError(
+                    f"series.{name}.conditions: {lacking[0]} lacks spiral or elliptical, so that it is not tested on "
+                    "the common evaluation sets"
+                )
         if TRANSFER in self.conditions:
             raise ValueError(f"conditions.{TRANSFER}: the folder of the resolution study has this name; choose another")
         draws = {f"conditions.{name}": condition.draw for name, condition in self.conditions.items()}
@@ -191,3 +235,12 @@ class Settings(Block):
     def training_of(self, condition: str) -> TrainingSettings:
         """Return how networks of a condition are trained."""
         return self.conditions[condition].training or self.training
+
+    def decisive(self, condition: str) -> dict[str, Any]:
+        """Return the settings that decide the results of a condition, by dotted key: classes, draw, ..."""
+        block = self.conditions[condition]
+        drawn: dict[str, Any] = {"classes": set(block.classes), "drawn_among": set(block.drawn_among)}
+        drawn |= {"mix": block.mix, "draw": block.draw}
+        network = {f"network.{key}": value for key, value in self.network_of(condition)}
+        training = {f"training.{key}": value for key, value in self.training_of(condition) if key != "keep_weights"}
+        return drawn | network | training
