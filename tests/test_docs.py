@@ -87,7 +87,8 @@ def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again
         for row in re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE)
     }
     files = [YAML(typ="safe").load(ROOT / name) for name in ("params.yaml", "presets/resolution.yaml")]
-    optional = {"resolution.levels.NAME.stamps"}
+    optional = {"resolution.levels.NAME.stamps", "conditions.NAME.network", "conditions.NAME.training"}
+    optional |= {"series.NAME.x", "series.NAME.conditions"}
     assert set(rows) == {key for params in files for key in leaves(params)} | optional
     stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
     for key, named in rows.items():
