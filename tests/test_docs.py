@@ -35,7 +35,7 @@ def test_the_thesis_stands_beside_the_simulation_with_the_same_spread():
 @pytest.mark.real
 def test_the_label_file_of_efigi_is_made_as_the_page_says(real_data, tmp_path):
     text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
-    (line,) = re.findall(r"^    (awk .*)$", text, flags=re.MULTILINE)
+    (line,) = re.findall(r"^    (awk .*efigi.csv)$", text, flags=re.MULTILINE)
     folder = tmp_path / "data/external"
     folder.mkdir(parents=True)
     (folder / "efigi").symlink_to(real_data / "efigi")
@@ -43,6 +43,20 @@ def test_the_label_file_of_efigi_is_made_as_the_page_says(real_data, tmp_path):
     labels = pd.read_csv(folder / "efigi.csv")
     assert labels["class"].value_counts().to_dict() == {"spiral": 3119, "elliptical": 826}
     assert all((folder / "efigi" / name).exists() for name in labels["stamp"])
+
+
+@pytest.mark.real
+def test_the_label_files_of_galaxy_zoo_are_made_as_the_page_says(real_data, tmp_path):
+    text = (ROOT / "docs/results.md").read_text(encoding="utf-8")
+    lines = re.findall(r"^    (awk .*gz1\w*\.csv)$", text, flags=re.MULTILINE)
+    zoo, folder = real_data / "galaxyzoo1", tmp_path / "data/external"
+    folder.mkdir(parents=True)
+    for line in lines:
+        subprocess.run(["sh", "-c", line.replace("/path/to", str(zoo))], cwd=tmp_path, check=True)
+    flags, votes = (pd.read_csv(folder / name) for name in ("gz1.csv", "gz1_votes.csv"))
+    assert flags["class"].value_counts().to_dict() == {"uncertain": 382, "spiral": 316, "elliptical": 142}
+    assert votes["class"].value_counts().to_dict() == {"elliptical": 3893, "spiral": 1540}
+    assert all((zoo / "images" / name).exists() for name in [*flags["stamp"], *votes["stamp"]])
 
 
 def test_the_japanese_readme_has_the_commands_links_and_results_of_the_english_one():

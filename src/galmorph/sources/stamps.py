@@ -118,7 +118,10 @@ def acquire(settings: StampsSettings, sample: SampleSettings, folder: Path) -> l
     labels, source = Path(settings.labels), Path(settings.folder)
     table = read_labels(labels)
     if not source.is_dir():
-        raise GalmorphError(f"{source}: no such folder; put the stamps there, or correct stamps.folder")
+        raise GalmorphError(
+            f"{source}: no such folder; put the stamps there, or correct stamps.folder (docs/results.md "
+            "says where the pictures of EFIGI and of Galaxy Zoo can be had)"
+        )
     chosen = choose_sample(table, sample)
     present = {path.name for path in source.iterdir() if path.is_file()}
     refuse_rows(
