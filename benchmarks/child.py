@@ -1,10 +1,13 @@
 """A process of a benchmark: prepares a kind of work, prints "ready", and does as much of it as each line of input says.
 
-python -m benchmarks.child KIND PRECISION
+python -m benchmarks.child KIND PRECISION [ONEDNN]
+
+ONEDNN: TF_ENABLE_ONEDNN_OPTS of plain Keras, which the project unsets on import; without it TensorFlow's default.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -13,10 +16,14 @@ import numpy as np
 
 from benchmarks.work import BATCH, EVALUATION, MATRIX, WARM_UP, made_data, settings
 
+KIND, PRECISION, *ONEDNN = sys.argv[1:]
+
 
 def plain_keras(precision: str) -> Callable[[int], None]:
     """Return `keras.Model.fit` on all cores, as a user would write it."""
-    # Before the project's own import, which sets variables of the environment.
+    if ONEDNN:
+        os.environ["TF_ENABLE_ONEDNN_OPTS"] = ONEDNN[0]
+    # Before the project's own import of it, which sets this variable.
     import keras
 
     from galmorph.training.network import build_network
@@ -33,12 +40,17 @@ def plain_keras(precision: str) -> Callable[[int], None]:
     return work
 
 
-def engine(precision: str) -> Callable[[int], None]:
+def augmented(precision: str) -> Callable[[int], None]:
+    """Return a run of the project with turned stamps and weighted classes."""
+    return engine(precision, augmentation="flips_and_turns", class_weight="balanced")
+
+
+def engine(precision: str, **changes: str) -> Callable[[int], None]:
     """Return a run of the project, on one thread."""
     from galmorph.training.fit import Sample, train
 
     (images, labels), (test, test_labels) = made_data()
-    training = settings().training.model_copy(update={"batch_size": BATCH, "precision": precision})
+    training = settings().training.model_copy(update={"batch_size": BATCH, "precision": precision} | changes)
 
     def work(epochs: int) -> None:
         train(
@@ -73,8 +85,8 @@ def matrix_product(precision: str) -> Callable[[int], None]:
 
 
 def main() -> None:
-    kind, precision = sys.argv[1:]
-    work = {"plain_keras": plain_keras, "engine": engine, "matrix_product": matrix_product}[kind](precision)
+    kinds = (plain_keras, engine, augmented, matrix_product)
+    work = {kind.__name__: kind for kind in kinds}[KIND](PRECISION)
     work(WARM_UP)
     print("ready", flush=True)
     for line in sys.stdin:

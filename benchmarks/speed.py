@@ -22,10 +22,7 @@ class Child:
 
     def __init__(self, kind: str, precision: str, onednn: str | None = "1") -> None:
         environment = os.environ | {"PYTHONPATH": f"{ROOT}{os.pathsep}{ROOT / 'src'}", "TF_CPP_MIN_LOG_LEVEL": "3"}
-        environment.pop("TF_ENABLE_ONEDNN_OPTS", None)
-        if onednn is not None:
-            environment["TF_ENABLE_ONEDNN_OPTS"] = onednn
-        command = [sys.executable, "-m", "benchmarks.child", kind, precision]
+        command = [sys.executable, "-m", "benchmarks.child", kind, precision, *([] if onednn is None else [onednn])]
         pipe = subprocess.PIPE
         self.process = subprocess.Popen(command, env=environment, stdin=pipe, stdout=pipe, text=True)
         self.expect()
@@ -71,19 +68,26 @@ def measure(precision: str) -> list[tuple[str, float, float]]:
     # Plain Keras uses all available cores: on a larger machine both sides get the first two.
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
     kinds: list[tuple[Any, ...]] = [("plain_keras", "float32"), ("plain_keras", "float32", None)]
-    kinds += [("engine", precision)] * cores + [("matrix_product", precision)] * cores
+    kinds += [("engine", precision)] * cores + [("matrix_product", precision)] * cores + [("augmented", precision)]
     ratios: dict[str, list[float]] = {}
     with children(*kinds) as started:
-        plain, plain_without, engines, products = started[0], started[1], started[2:4], started[4:]
+        plain, plain_without, engines, products, augmented = (
+            started[0],
+            started[1],
+            started[2:4],
+            started[4:6],
+            started[6],
+        )
         for _ in range(ROUNDS):
             keras = together([plain], EPOCHS) / EPOCHS
             keras_without = together([plain_without], EPOCHS) / EPOCHS
             one = together(engines[:1], EPOCHS) / EPOCHS
             both = together(engines, EPOCHS) / EPOCHS / cores
+            turned = together([augmented], EPOCHS) / EPOCHS
             rate = cores * PRODUCTS * 2.0 * MATRIX**3 / together(products, PRODUCTS)
             print(
                 f"  {precision}: seconds per run and epoch: plain Keras {keras:.2f} (as TensorFlow comes "
-                f"{keras_without:.2f}), one worker {one:.2f}, two workers {both:.2f}; "
+                f"{keras_without:.2f}), one worker {one:.2f} (augmented {turned:.2f}), two workers {both:.2f}; "
                 f"matrix products {rate / 1e9:.0f} GFLOP/s",
                 flush=True,
             )
@@ -93,6 +97,7 @@ def measure(precision: str) -> list[tuple[str, float, float]]:
                 "rate": floating_point(64) / both / rate,
                 "done": floating_point(side) / both / rate,
                 "scaling": one / both,
+                "augmented": one / turned,
             }
             for name, value in row.items():
                 ratios.setdefault(name, []).append(value)
@@ -105,6 +110,7 @@ def measure(precision: str) -> list[tuple[str, float, float]]:
         ("floating-point rate of the network over that of tf.matmul", median["rate"], 0.6),
         (f"the same, counting the {side} x {side} pixels that are computed", median["done"], 0.6),
         ("two workers over one", median["scaling"], 1.75),
+        ("with flips, turns and class weights over without", median["augmented"], 0.9),
     ]
 
 
