@@ -20,7 +20,13 @@ def galaxies(counts=COUNTS):
 
 def small(**changes):
     return settings_with(
-        {"protocol.runs": 4, "protocol.evaluation.natural": 30, "protocol.evaluation.balanced": 30} | changes
+        {
+            "protocol.runs": 4,
+            "protocol.evaluation.natural": 30,
+            "protocol.evaluation.balanced": 30,
+            "protocol.evaluation.uncertain": 25,
+        }
+        | changes
     )
 
 
@@ -60,7 +66,7 @@ def test_balanced_draws_are_one_to_one_in_both_parts():
     table = split("balanced", small())
     counts = table.groupby(["phase", "run", "part", "class"]).size().unstack()
     for part, each in (("train", 70), ("test", 30), ("common_balanced", 15)):
-        assert (counts.xs(part, level="part") == each).all(axis=None)
+        assert (counts.xs(part, level="part")[["spiral", "elliptical"]] == each).all(axis=None)
 
 
 def test_a_mix_in_numbers_has_them_in_each_run_split_by_the_train_fraction():
@@ -85,7 +91,7 @@ def test_natural_draws_vary_about_the_sample_fraction():
 def test_control_has_exactly_the_spirals_and_ellipticals_of_three_class():
     settings = small()
     three, control = split("three_class", settings), split("two_class_small", settings)
-    kept = three[three["class"] != "uncertain"]
+    kept, control = (table[table["class"] != "uncertain"] for table in (three, control))
     columns = ["phase", "run", "part", "row"]
     pd.testing.assert_frame_equal(
         kept[columns].sort_values(columns, ignore_index=True), control[columns].sort_values(columns, ignore_index=True)
@@ -99,6 +105,39 @@ def test_conditions_share_their_evaluation_sets_run_by_run():
         for table in (split("two_class", settings), split("balanced", settings))
     ]
     pd.testing.assert_frame_equal(*sets)
+
+
+def test_uncertain_galaxies_are_reserved_in_each_run_and_train_no_condition():
+    settings = small()
+    two, balanced, three = (split(name, settings) for name in ("two_class", "balanced", "three_class"))
+    shown = two[two["part"] == "common_uncertain"]
+    assert (shown.groupby(["phase", "run"]).size() == 25).all()
+    assert len(shown) == 8 * 25
+    assert set(shown["class"]) == {"uncertain"}
+    pd.testing.assert_frame_equal(
+        shown.reset_index(drop=True), balanced[balanced["part"] == "common_uncertain"].reset_index(drop=True)
+    )
+    # Networks that know the class could not be asked what else it is, but they may not train on the galaxies either.
+    assert "common_uncertain" not in set(three["part"])
+    drawn = three[["phase", "run", "row"]].merge(shown[["phase", "run", "row"]])
+    assert drawn.empty
+    # The galaxies drawn are others, their numbers and the other classes' galaxies the same as without the set.
+    without = split("three_class", small(**{"protocol.evaluation.uncertain": None}))
+    keys = ["phase", "run", "part", "class"]
+    pd.testing.assert_series_equal(three.groupby(keys).size(), without.groupby(keys).size())
+    known = [table[table["class"] != "uncertain"].reset_index(drop=True) for table in (three, without)]
+    pd.testing.assert_frame_equal(*known)
+    assert not without.equals(three)
+
+
+@pytest.mark.parametrize("name", ["two_class", "three_class"])
+@pytest.mark.parametrize("uncertain", [0, 24])
+def test_too_few_uncertain_galaxies_are_refused_by_key(name, uncertain):
+    few = galaxies(COUNTS | {"uncertain": uncertain})
+    with pytest.raises(
+        GalmorphError, match=rf"protocol\.evaluation\.uncertain: asks for 25 .* has {uncertain}; .*null"
+    ):
+        split(name, small(), few)
 
 
 def test_phases_and_runs_draw_afresh():
@@ -127,7 +166,8 @@ def test_a_validation_part_is_taken_from_the_training_part_and_from_nothing_else
     pd.testing.assert_frame_equal(members(without, "test"), members(held, "test"))
     pd.testing.assert_frame_equal(members(without, "common_natural"), members(held, "common_natural"))
     assert not held[held["part"].isin(["train", "validation"])].duplicated(["phase", "run", "row"]).any()
-    sizes = held.groupby(["phase", "run", "class", "part"]).size().unstack()
+    learnt = held[held["part"].isin(["train", "validation"])]
+    sizes = learnt.groupby(["phase", "run", "class", "part"]).size().unstack()
     whole = sizes["train"] + sizes["validation"]
     assert ((sizes["validation"] - 0.2 * whole).abs() <= 0.5).all()
 
@@ -145,13 +185,13 @@ def test_too_few_of_a_class():
 
 
 def test_too_few_altogether():
-    few = galaxies({"spiral": 90, "elliptical": 60, "uncertain": 10})
+    few = galaxies({"spiral": 90, "elliptical": 60, "uncertain": 100})
     with pytest.raises(GalmorphError, match=r"conditions\.two_class\.draw: asks for 200 .* has 150"):
         split("two_class", small(), few)
 
 
 def test_a_part_without_a_class_is_refused():
-    rare = galaxies({"spiral": 1000, "elliptical": 18, "uncertain": 10})
+    rare = galaxies({"spiral": 1000, "elliptical": 18, "uncertain": 100})
     settings = small(**{"protocol.runs": 30, "protocol.evaluation.balanced": 2, "protocol.evaluation.natural": 2})
     with pytest.raises(GalmorphError, match=r"conditions\.two_class\.draw: in run \d+ .* no elliptical"):
         split("two_class", settings, rare)

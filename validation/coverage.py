@@ -110,8 +110,9 @@ def protocol_of(sample: int, draw: int) -> tuple[dict[str, Integers], ProtocolSe
     bounds = np.cumsum([0, *(round(share * sample) for share in SHARES.values())])
     rows = {name: np.arange(bounds[i], bounds[i + 1]) for i, name in enumerate(SHARES)}
     size = 2 * round((1 - TRAIN) * draw / 2)
+    evaluation = {"natural": size, "balanced": size, "uncertain": size}
     settings = {"seed": 0, "runs": RUNS, "train_fraction": TRAIN, "validation_fraction": None}
-    return rows, ProtocolSettings.model_validate(settings | {"evaluation": {"natural": size, "balanced": size}})
+    return rows, ProtocolSettings.model_validate(settings | {"evaluation": evaluation})
 
 
 def condition(mix: str, draw: int) -> ConditionSettings:

@@ -1,7 +1,8 @@
 """Draw the galaxies that train and test, in each run of a condition.
 
 Each run has one seeded permutation of each class, the same for all conditions. The common evaluation sets take their
-galaxies from its front; each condition takes what follows: first its training part, then its test part. If the epoch
+galaxies from its front, that of uncertain galaxies too; each condition takes what follows: first its training part,
+then its test part. How many of each class a natural draw has does not depend on what is reserved. If the epoch
 is selected on a validation part, that is the end of the training part, class by class. No galaxy is in two of these
 within one run, and conditions share as many galaxies as they can.
 """
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.settings.fields import CLASS_NAMES
 from galmorph.settings.study import ConditionSettings, ProtocolSettings
-from galmorph.training.protocol import EVALUATION_CLASSES, PHASES, generator
+from galmorph.training.protocol import EVALUATION_CLASSES, PHASES, UNCERTAIN_SET, generator
 
 
 def apportion(total: int, weights: Mapping[str, int]) -> dict[str, int]:
@@ -42,10 +43,18 @@ def evaluation_counts(available: Mapping[str, int], protocol: ProtocolSettings) 
     if missing := [name for name in EVALUATION_CLASSES if not available[name]]:
         raise GalmorphError(f"the sample has no {missing[0]} galaxy: the study is about spirals and ellipticals")
     known: dict[str, int] = {name: available[name] for name in EVALUATION_CLASSES}
-    return {
+    counts = {
         "common_natural": apportion(protocol.evaluation.natural, known),
         "common_balanced": dict.fromkeys(known, protocol.evaluation.balanced // 2),
     }
+    if (uncertain := protocol.evaluation.uncertain) is not None:
+        if uncertain > available["uncertain"]:
+            raise GalmorphError(
+                f"protocol.evaluation.uncertain: asks for {uncertain} uncertain galaxies, the sample has "
+                f"{available['uncertain']}; lower it, or make it null: the networks are then not asked about them"
+            )
+        counts[UNCERTAIN_SET] = {"uncertain": uncertain}
+    return counts
 
 
 def draw_counts(
@@ -124,6 +133,8 @@ def split_run(
     # A condition without both classes cannot be tested on the common sets.
     if condition.tested_on_common_sets:
         for part, counts in common.items():
+            if part == UNCERTAIN_SET and not condition.tested_on_uncertain:
+                continue
             parts[part] = {label: order[label][:count] for label, count in counts.items()}
     return parts
 

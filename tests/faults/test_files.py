@@ -96,8 +96,12 @@ def test_a_damaged_file(tmp_path, name, how):
             lambda split: pd.concat([split, split[split["part"] == "test"].assign(part="train")]),
             "galaxies that train and test, in run 1 of the confirmed",
         ),
+        (
+            lambda split: pd.concat([split, split[split["part"] == "test"].assign(part="common_uncertain")]),
+            "spiral, elliptical, uncertain in the part common_uncertain",
+        ),
     ],
-    ids=["too large", "negative", "class", "no test", "no run", "column", "twice", "trains and tests"],
+    ids=["too large", "negative", "class", "no test", "no run", "column", "twice", "trains and tests", "known class"],
 )
 def test_a_wrong_split(tmp_path, change, said):
     campaign = made_campaign(tmp_path)

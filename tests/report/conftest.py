@@ -100,7 +100,7 @@ def galaxies() -> pd.DataFrame:
             "dec": 20.0,
             "class": pd.Series(classes, dtype="str"),
             "nvote": 40,
-            "p_cs": 0.8,
+            "p_cs": rng.random(GALAXIES),
             "p_el": 0.1,
             "redshift": redshift,
             "frame": "fpC-001729-r3-0083.fit.gz",

@@ -30,6 +30,9 @@ def build_small(build_report: Build, make_settings: MakeSettings, galaxies: pd.D
     """Somebody else's stamps: two conditions of two classes, one run, no frames, no catalogue, no redshifts."""
     survey = {"source": "stamps", "name": "EFIGI"}
     settings = make_settings(runs=1, epochs=4, conditions=("two_class", "balanced"), survey=survey)
+    evaluation = settings.protocol.evaluation.model_copy(update={"uncertain": None})
+    protocol = settings.protocol.model_copy(update={"evaluation": evaluation})
+    settings = settings.model_copy(update={"protocol": protocol})
     known = galaxies[galaxies["class"] != "uncertain"].reset_index(drop=True).assign(redshift=np.nan)
     stamps = np.ones((len(known), 64, 64), np.float32)
     return partial(
@@ -100,7 +103,7 @@ CONDITIONS = ("three_class", "two_class", "balanced", "two_class_small")
 def test_everything_is_written(whole: Path) -> None:
     assert names(whole) == {"tables", "figures", "plots", "metrics.json", "report.html"}
     tables = {"summary", "conditions", "table_4_1", "class_scores", "question_1", "section_4_3", "comparisons"}
-    tables |= {"tss_forms", "optimism", "test_mixes", "probabilities", "roc", "reliability"}
+    tables |= {"tss_forms", "optimism", "test_mixes", "probabilities", "roc", "reliability", "doubt", "doubt_bins"}
     tables |= {"class_counts", "filters", "table2_row"}
     tables |= {f"comparison_{name}" for name in ("uncertain_labels", "uncertain_labels_thesis", "class_balance")}
     tables |= {f"confusion_{name}" for name in CONDITIONS}
@@ -111,7 +114,7 @@ def test_everything_is_written(whole: Path) -> None:
     assert names(whole / "tables") == {f"{name}.{ending}" for name in tables for ending in ("csv", "md", "tex")}
     figures = {"cutout", "redshifts", "throughput", "examples", "network"}
     figures |= {f"{kind}_{name}" for name in CONDITIONS for kind in ("loss", "accuracy", "confusion")}
-    figures |= {f"probabilities_{name}" for name in CONDITIONS if name != "three_class"}
+    figures |= {f"{kind}_{name}" for name in CONDITIONS if name != "three_class" for kind in ("probabilities", "doubt")}
     figures |= {f"resolution_{name}" for name in ("accuracy", "tss", "auc", "loss", "recall", "corners")}
     figures |= {f"resolution_{name}_recalibrated" for name in ("accuracy", "tss")}
     figures |= {"hardest_spiral_elliptical", "hardest_spiral_elliptical_uncertain"}
@@ -261,7 +264,20 @@ def test_no_english_word_is_left_in_a_japanese_report(japanese: Path, make_setti
     # What stays: names of conditions and levels, of data, software, surveys, units and statistics.
     kept = {*make_settings().conditions, "native", "blurred", "mixed", "blur_only", "noise_only"}
     kept |= {"galmorph", "simulated", "params", "yaml", "docs", "statistics", "data", "cutouts", "Galaxy", "Zoo"}
-    kept |= {"SDSS", "OBJID", "NVOTE", "Wilson", "Holm", "Peirce", "True", "Skill", "Statistic", "Table", "speclite"}
+    kept |= {
+        "SDSS",
+        "OBJID",
+        "NVOTE",
+        "Wilson",
+        "Holm",
+        "Fleiss",
+        "Peirce",
+        "True",
+        "Skill",
+        "Statistic",
+        "Table",
+        "speclite",
+    }
     kept |= {"asinh", "ddof", "FWHM", "ReLU", "softmax", "adjusted", "balanced", "accuracy"}
     kept |= {"near", "edge"}  # a reason that the made study has and the real one has not
     kept = {word for name in kept for word in name.split("_")}

@@ -20,25 +20,26 @@ CHANGES: dict[str, Any] = {
     "protocol.runs": 3,
     "protocol.evaluation.natural": 6,
     "protocol.evaluation.balanced": 6,
+    "protocol.evaluation.uncertain": 6,
     "conditions.three_class.draw": 40,
     "conditions.two_class.draw": 40,
 }
 
 
-def made_campaign(folder: Path, **changes: Any) -> Campaign:
-    """Write stamps and a split into a folder, and return the campaign over them; changes of the protocol."""
+def made_campaign(folder: Path, name: str = "three_class", **changes: Any) -> Campaign:
+    """Write stamps and a split into a folder, and return a condition's campaign over them; changes of the protocol."""
     rng = np.random.default_rng(0)
     classes = rng.choice(["spiral", "elliptical", "uncertain"], 150, p=[0.4, 0.3, 0.3])
     images = rng.normal(0, 5, (150, 16, 16)).astype(np.float32)
     images[classes == "spiral", 4:12, 4:12] += 20
     np.save(folder / "images.npy", images)
     galaxies = pd.DataFrame({"objid": np.arange(150), "class": classes})
-    settings = settings_with(CHANGES | {f"protocol.{name}": value for name, value in changes.items()})
-    split = split_condition(galaxies, "three_class", settings.conditions["three_class"], settings.protocol)
+    settings = settings_with(CHANGES | {f"protocol.{key}": value for key, value in changes.items()})
+    split = split_condition(galaxies, name, settings.conditions[name], settings.protocol)
     split.to_parquet(folder / "split.parquet")
     return Campaign(
-        name="three_class",
-        condition=settings.conditions["three_class"],
+        name=name,
+        condition=settings.conditions[name],
         phase="confirmed",
         epochs=2,
         images=folder / "images.npy",

@@ -19,6 +19,7 @@ TINY: dict[str, Any] = {
     "protocol.runs": 2,
     "protocol.evaluation.natural": 6,
     "protocol.evaluation.balanced": 4,
+    "protocol.evaluation.uncertain": 6,
     "network": SMALL_NETWORK,
     "training.epochs": 3,
     "report.png_dpi": 50,

@@ -12,8 +12,8 @@ from galmorph.report.study import ConditionResults, PhaseResults, Study
 from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.study import ConditionSettings, Settings
 from galmorph.splits import split_run
-from galmorph.training.protocol import selected_epoch
-from galmorph.training.records import Evaluation, Record
+from galmorph.training.protocol import UNCERTAIN_SET, selected_epoch
+from galmorph.training.records import Evaluation, Record, Unlabelled
 
 FRACTIONS = {"spiral": 0.272, "elliptical": 0.104, "uncertain": 0.624}
 GALAXIES = 3000
@@ -39,6 +39,12 @@ def _record(settings: Settings, name: str, phase: str, run: int, epochs: int, se
     k = len(condition.classes)
     rng = np.random.default_rng([seed, len(name), len(phase), run])
     parts = split_run(rows_by_class(), name, condition, settings.protocol, phase, run)
+    uncertain = None
+    if (asked := parts.pop(UNCERTAIN_SET, None)) is not None and phase == "confirmed":
+        rows = asked["uncertain"]
+        # Another generator, so that the other sets do not depend on this one.
+        given = np.random.default_rng([seed, len(name), run]).dirichlet(np.ones(k), len(rows))
+        uncertain = Unlabelled(rows, given.astype(np.float32))
     sets = {}
     for part, by_class in parts.items():
         if part == "train" or (part != "test" and phase == "selected"):
@@ -71,6 +77,7 @@ def _record(settings: Settings, name: str, phase: str, run: int, epochs: int, se
         history=history,
         predicted=predicted,
         sets=sets,
+        uncertain=uncertain,
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_md5
+from galmorph.scores.evaluation import score_run
 from galmorph.training.campaign import finished_runs, logged, run_campaign
 from galmorph.training.plan import code_hash
 from galmorph.training.records import load_record, record_name, save_record, weights_name
@@ -56,6 +57,36 @@ def test_a_record_answers_for_the_galaxies_of_its_split(made, finished):
         np.testing.assert_array_equal(evaluation.rows, members["row"])
         np.testing.assert_array_equal(np.array(record.classes)[evaluation.truth], members["class"])
         assert evaluation.probabilities.shape == (len(members), 3)
+
+
+def test_networks_of_two_classes_are_shown_uncertain_galaxies_that_no_score_counts(tmp_path):
+    confirmed = made_campaign(tmp_path, "two_class")
+    run_one(confirmed, code_hash(), 2, tmp_path)
+    record = load_record(tmp_path / record_name(2))
+    split = pd.read_parquet(confirmed.split).query("phase == 'confirmed' and run == 2 and part == 'common_uncertain'")
+    assert record.uncertain is not None
+    np.testing.assert_array_equal(record.uncertain.rows, split["row"])
+    assert record.uncertain.probabilities.shape == (6, 2)
+    np.testing.assert_allclose(record.uncertain.probabilities.sum(axis=1), 1, atol=1e-6)
+    assert set(record.sets) == {"test", "common_natural", "common_balanced"}
+    scored = score_run(record, record.epochs)
+    assert not [name for name in (*scored.scores, *scored.curves, *scored.confusions) if "uncertain" in name]
+    run_one(dataclasses.replace(confirmed, phase="selected"), code_hash(), 2, tmp_path)
+    assert load_record(tmp_path / record_name(2)).uncertain is None
+
+
+def test_what_a_network_learns_does_not_depend_on_the_uncertain_galaxies_that_it_is_shown(tmp_path):
+    records = []
+    for uncertain in (6, None):
+        folder = tmp_path / str(uncertain)
+        folder.mkdir()
+        evaluation = {"natural": 6, "balanced": 6, "uncertain": uncertain}
+        run_one(made_campaign(folder, "two_class", evaluation=evaluation), code_hash(), 1, folder)
+        records.append(load_record(folder / record_name(1)))
+    shown, not_shown = records
+    assert shown.weights == not_shown.weights
+    np.testing.assert_array_equal(shown.predicted, not_shown.predicted)
+    assert not_shown.uncertain is None
 
 
 def test_the_epoch_is_selected_on_the_validation_part(tmp_path):
@@ -136,7 +167,7 @@ def diverging(made):
 def test_a_loss_that_is_no_number_stops_the_campaign_and_says_which_run(diverging, tmp_path, caplog):
     failed = []
     with pytest.raises(
-        GalmorphError, match=r"run \d: a weight is -?(nan|inf) in epoch 2: lower training.learning_rate"
+        GalmorphError, match=r"run \d: (a weight|the training loss) is -?(nan|inf) in epoch \d: lower training.lea"
     ):
         run_campaign(diverging, tmp_path, lambda path: None, lambda run, reason: failed.append((run, reason)))
     ((run, reason),) = failed

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galmorph.errors import GalmorphError
-from galmorph.training.records import Record, load_phase, load_record, record_name, save_record
+from galmorph.training.records import Record, Unlabelled, load_phase, load_record, record_name, save_record
 from tests.support.records import made_record
 
 
@@ -27,6 +27,13 @@ def test_round_trip(tmp_path, phase):
     save_record(tmp_path / "r.npz", record)
     assert same(load_record(tmp_path / "r.npz"), record)
     assert [path.name for path in tmp_path.iterdir()] == ["r.npz"]
+
+
+def test_uncertain_galaxies_come_back_beside_the_sets(tmp_path):
+    shown = Unlabelled(np.array([9, 4]), np.array([[0.2, 0.8], [0.5, 0.5]], np.float32))
+    record = dataclasses.replace(made_record(phase="confirmed"), uncertain=shown)
+    save_record(tmp_path / "r.npz", record)
+    assert same(load_record(tmp_path / "r.npz"), record)
 
 
 def test_same_record_same_bytes(tmp_path):

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
-from galmorph.report import comparisons, conditions, data, hardest, page, plots, series, thesis
+from galmorph.report import comparisons, conditions, data, doubt, hardest, page, plots, series, thesis
 from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.stamps import Schematic
 from galmorph.report.findings import findings
@@ -72,6 +72,7 @@ def build(
         chapters = [
             *series.sections(book, study),
             *conditions.sections(book, study),
+            doubt.section(book, study, galaxies),
             chapter.section(book, study, resolution_examples),
             hardest.section(book, study.records, galaxies, images),
             data.section(book, settings.report, galaxies, images, schematic, table2_row),

@@ -10,7 +10,7 @@ from galmorph.settings.fields import Block, Name, Seed, distinct
 from galmorph.settings.survey import StampsSettings
 
 # Parts of a split and sets of a record have these names.
-RESERVED = ("train", "validation", "test", "common_natural", "common_balanced")
+RESERVED = ("train", "validation", "test", "common_natural", "common_balanced", "common_uncertain")
 
 TRANSFER = "transfer"  # where the resolution study's models lie, among those of the conditions
 

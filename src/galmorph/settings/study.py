@@ -48,10 +48,14 @@ def _mix(value: object) -> object:
 
 
 class EvaluationSettings(Block):
-    """The common evaluation sets of spirals and ellipticals, reserved in each run before any condition draws."""
+    """The common evaluation sets, reserved in each run before any condition draws.
+
+    Two of spirals and ellipticals, and one of uncertain galaxies (None: there is none).
+    """
 
     natural: Annotated[int, Field(ge=2)]
     balanced: Annotated[int, Field(ge=2, multiple_of=2)]
+    uncertain: Annotated[int, Field(ge=3)] | None
 
 
 class ProtocolSettings(Block):
@@ -143,6 +147,11 @@ class ConditionSettings(Block):
     def tested_on_common_sets(self) -> bool:
         """Whether its networks know spirals and ellipticals."""
         return {"spiral", "elliptical"} <= set(self.classes)
+
+    @property
+    def tested_on_uncertain(self) -> bool:
+        """Whether its networks know spirals and ellipticals and nothing else."""
+        return {"spiral", "elliptical"} == set(self.classes)
 
     @property
     def drawing(self) -> dict[str, Any]:

@@ -142,9 +142,13 @@ def levels_md5(levels: Levels) -> dict[str, str]:
 
 
 def transfer_draw(settings: Settings) -> tuple[ConditionSettings, ProtocolSettings]:
-    """Return what each run of the resolution study draws, the same at every level, and the protocol with its runs."""
+    """Return what each run of the resolution study draws, the same at every level, and the protocol with its runs.
+
+    Uncertain galaxies are no part of it.
+    """
     resolution = settings.resolution
+    evaluation = settings.protocol.evaluation.model_copy(update={"uncertain": None})
     condition = ConditionSettings(
         classes=EVALUATION_CLASSES, drawn_among=EVALUATION_CLASSES, mix=resolution.mix, draw=resolution.draw
     )
-    return condition, settings.protocol.model_copy(update={"runs": resolution.runs})
+    return condition, settings.protocol.model_copy(update={"runs": resolution.runs, "evaluation": evaluation})

@@ -23,6 +23,8 @@ PHASES: tuple[str, ...] = ("selected", "confirmed")
 # The classes of the common evaluation sets, and of the resolution study.
 EVALUATION_CLASSES: tuple[ClassName, ...] = ("spiral", "elliptical")
 COMMON_SETS = ("common_natural", "common_balanced")
+# The common set of uncertain galaxies, for networks that do not know that class.
+UNCERTAIN_SET = "common_uncertain"
 
 
 def generator(seed: int, phase: str, run: int, purpose: str) -> np.random.Generator:

@@ -51,6 +51,22 @@ class Evaluation:
 
 
 @dataclass(frozen=True)
+class Unlabelled:
+    """A network's predictions for galaxies of no class that it knows.
+
+    Attributes
+    ----------
+    rows
+        (n,) int64, rows of galaxies.parquet.
+    probabilities
+        (n, K) float32 after the last epoch.
+    """
+
+    rows: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
 class Record:
     """One finished run.
 
@@ -77,6 +93,9 @@ class Record:
     sets
         "test"; in the selected phase the validation part, where there is one; in the confirmed phase the common
         evaluation sets; the levels, where a run was tested at them.
+    uncertain
+        In the confirmed phase of spirals and ellipticals, the common set of uncertain galaxies, if there is one. It has
+        no truth, and so is none of the sets that are scored.
     """
 
     condition: str
@@ -91,6 +110,7 @@ class Record:
     predicted: NDArray[np.uint8]
     sets: dict[str, Evaluation]
     weights: str = ""
+    uncertain: Unlabelled | None = None
 
     @property
     def epochs(self) -> int:
@@ -131,6 +151,8 @@ def save_record(path: Path, record: Record) -> None:
     arrays["predicted"] = record.predicted
     for name, evaluation in record.sets.items():
         arrays |= {f"sets/{name}/{part}": values for part, values in vars(evaluation).items() if values is not None}
+    if record.uncertain is not None:
+        arrays |= {f"uncertain/{part}": values for part, values in vars(record.uncertain).items()}
     arrays[CONTENTS] = np.array(_digest(arrays))
     with atomic_file(path) as partial, partial.open("wb") as file:
         np.savez_compressed(file, **arrays)
@@ -178,14 +200,15 @@ def load_record(path: Path) -> Record:
             raise GalmorphError(f"{broken[0]} has values that are not finite")
         head["classes"] = tuple(head["classes"])
         head["predicted"] = arrays.pop("predicted")
-        # history/CURVE and sets/SET/PART
+        # history/CURVE, sets/SET/PART and uncertain/PART
         parts: dict[str, dict[str, Any]] = {"history": {}}
         for name, values in arrays.items():
             place, field_name = name.rsplit("/", 1)
             parts.setdefault(place, {})[field_name] = values
         history = parts.pop("history")
+        uncertain = Unlabelled(**parts.pop("uncertain")) if "uncertain" in parts else None
         sets = {place.removeprefix("sets/"): Evaluation(**part) for place, part in parts.items()}
-        return Record(**head, history=history, sets=sets)
+        return Record(**head, history=history, sets=sets, uncertain=uncertain)
     except Exception as error:  # on damaged input zipfile, zlib, numpy and json raise a dozen types between them
         raise GalmorphError(
             f"{path}: not a whole record{own_words(error)}; remove it and run dvc repro, or restore it with dvc "

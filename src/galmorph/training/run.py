@@ -17,8 +17,17 @@ from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import REMEDY, open_stamps, read_table
 from galmorph.parallel.workers import tick
 from galmorph.training.plan import TRAINING_CODE, Campaign, Origin, code_hash
-from galmorph.training.protocol import generator, network_purpose
-from galmorph.training.records import VALIDATION, Evaluation, Record, load_run, record_name, save_record, weights_name
+from galmorph.training.protocol import UNCERTAIN_SET, generator, network_purpose
+from galmorph.training.records import (
+    VALIDATION,
+    Evaluation,
+    Record,
+    Unlabelled,
+    load_run,
+    record_name,
+    save_record,
+    weights_name,
+)
 
 if TYPE_CHECKING:
     from galmorph.training.fit import Start
@@ -29,7 +38,8 @@ Part = tuple[NDArray[Any], NDArray[Any]]  # rows int64, class numbers uint8
 def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str, Part]:
     """Return the rows (n,) and the class numbers (n,) of each part of a run, from a split of so many stamps.
 
-    The split is the campaign's own, or that of a level at which it is tested.
+    The split is the campaign's own, or that of a level at which it is tested. The common set of uncertain galaxies has
+    no class numbers, and is not among the parts.
 
     Raises
     ------
@@ -39,11 +49,12 @@ def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str
     wanted = [("phase", "==", campaign.drawn_as), ("run", "==", run)]
     table = read_table(split, ["row", "class", "part"], wanted)
     numbers = {label: number for number, label in enumerate(campaign.condition.classes)}
-    trains = table["part"] == "train"
+    trains, uncertain = (table["part"] == part for part in ("train", UNCERTAIN_SET))
     faults = {
         "no galaxies that train, or none that test": not {"train", "test"} <= set(table["part"]),
         f"rows beyond the {stamps:,} stamps": not table["row"].between(0, stamps - 1).all(),
-        f"classes other than {', '.join(numbers)}": not table["class"].isin(numbers).all(),
+        f"classes other than {', '.join(numbers)}": not table["class"][~uncertain].isin(numbers).all(),
+        f"{', '.join(numbers)} in the part {UNCERTAIN_SET}": table["class"][uncertain].isin(numbers).any(),
         "a galaxy twice in one part": table.duplicated(["part", "row"]).any(),
         "galaxies that train and test": table["row"][~trains].isin(table["row"][trains]).any(),
     }
@@ -51,8 +62,15 @@ def parts_of(split: Path, stamps: int, campaign: Campaign, run: int) -> dict[str
         raise GalmorphError(f"{split}: {found[0]}, in run {run} of the {campaign.drawn_as} phase; {REMEDY}")
     return {
         str(name): (members["row"].to_numpy(np.int64), members["class"].map(numbers).to_numpy(np.uint8))
-        for name, members in table.groupby("part", sort=False)
+        for name, members in table[~uncertain].groupby("part", sort=False)
     }
+
+
+def uncertain_rows(campaign: Campaign, run: int) -> NDArray[np.int64] | None:
+    """Return the rows of a run's common set of uncertain galaxies; None where the split, once checked, has none."""
+    wanted = [("phase", "==", campaign.drawn_as), ("run", "==", run), ("part", "==", UNCERTAIN_SET)]
+    rows = read_table(campaign.split, ["row"], wanted)["row"].to_numpy(np.int64)
+    return rows if len(rows) else None
 
 
 def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
@@ -89,6 +107,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
     training_part, validation = parts.pop("train"), parts.pop(VALIDATION, None)
     confirmed = campaign.phase == "confirmed"
     tested = parts if confirmed else {"test": parts["test"]}
+    uncertain = uncertain_rows(campaign, run) if confirmed else None
     watched = {}
     for level, (path, split) in campaign.watched.items():
         seen = open_stamps(path)
@@ -102,12 +121,15 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
     train_sample, test_sample = (
         Sample(np.asarray(images[rows]), labels.astype(np.int32)) for rows, labels in (training_part, tested["test"])
     )
+    asked = {name: rows for name, (rows, _) in tested.items()} if confirmed else {}
+    if uncertain is not None:
+        asked[UNCERTAIN_SET] = uncertain
     purpose = network_purpose(campaign.condition.drawing)
     try:
         outcome = train(
             train_sample,
             test_sample,
-            {name: np.asarray(images[rows]) for name, (rows, _) in tested.items()} if confirmed else {},
+            {name: np.asarray(images[rows]) for name, rows in asked.items()},
             network=campaign.network,
             training=campaign.training,
             n_classes=n_classes,
@@ -140,6 +162,7 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
         predicted=outcome.predicted,
         sets=sets,
         weights=kept,
+        uncertain=None if uncertain is None else Unlabelled(uncertain, outcome.probabilities[UNCERTAIN_SET]),
     )
     save_record(folder / record_name(run), record)
     return (
