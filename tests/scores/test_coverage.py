@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from validation.coverage import SIZES, as_drawn, paired, shares, tolerance
+from validation.coverage import SIZES, as_drawn, paired, ranked, shares, tolerance
 
 
 @pytest.mark.parametrize(("sample", "draw"), SIZES)
@@ -23,3 +23,10 @@ def test_so_it_does_as_the_splits_draw(part, score):
     assert held["corrected"] > 0.93 - tolerance(0.93, repetitions)
     assert held["naive"] < held["corrected"]
     assert 0.04 < overlap < 0.07
+
+
+def test_so_it_does_for_a_rank_correlation_on_uncertain_galaxies() -> None:
+    repetitions = 40
+    held, _ = shares(ranked(3_000, 100, 0.0, repetitions))
+    assert held["corrected"] > 0.95 - tolerance(0.95, repetitions)
+    assert held["naive"] < held["corrected"] - 0.05

@@ -197,7 +197,8 @@ def section(book: Book, study: Study, galaxies: pd.DataFrame) -> Section | None:
         correlation = plus_minus(float(row["correlation_mean"]), float(row["half"]))
         caption = say(
             "Probability of a spiral against the volunteers' share of votes for one, {condition}: confirmed networks "
-            "on uncertain galaxies. On the dotted diagonal the two are equal.",
+            "on uncertain galaxies. On the dotted diagonal the two are equal. The rank correlation is the mean over "
+            "the runs ± half of its corrected 95 % interval.",
             condition=thesis.label(name),
         )
         figure = against_votes(found, correlation, thesis.title(name))
@@ -283,7 +284,7 @@ def against_votes(bins: pd.DataFrame, correlation: str, title: str) -> Figure:
     axes = figure.add_subplot()
     axes.plot([0, 1], [0, 1], color=style.MUTED, linewidth=0.9, linestyle=":", zorder=1)
     label = say("central 68 % of the predictions")
-    axes.fill_between(bins["p_cs"], bins["lower"], bins["upper"], color=style.PALE, linewidth=0, label=label)
+    axes.fill_between(bins["p_cs"], bins["lower"], bins["upper"], color=style.PALE, linewidth=0, zorder=0, label=label)
     several = bins["probability_std"].notna().any()
     axes.errorbar(
         bins["p_cs"],
