@@ -136,7 +136,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many faults were tried, and how many of them survived."""
+    """Say how many faults were tried and survived, and how many sequences of steps."""
     tried = [
         (outcome, report)
         for outcome in ("passed", "failed", "skipped")
@@ -148,3 +148,15 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         skipped = sum(outcome == "skipped" for outcome, _ in tried)
         left = f", {skipped} skipped" if skipped else ""
         terminalreporter.write_line(f"faults: {len(tried) - skipped} tried, {survived} survived{left}")
+    sequences = [
+        dict(report.user_properties)["sequence"]
+        for outcome in ("passed", "failed")
+        for report in terminalreporter.getreports(outcome)
+        if report.when == "call" and "sequence" in dict(report.user_properties)
+    ]
+    if sequences:
+        total = {key: sum(one[key] for one in sequences) for key in sequences[0]}
+        terminalreporter.write_line(
+            f"sequences of what a user does: {len(sequences)}, of {total['steps']} steps; the numbers of a report that "
+            f"stood were computed again {total['checked']} times, {total['refused']} times it was refused"
+        )

@@ -12,6 +12,7 @@ from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.layout import (
     EPOCH,
     IMAGES,
+    REPORTS,
     level_path,
     level_split,
     mixture_path,
@@ -44,7 +45,13 @@ def read_declared(settings: Settings) -> tuple[list[ConditionRecords], dict[str,
 
 
 def require_report(settings: Settings) -> None:
-    """Refuse a report of other parameters, data or code than are there now; of each phase one record is read."""
+    """Refuse a report of other parameters, data or code than are there now; of each phase one record is read.
+
+    Raises
+    ------
+    GalmorphError
+        With the stage to run; also if dvc.lock does not know the report. Nothing else says what it was made from.
+    """
     compared = require_current([*declared_stages(settings), REPORT])
     transfers = (*settings.resolution.levels, *settings.resolution.remedies)
     for trained in (*settings.conditions, *(f"{TRANSFER}/{name}" for name in transfers)):
@@ -52,6 +59,11 @@ def require_report(settings: Settings) -> None:
             if (folder / record_name(1)).exists():
                 record = load_run(folder, 1, recorded_name(trained), phase)
                 _require_declared(settings, trained, record, folder, compared)
+    if REPORT not in compared:
+        raise GalmorphError(
+            f"{REPORTS}: dvc.lock does not know the stage {REPORT}, so nothing says what it was made from; run dvc "
+            f"repro, or, if you made it without DVC from what is there now, dvc commit {REPORT}"
+        )
 
 
 def declared_records(settings: Settings, compared: Collection[str] = ()) -> list[ConditionRecords]:
