@@ -197,7 +197,6 @@ FILES: dict[str, tuple[str, Callable[[Path], Any]]] = {
     "images": ("data/cutouts/images.npy", lambda study: gather(0, study)),
     "galaxies": ("data/cutouts/galaxies.parquet", lambda study: gather(0, study)),
     "rejected": ("data/cutouts/rejected.csv", lambda study: gather(1000, study)),
-    "split": ("data/splits/three_class.parquet", lambda study: gather(0, study)),
     "record": ("models/three_class/confirmed/run-001.npz", lambda study: gather(0, study)),
     "manifest": ("data/raw/manifest.csv", lambda study: read_manifest(study / "data/raw")),
     "missing": ("data/raw/missing.csv", lambda study: read_missing(study / "data/raw")),

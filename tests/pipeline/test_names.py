@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 
 import pytest
+from dvc.repo import Repo
+from pathspec import GitIgnoreSpec
 
 from galmorph.errors import GalmorphError
 from galmorph.stages.work import stage_block
@@ -60,6 +62,16 @@ def test_each_output_is_in_a_folder_that_dvc_sees() -> None:
     shown = re.findall(r"(?m)^!/(\w+)$", (ROOT / ".dvcignore").read_text(encoding="utf-8"))
     paths = [Path(path) for stage in STAGES.values() for path in [*stage.get("outs", []), *stage["deps"]]]
     assert {path.parts[0] for path in paths} == set(shown)
+
+
+@pytest.mark.parametrize("name", ["__pycache__/names.pyc", "old.pyc", ".#names.py", "names.py~", ".names.py.swp"])
+def test_bytecode_and_what_editors_leave_are_no_dependencies(name: str) -> None:
+    path = Path("src/galmorph/sdss", name)
+    seen_by_dvc = Repo(str(ROOT)).dvcignore
+    assert seen_by_dvc.is_ignored_file(str(ROOT / path))
+    assert not seen_by_dvc.is_ignored_file(str(ROOT / "src/galmorph/sdss/names.py"))
+    lines = (ROOT / ".dvcignore").read_text(encoding="utf-8").splitlines()
+    assert GitIgnoreSpec.from_lines(lines).match_file(path)
 
 
 def test_a_stage_that_dvc_does_not_run_says_so(monkeypatch: pytest.MonkeyPatch) -> None:

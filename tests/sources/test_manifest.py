@@ -55,7 +55,7 @@ def test_every_difference_is_found(raw):
         ("a/one.fit", "/etc/passwd", "line 2: path '/etc/passwd' is not a path below the manifest's folder"),
         ("a/one.fit", "../one.fit", r"line 2: path '\.\./one\.fit' is not a path below"),
         (",1000,", ",many,", r"line 2 \(path a/one\.fit\): size 'many' is not a whole number"),
-        (",1000,", "", "line 2: Expected 4 columns, got"),
+        (",1000,", "", "line 2: 2 cells, the header has 4 columns"),
         ("two.fit", "table.csv", "line 4: path 'table.csv' is in the table twice"),
     ],
 )

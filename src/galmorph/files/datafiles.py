@@ -43,7 +43,8 @@ def open_stamps(path: Path) -> NDArray[np.float32]:
         If it is missing, cut short, or holds something else.
     """
     with _reading(path, ".npy file"):
-        images = np.load(regular_file(path), mmap_mode="r", allow_pickle=False)
+        # numpy.load leaves a damaged archive open, and reads more kinds of file than this one.
+        images = np.lib.format.open_memmap(regular_file(path), mode="r")
     if not isinstance(images, np.ndarray) or images.dtype != np.float32 or images.ndim != 3:
         raise GalmorphError(f"{path}: not stamps (n, size, size) of float32; {REMEDY}")
     if images.shape[1] != images.shape[2]:

@@ -75,8 +75,8 @@ def interpolated_median(values: NDArray[np.floating]) -> float:
     --------
     >>> interpolated_median(np.array([1.0, 2.0, 7.0]))
     2.0
-    >>> interpolated_median(np.array([1.0, 1.0, 2.0, 2.0, 2.0, 2.0]))
-    1.6666666666666665
+    >>> round(interpolated_median(np.array([1.0, 1.0, 2.0, 2.0, 2.0, 2.0])), 3)
+    1.667
     """
     distinct, counts = np.unique(values, return_counts=True)
     middle = (np.cumsum(counts) - counts / 2) / values.size
