@@ -91,8 +91,9 @@ def agreement(rows: ArrayLike, spiral: ArrayLike) -> Agreement:
 
     Examples
     --------
-    >>> agreement([7, 7, 8, 8, 9], [True, True, True, False, True])
-    Agreement(observed=0.5, kappa=-0.333..., galaxies=2)
+    >>> found = agreement([7, 7, 8, 8, 9], [True, True, True, False, True])
+    >>> found.observed, round(found.kappa, 3), found.galaxies
+    (0.5, -0.333, 2)
     """
     predictions_of = pd.DataFrame({"row": np.asarray(rows), "spiral": np.asarray(spiral, dtype=np.float64)})
     counted = predictions_of.groupby("row")["spiral"].agg(["sum", "size"])
