@@ -127,7 +127,8 @@ def summary(arguments: argparse.Namespace) -> None:
     sys.stdout.write(
         f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs (that which the number of test galaxies "
         f"alone gives). The first\naccuracy is at the epoch that was selected on the {part} parts; the confirmed one "
-        f"is of fresh runs. Baseline: always answering\nthe commonest class.\n"
+        f"is of fresh runs. Baseline: always answering\nthe commonest class. Magnitude and size, PCA and shape: "
+        f"classifiers without a network on the galaxies of the confirmed runs.\n"
         f"{simulated if settings.survey.source == 'simulated' else ''}\nReport: {layout.PAGE}\nEvery run: make ui\n"
     )
 

@@ -11,14 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from galmorph import baselines
+from galmorph.baselines import BASELINES, baseline_campaign
 from galmorph.classify import load_ensemble
 from galmorph.errors import GalmorphError
-from galmorph.files.reading import file_sha256
+from galmorph.files.reading import file_md5, file_sha256
 from galmorph.scores.evaluation import score_run
 from galmorph.settings.layout import IMAGES
 from galmorph.settings.resolution import recorded_name
 from galmorph.stages.campaign import save_epoch
-from galmorph.stages.records import declared_records, declared_transfers
+from galmorph.stages.records import declared_records, declared_transfers, read_baseline
 from galmorph.tracking.content import run_content
 from galmorph.tracking.pyfunc import StampClassifier
 from galmorph.training.declared import campaign_of, read_epoch
@@ -50,6 +52,18 @@ def write_phases(settings, trained, folder):
         if phase == "selected":
             epochs = selected_epoch([record.deciding_accuracy for record in made])
             save_epoch(folder / phase, epochs)
+    for baseline in BASELINES if trained == name else ():
+        (folder / "baselines" / baseline).mkdir(parents=True)
+        campaign = baseline_campaign(settings, name, baseline)
+        # Stamps are not at hand here, but code is.
+        data = made[0].data | {part: file_md5(path) for part, path in campaign.files.items() if path.exists()}
+        fingerprint = fingerprint_of(name, "confirmed", campaign.parameters, data)
+        for run in range(1, RUNS + 1):
+            record = made_record(name, "confirmed", run, 1, campaign.condition.classes)
+            record = dataclasses.replace(
+                record, fingerprint=fingerprint, parameters=campaign.parameters, data=data, history={}
+            )
+            save_record(folder / "baselines" / baseline / record_name(run), record)
     return made
 
 
@@ -152,6 +166,28 @@ def test_records_of_other_data_or_code(recorded, monkeypatch):
     declared_records(recorded)
     monkeypatch.setattr("galmorph.training.plan.code_hash", lambda: "other")
     with pytest.raises(GalmorphError, match=r"the code of galmorph\.training has changed; run dvc repro"):
+        declared_records(recorded)
+
+
+def test_baselines_of_other_parameters_or_code_or_missing(recorded, monkeypatch):
+    folder = Path("models/two_class/baselines/pca")
+    path = folder / record_name(1)
+    record, content = load_record(path), path.read_bytes()
+    save_record(path, dataclasses.replace(record, parameters=record.parameters | {"training.scaling": "linear"}))
+    with pytest.raises(GalmorphError, match=r"run 2 is of another campaign"):
+        declared_records(recorded)
+    path.write_bytes(content)
+    said = r"baselines/pca: .*training\.scaling = .*asinh.*, params\.yaml now has .*linear.*\(stage baseline@two_class"
+    linear = recorded.training.model_copy(update={"scaling": "linear"})
+    with pytest.raises(GalmorphError, match=said):
+        read_baseline(recorded.model_copy(update={"training": linear}), "two_class", "pca", set())
+    code = baselines.CODE
+    monkeypatch.setattr("galmorph.baselines.CODE", ("resolution/sample.py", "resolution/levels.py"))
+    with pytest.raises(GalmorphError, match=r"baselines/magnitude_size: .*resolution/levels\.py is not what it was"):
+        declared_records(recorded)
+    monkeypatch.setattr("galmorph.baselines.CODE", code)
+    path.unlink()
+    with pytest.raises(GalmorphError, match=r"baselines/pca/run-001\.npz"):
         declared_records(recorded)
 
 

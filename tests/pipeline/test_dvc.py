@@ -134,7 +134,7 @@ def test_the_report_is_whole(project):
 def test_changing_one_condition_concerns_that_condition_only(project):
     project.write_params({"conditions.balanced.draw": 36})
     changed_stages = set(json.loads(project.run("dvc", "status", "--json")))
-    assert changed_stages == {"splits@balanced", "train@balanced", "confirm@balanced", "report"}
+    assert changed_stages == {"splits@balanced", "train@balanced", "confirm@balanced", "baseline@balanced", "report"}
     project.write_params({"conditions.balanced.draw": 40})
     assert json.loads(project.run("dvc", "status", "--json")) == {}
 

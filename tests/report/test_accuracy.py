@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from galmorph.baselines import BASELINES
 from galmorph.report import accuracy, conditions
 from galmorph.report.study import ConditionResults, PhaseResults, Results, Study
 
@@ -38,15 +39,18 @@ def test_summary_has_every_metric_once_and_agrees_with_plain_statistics(study: S
     expected = {
         (name, metric, phase)
         for name, result in results.items()
-        for phase, part in result.phases.items()
+        for phase, part in result.with_baselines.items()
         for metric in part.scores.columns
+        if phase in result.phases or not metric.startswith("baseline")
     }
     assert set(zip(table["condition"], table["metric"], table["phase"], strict=True)) == expected
     assert len(table) == len(expected)
     for row in table.itertuples():
-        values = column(results[row.condition], row.phase, row.metric)
+        result = results[row.condition]
+        part = result.with_baselines[row.phase]
+        values = [float(value) for value in part.scores[row.metric]]
         assert row.runs == len(values) == 5
-        assert row.epoch == results[row.condition].epoch
+        assert pd.isna(row.epoch) if row.phase in result.baselines else row.epoch == result.epoch
         assert row.mean == pytest.approx(statistics.fmean(values))
         assert row.std == pytest.approx(statistics.stdev(values))
         assert row.ste == pytest.approx(statistics.stdev(values) / math.sqrt(5))
@@ -73,7 +77,7 @@ def test_a_standard_deviation_has_the_binomial_one_beside_it(study: Study, resul
 def test_summary_is_in_the_order_of_conditions_then_metrics_then_phases(study: Study, results: Results) -> None:
     table: Any = accuracy.summary(study)
     assert list(dict.fromkeys(table["condition"])) == list(results)
-    of_one = table[table["condition"] == "three_class"]
+    of_one = table[(table["condition"] == "three_class") & ~table["phase"].isin(BASELINES)]
     own = [f"{metric} {phase}" for metric in ("accuracy", "tss", "baseline") for phase in ("selected", "confirmed")]
     common = [
         f"{metric}@{where} confirmed"
@@ -105,6 +109,10 @@ def test_table_4_1_sets_ours_beside_the_thesis(results: Results) -> None:
             assert row[f"{prefix}two_ste"] == pytest.approx(2 * statistics.stdev(values) / math.sqrt(5))
         assert row["baseline"] == pytest.approx(statistics.fmean(column(result, "selected", "baseline")))
         assert row["epoch"] == result.epoch
+        for baseline, part in result.baselines.items():
+            values = [float(value) for value in part.scores["accuracy"]]
+            assert row[f"{baseline}_accuracy"] == pytest.approx(statistics.fmean(values))
+            assert row[f"{baseline}_two_std"] == pytest.approx(2 * statistics.stdev(values))
     thesis = ["thesis_accuracy", "thesis_two_std", "thesis_two_ste", "thesis_epoch"]
     assert list(table.loc["three_class", thesis]) == [0.688, 0.062, 0.011, 148]
     assert list(table.loc["two_class", thesis]) == [0.931, 0.034, 0.006, 158]
@@ -121,14 +129,17 @@ def test_table_4_1_sets_ours_beside_the_thesis(results: Results) -> None:
 def test_section_4_3_is_two_class_and_balanced(results: Results) -> None:
     table: Any = accuracy.section_4_3(results)
     assert table[["condition", "drawn", "phase"]].to_numpy().tolist() == [
-        ["two_class", "imbalanced", "selected"],
-        ["two_class", "imbalanced", "confirmed"],
-        ["balanced", "balanced", "selected"],
-        ["balanced", "balanced", "confirmed"],
+        [name, drawn, phase]
+        for name, drawn in (("two_class", "imbalanced"), ("balanced", "balanced"))
+        for phase in ("selected", "confirmed", *BASELINES)
     ]
+    rows = table.set_index(["drawn", "phase"])
     tss = column(results["balanced"], "confirmed", "tss")
-    assert table.loc[3, "tss"] == pytest.approx(statistics.fmean(tss))
-    assert table.loc[3, "tss_two_ste"] == pytest.approx(2 * statistics.stdev(tss) / math.sqrt(5))
+    assert rows.loc[("balanced", "confirmed"), "tss"] == pytest.approx(statistics.fmean(tss))
+    assert rows.loc[("balanced", "confirmed"), "tss_two_ste"] == pytest.approx(2 * statistics.stdev(tss) / math.sqrt(5))
+    shape = [float(value) for value in results["balanced"].baselines["shape"].scores["tss"]]
+    assert rows.loc[("balanced", "shape"), "tss"] == pytest.approx(statistics.fmean(shape))
+    assert pd.isna(rows.loc[("balanced", "shape"), "epoch"])
     assert accuracy.section_4_3({"three_class": results["three_class"]}).empty
 
 

@@ -287,6 +287,6 @@ def test_no_english_word_is_left_in_a_japanese_report(japanese: Path, make_setti
 
 def test_the_tables_of_a_japanese_report_are_utf_8_and_numbers_stay_to_the_right(japanese: Path) -> None:
     text = (japanese / "tables" / "table_4_1.tex").read_text(encoding="utf-8")
-    assert r"\begin{tabular}{lrrrrrrrrrr}" in text
+    assert r"\begin{tabular}{lrrrrrrrrrrrrr}" in text
     assert "3値分類 & " in text
     assert "（修士論文: 表4.1）" in (japanese / "tables" / "table_4_1.md").read_text(encoding="utf-8")

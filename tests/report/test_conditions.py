@@ -7,8 +7,9 @@ import statistics
 
 import pytest
 
+from galmorph.baselines import BASELINES
 from galmorph.report import conditions
-from galmorph.report.study import ConditionResults, Results, Study
+from galmorph.report.study import PhaseResults, Results, Study
 from galmorph.report.table import Table
 
 
@@ -17,11 +18,11 @@ def results(study: Study) -> Results:
     return study.results
 
 
-def written(result: ConditionResults, phase: str, metric: str) -> tuple[str, str]:
+def written(part: PhaseResults, metric: str) -> tuple[str, str]:
     """Return "mean ± 2 std (2 binomial std)" and "± 2 standard errors" of two classes."""
-    values = [float(value) for value in getattr(result, phase).scores[metric]]
+    values = [float(value) for value in part.scores[metric]]
     std, mean = statistics.stdev(values), statistics.fmean(values)
-    matrices = getattr(result, phase).confusion
+    matrices = part.confusion
     variance = mean * (1 - mean) / float(matrices[0].sum())
     if metric == "tss":
         shares = [[float(m[i, i] / m[i].sum()) for m in matrices] for i in (0, 1)]
@@ -42,17 +43,30 @@ def test_table_4_1(results: Results, study: Study) -> None:
     two_class = results["two_class"]
     row = rows(conditions.table_4_1(results, study.settings.protocol))[1]
     baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
-    expected = ["two classes", *written(two_class, "selected", "accuracy"), str(two_class.epoch), baseline]
-    expected += [*written(two_class, "confirmed", "accuracy"), "0.931 ± 0.034 (0.029)", "± 0.006", "0.872", "158"]
+    expected = ["two classes", *written(two_class.selected, "accuracy"), str(two_class.epoch), baseline]
+    baselines = [written(two_class.baselines[name], "accuracy")[0] for name in BASELINES]
+    expected += [
+        *written(two_class.confirmed, "accuracy"),
+        *baselines,
+        "0.931 ± 0.034 (0.029)",
+        "± 0.006",
+        "0.872",
+        "158",
+    ]
     assert row == expected
     assert rows(conditions.table_4_1(results, study.settings.protocol))[2][-4:] == ["—"] * 4
 
 
 def test_section_4_3(results: Results) -> None:
     balanced = results["balanced"]
-    row = rows(conditions.section_4_3(results))[3]
+    shown = rows(conditions.section_4_3(results))
+    assert [row[1] for row in shown[5:]] == [
+        *("selected", "confirmed", "magnitude and size", "principal components", "shape")
+    ]
+    assert shown[9][2:4] == ["—", written(balanced.baselines["shape"], "accuracy")[0]]
+    row = shown[6]
     assert row[:3] == ["balanced", "confirmed", str(balanced.epoch)]
-    assert row[3:7] == [*written(balanced, "confirmed", "accuracy"), *written(balanced, "confirmed", "tss")]
+    assert row[3:7] == [*written(balanced.confirmed, "accuracy"), *written(balanced.confirmed, "tss")]
     assert row[7] == "0.500"
 
 

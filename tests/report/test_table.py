@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from galmorph.baselines import BASELINES
 from galmorph.report import thesis
 from galmorph.report.table import (
     Table,
@@ -142,6 +143,8 @@ def test_a_terminal_has_one_line_for_each_condition() -> None:
                 value = mean + offset + 0.01 * (phase == "confirmed")
                 binomial = math.nan if metric == "baseline" else 0.019
                 rows.append((condition, metric, phase, 7, 30, value, 0.02, binomial))
+        for baseline, value in zip(BASELINES, (0.55, 0.65, 0.75), strict=True):
+            rows.append((condition, "accuracy", baseline, 0, 30, value, 0.02, 0.019))
     columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial"]
     lines = short_summary(pd.DataFrame(rows, columns=columns)).splitlines()
     assert len(lines) == 4
@@ -153,6 +156,9 @@ def test_a_terminal_has_one_line_for_each_condition() -> None:
         "0.800 ± 0.020 (0.019)",
         "0.810 ± 0.020 (0.019)",
         "0.510 ± 0.020",
+        "0.550 ± 0.020 (0.019)",
+        "0.650 ± 0.020 (0.019)",
+        "0.750 ± 0.020 (0.019)",
         "0.600 ± 0.020 (0.019)",
         "0.610 ± 0.020 (0.019)",
     ]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from galmorph.baselines import BASELINES
 from galmorph.report.study import ConditionResults, PhaseResults, Study
-from galmorph.scores.evaluation import ConditionRecords
+from galmorph.scores.evaluation import ConditionRecords, ScoredRun
 from galmorph.settings.study import ConditionSettings, Settings
 from galmorph.splits import split_run
 from galmorph.training.protocol import UNCERTAIN_SET, selected_epoch
@@ -34,10 +35,10 @@ def _answers(rng: np.random.Generator, truth: NDArray[np.uint8], k: int, right: 
     return (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
-def _record(settings: Settings, name: str, phase: str, run: int, epochs: int, seed: int) -> Record:
+def _record(settings: Settings, name: str, phase: str, run: int, epochs: int, seed: int, baseline: str = "") -> Record:
     condition: ConditionSettings = settings.conditions[name]
     k = len(condition.classes)
-    rng = np.random.default_rng([seed, len(name), len(phase), run])
+    rng = np.random.default_rng([seed, len(name), len(phase), run, *map(ord, baseline)])
     parts = split_run(rows_by_class(), name, condition, settings.protocol, phase, run)
     uncertain = None
     if (asked := parts.pop(UNCERTAIN_SET, None)) is not None and phase == "confirmed":
@@ -70,7 +71,7 @@ def _record(settings: Settings, name: str, phase: str, run: int, epochs: int, se
         phase=phase,
         run=run,
         classes=condition.classes,
-        fingerprint=f"{name}-{phase}",
+        fingerprint=f"{name}-{baseline or phase}",
         parameters={},
         data={},
         softening=6.25,
@@ -89,15 +90,19 @@ def made_study(settings: Settings, seed: int = 7) -> dict[str, ConditionRecords]
         selected = [_record(settings, name, "selected", run, settings.training.epochs, seed) for run in runs]
         epoch = selected_epoch([record.history["test_accuracy"] for record in selected])
         confirmed = [_record(settings, name, "confirmed", run, epoch, seed) for run in runs]
-        made[name] = ConditionRecords(name, epoch, {"selected": selected, "confirmed": confirmed}, {})
+        baselines = {
+            baseline: [_record(settings, name, "confirmed", run, 1, seed, baseline) for run in runs]
+            for baseline in BASELINES
+        }
+        phases = {"selected": selected, "confirmed": confirmed}
+        made[name] = ConditionRecords(name, epoch, phases, {}, baselines=baselines)
     return made
 
 
 def results_of(records: Mapping[str, ConditionRecords]) -> dict[str, ConditionResults]:
     """Return what the store would give back of records."""
 
-    def phase(condition: ConditionRecords, name: str) -> PhaseResults:
-        runs = condition.scored[name]
+    def phase(runs: Sequence[ScoredRun]) -> PhaseResults:
         histories = []
         for run in runs:
             table = pd.DataFrame(run.curves)
@@ -116,8 +121,9 @@ def results_of(records: Mapping[str, ConditionRecords]) -> dict[str, ConditionRe
             name,
             condition.phases["selected"][0].classes,
             condition.epoch,
-            phase(condition, "selected"),
-            phase(condition, "confirmed"),
+            phase(condition.scored["selected"]),
+            phase(condition.scored["confirmed"]),
+            {baseline: phase(runs) for baseline, runs in condition.scored_baselines.items()},
         )
         for name, condition in records.items()
     }

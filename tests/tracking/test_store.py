@@ -14,7 +14,7 @@ from galmorph.report.study import load_results
 from galmorph.tracking.content import DataFile
 from galmorph.tracking.store import DIGEST, data_held, data_input
 from galmorph.training.records import Evaluation
-from tests.support.records import made_condition, open_store, shown
+from tests.support.records import made_condition, made_record, open_store, shown
 
 
 def test_the_store_shows_every_run_under_its_condition(store):
@@ -289,3 +289,79 @@ def test_a_store_that_another_process_has_locked_is_named(store, place, declared
             store.sync(declared)
         other.rollback()
     assert store.sync(declared).kept == 14
+
+
+@pytest.fixture
+def with_baselines(declared):
+    """The declared conditions, with two baselines of three runs each."""
+
+    def baseline(condition, name, campaign):
+        first = condition.phases["confirmed"][0]
+        made = (
+            made_record(condition.name, "confirmed", run, 1, first.classes, f"{name}{campaign}") for run in (1, 2, 3)
+        )
+        return [dataclasses.replace(record, history={}) for record in made]
+
+    def make(campaign=""):
+        return [
+            dataclasses.replace(
+                condition,
+                baselines={
+                    name: baseline(condition, f"{condition.name}-{name}", campaign) for name in ("pca", "shape")
+                },
+            )
+            for condition in declared
+        ]
+
+    return make
+
+
+def test_a_baseline_is_a_run_under_its_condition_with_the_scores_of_each_run(store, with_baselines):
+    conditions = with_baselines()
+    counts = store.sync(conditions)
+    assert (counts.kept, counts.added, counts.replaced, counts.earlier) == (14, 4, 0, 0)
+    parents = {run.info.run_name: run.info.run_id for run in store.runs("condition")}
+    (run,) = store.runs("baseline", condition="two_class", baseline="pca")
+    assert (run.info.run_name, run.data.tags["mlflow.parentRunId"]) == ("two_class pca", parents["two_class"])
+    scored = conditions[0].scored_baselines["pca"]
+    accuracies = [one.scores["accuracy@common_natural"] for one in scored]
+    assert store.history(run, "run/common_natural/accuracy") == dict(enumerate(accuracies, start=1))
+    # Named as in the parent, so that MLflow's comparison has them in one line.
+    parent = store.client.get_run(parents["two_class"])
+    assert run.data.metrics["confirmed/common_natural/accuracy"] == pytest.approx(np.mean(accuracies))
+    assert "confirmed/common_natural/accuracy" in parent.data.metrics
+    for name, result in load_results(store, conditions).items():
+        for baseline, part in result.baselines.items():
+            expected = next(c for c in conditions if c.name == name).scored_baselines[baseline]
+            assert part.scores.to_dict("index") == {one.record.run: one.scores for one in expected}
+            np.testing.assert_array_equal(part.confusion, [one.confusions["test"] for one in expected])
+
+
+def test_sync_rebuilds_baselines_from_their_records(store, with_baselines):
+    conditions = with_baselines()
+    store.sync(conditions)
+    (deleted,) = store.runs("baseline", condition="two_class", baseline="pca")
+    (edited,) = store.runs("baseline", condition="two_class", baseline="shape")
+    store.client.delete_run(deleted.info.run_id)
+    store.client.log_metric(edited.info.run_id, "run/accuracy", 0.999, step=3)
+    with pytest.raises(GalmorphError, match="two_class, baseline pca: the store holds 0 runs of it"):
+        load_results(store, conditions)
+    counts = store.sync(conditions)
+    assert (counts.kept, counts.added, counts.replaced) == (16, 1, 1)
+    load_results(store, conditions)
+    # One that a search does not tell from the record is found by the report.
+    (run,) = store.runs("baseline", condition="two_class", baseline="shape")
+    store.client.log_metric(run.info.run_id, "run/accuracy", 0.999, step=1)
+    with pytest.raises(GalmorphError, match="its metric run/accuracy in the MLflow store is not that of its record"):
+        load_results(store, conditions)
+    store.sync(conditions)
+    load_results(store, conditions)
+
+
+def test_baselines_of_other_parameters_are_kept_as_earlier_ones(store, with_baselines):
+    store.sync(with_baselines())
+    counts = store.sync(with_baselines(" of old"))
+    assert (counts.kept, counts.added, counts.earlier) == (14, 4, 4)
+    names = [run.info.run_name for run in store.runs("baseline", condition="two_class")]
+    assert sorted(names) == ["two_class pca", "two_class pca (earlier)", "two_class shape", "two_class shape (earlier)"]
+    load_results(store, with_baselines(" of old"))

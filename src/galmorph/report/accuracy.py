@@ -68,18 +68,20 @@ def summary(study: Study) -> pd.DataFrame:
     pandas.DataFrame
         condition, metric, phase, epoch, runs, mean, std, binomial (the standard deviation that the number of test
         galaxies alone gives; missing for the baseline), ste: conditions in the order given, metrics in `metric_order`,
-        selected before confirmed.
+        selected before confirmed, then the baselines on the galaxies of the confirmed runs, each with its name as
+        phase and without an epoch.
     """
     rows = []
     for name, result in study.results.items():
         for metric in metric_order(set(result.selected.scores) | set(result.confirmed.scores)):
-            for phase, part in result.phases.items():
-                if metric in part.scores:
+            for phase, part in result.with_baselines.items():
+                if metric in part.scores and (phase in result.phases or not metric.startswith("baseline")):
                     mean, std, ste = spread(part.scores[metric])
+                    epoch = result.epoch if phase in result.phases else None
                     chance = _binomial(study, name, metric, phase)
-                    rows.append((name, metric, phase, result.epoch, len(part.scores), mean, std, chance, ste))
+                    rows.append((name, metric, phase, epoch, len(part.scores), mean, std, chance, ste))
     columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial", "ste"]
-    return pd.DataFrame(rows, columns=columns)
+    return pd.DataFrame(rows, columns=columns).astype({"epoch": "Int64"})
 
 
 def _binomial(study: Study, condition: str, score: str, phase: str) -> float:
@@ -105,11 +107,14 @@ def table_4_1(results: Results) -> pd.DataFrame:
         condition; accuracy, two_std, two_binomial (two standard deviations that the number of test galaxies alone
         gives), two_ste at the selected epoch; epoch; baseline, the mean accuracy of always predicting the commonest
         class; confirmed_accuracy and so on of the fresh runs; thesis_accuracy and so on, thesis_implied (the accuracy
-        that the thesis's recalls give), thesis_epoch (missing where the thesis has none).
+        that the thesis's recalls give), thesis_epoch (missing where the thesis has none); of each baseline of
+        `galmorph.baselines` its accuracy on the galaxies of the confirmed runs, pca_accuracy and so on.
     """
     own = ["accuracy", "two_std", "two_binomial", "two_ste"]
     columns = ["condition", *own, "epoch", "baseline", *(f"confirmed_{name}" for name in own)]
     columns += [*(f"thesis_{name}" for name in own), "thesis_implied", "thesis_epoch"]
+    baselines = dict.fromkeys(name for result in results.values() for name in result.baselines)
+    columns += [f"{baseline}_{name}" for baseline in baselines for name in own]
     rows = []
     for name, result in results.items():
         row = [name, *_with_two_errors(result.selected, "accuracy"), result.epoch]
@@ -119,6 +124,8 @@ def table_4_1(results: Results) -> pd.DataFrame:
             row += [thesis.implied_accuracy(name), known.epoch]
         else:
             row += [*(math.nan,) * 5, None]
+        for baseline in baselines:
+            row += _with_two_errors(result.baselines[baseline], "accuracy")
         rows.append(row)
     return pd.DataFrame(rows, columns=columns).astype({"thesis_epoch": "Int64"})
 
@@ -130,7 +137,7 @@ def section_4_3(results: Results) -> pd.DataFrame:
     -------
     pandas.DataFrame
         condition, drawn (imbalanced or balanced), phase, epoch, then accuracy and tss, each with two_std, two_binomial
-        and two_ste, and baseline.
+        and two_ste, and baseline. A baseline of `galmorph.baselines` is a phase without an epoch.
     """
     names: tuple[Metric, ...] = ("accuracy", "tss")
     columns = ["condition", "drawn", "phase", "epoch"]
@@ -138,10 +145,12 @@ def section_4_3(results: Results) -> pd.DataFrame:
     rows = []
     for name, drawn in ((thesis.TWO_CLASS, "imbalanced"), (thesis.BALANCED, "balanced")):
         if name in results:
-            for phase, part in results[name].phases.items():
+            result = results[name]
+            for phase, part in result.with_baselines.items():
                 numbers = [value for metric in names for value in _with_two_errors(part, metric)]
-                rows.append((name, drawn, phase, results[name].epoch, *numbers, spread(part.scores["baseline"])[0]))
-    return pd.DataFrame(rows, columns=[*columns, "baseline"])
+                epoch = result.epoch if phase in result.phases else None
+                rows.append((name, drawn, phase, epoch, *numbers, spread(part.scores["baseline"])[0]))
+    return pd.DataFrame(rows, columns=[*columns, "baseline"]).astype({"epoch": "Int64"})
 
 
 def confusion_cells(result: ConditionResults) -> pd.DataFrame:

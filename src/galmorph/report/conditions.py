@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from galmorph.baselines import BASELINES
 from galmorph.report import accuracy, comparisons, optimism, plots, probabilities, thesis
 from galmorph.report.figures.results import Quantity, confusion_matrix, learning_curve, roc_and_reliability
-from galmorph.report.language import class_name, listed, mark, mix_name, phase_name, say, sentences
+from galmorph.report.language import capital, class_name, listed, mark, mix_name, phase_name, say, sentences
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.study import ConditionResults, Results, Study
 from galmorph.report.table import BINOMIAL, MISSING, Table, metric_label, number, pairs, plus_minus, whole
@@ -24,6 +25,12 @@ _CURVES: Mapping[Quantity, str] = {
         "majority baseline."
     ),
 }
+BASELINES_ARE = mark(
+    "Magnitude and size, principal components, and shape are classifiers without a network, trained and tested on the "
+    "galaxies of the confirmed runs: logistic regression on the magnitude and the half-light radius of a stamp, and on "
+    "the principal components of its scaled pixels; and a support vector machine on concentration, asymmetry, Gini "
+    "coefficient, M20 and elongation beside the first two."
+)
 _CLASS_SCORES = {"recall": mark("Recall ± 2 std"), "precision": mark("Precision ± 2 std"), "f1": mark("F1 ± 2 std")}
 
 
@@ -174,7 +181,7 @@ def summary(study: Study) -> Table:
             say("Condition"): data["condition"],
             say("Metric"): data["metric"].map(metric_label),
             say("Phase"): data["phase"].map(phase_name),
-            say("Epoch"): data["epoch"].map(str),
+            say("Epoch"): data["epoch"].map(whole),
             say("Runs"): data["runs"].map(str),
             say("Mean"): data["mean"].map(number),
             say("Std"): data["std"].map(number),
@@ -203,6 +210,13 @@ def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
                 data["confirmed_accuracy"], data["confirmed_two_std"], data["confirmed_two_binomial"]
             ),
             say("± 2 std errors, confirmed"): [f"± {number(value)}" for value in data["confirmed_two_ste"]],
+            **{
+                say("{baseline} ± 2 std", baseline=capital(phase_name(name))): pairs(
+                    data[f"{name}_accuracy"], data[f"{name}_two_std"], data[f"{name}_two_binomial"]
+                )
+                for name in BASELINES
+                if f"{name}_accuracy" in data
+            },
             say("Thesis ± 2 std"): pairs(data["thesis_accuracy"], data["thesis_two_std"], data["thesis_two_binomial"]),
             say("Thesis ± 2 std errors"): [
                 MISSING if math.isnan(value) else f"± {number(value)}" for value in data["thesis_two_ste"]
@@ -211,7 +225,8 @@ def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
             say("Thesis epoch"): data["thesis_epoch"].map(whole),
         }
     )
-    return Table("table_4_1", sentences([optimism.how_chosen(protocol), say(BINOMIAL)]), data, shown)
+    known = [say(BASELINES_ARE)] if any(result.baselines for result in results.values()) else []
+    return Table("table_4_1", sentences([optimism.how_chosen(protocol), *known, say(BINOMIAL)]), data, shown)
 
 
 def section_4_3(results: Results) -> Table:
@@ -221,7 +236,7 @@ def section_4_3(results: Results) -> Table:
         {
             say("Drawn"): data["drawn"].map(mix_name),
             say("Phase"): data["phase"].map(phase_name),
-            say("Epoch"): data["epoch"].map(str),
+            say("Epoch"): data["epoch"].map(whole),
             say("Accuracy ± 2 std"): pairs(data["accuracy"], data["accuracy_two_std"], data["accuracy_two_binomial"]),
             say("± 2 std errors"): [f"± {number(value)}" for value in data["accuracy_two_ste"]],
             say("TSS ± 2 std"): pairs(data["tss"], data["tss_two_std"], data["tss_two_binomial"]),
@@ -233,7 +248,8 @@ def section_4_3(results: Results) -> Table:
         "Two classes drawn as they come (imbalanced) and as many of each (balanced), each on its own test parts. The "
         "two kinds of test part differ in their mix of classes, so their accuracies are not of the same task."
     )
-    return Table("section_4_3", sentences([caption, say(BINOMIAL)]), data, shown)
+    known = [say(BASELINES_ARE)] if any(result.baselines for result in results.values()) else []
+    return Table("section_4_3", sentences([caption, *known, say(BINOMIAL)]), data, shown)
 
 
 def class_scores(results: Results) -> Table:

@@ -152,7 +152,14 @@ def capital(text: str) -> str:
 # What a reader calls the short names of data and parameters.
 _CLASSES = {"spiral": mark("spiral"), "elliptical": mark("elliptical"), "uncertain": mark("uncertain")}
 _PLURALS = {"spiral": mark("spirals"), "elliptical": mark("ellipticals")}
-_PHASES = {"selected": mark("selected"), "confirmed": mark("confirmed")}
+_PHASES = {
+    "selected": mark("selected"),
+    "confirmed": mark("confirmed"),
+    # The baselines, which have no phases.
+    "magnitude_size": mark("magnitude and size"),
+    "pca": mark("principal components"),
+    "shape": mark("shape"),
+}
 _MIXES = {"natural": mark("natural"), "balanced": mark("balanced"), "imbalanced": mark("imbalanced")}
 _SETS = {
     "own test part": mark("own test part"),
@@ -195,7 +202,7 @@ def plural(galaxy_class: str) -> str:
 
 
 def phase_name(phase: str) -> str:
-    """Return the name of a phase."""
+    """Return the name of a phase, or of a baseline."""
     return _named(_PHASES, phase)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -14,7 +14,7 @@ from galmorph.errors import GalmorphError
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.scores.evaluation import ConditionRecords, ScoredRun
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import CONFUSION, confusion_name, run_metrics, score_name
+from galmorph.tracking.content import BY_RUN, CONFUSION, baseline_content, confusion_name, run_metrics, score_name
 from galmorph.tracking.store import Store
 
 
@@ -45,18 +45,30 @@ class PhaseResults:
 
 @dataclass(frozen=True)
 class ConditionResults:
-    """One condition: its classes, its selected epoch, and its two phases."""
+    """One condition: its classes, its selected epoch, its two phases, and what its baselines score.
+
+    Attributes
+    ----------
+    baselines
+        Scores and confusion matrices of each baseline on the galaxies of the confirmed runs; without a history.
+    """
 
     name: str
     classes: tuple[str, ...]
     epoch: int
     selected: PhaseResults
     confirmed: PhaseResults
+    baselines: Mapping[str, PhaseResults] = field(default_factory=dict)
 
     @property
     def phases(self) -> dict[str, PhaseResults]:
         """Both, by name."""
         return {"selected": self.selected, "confirmed": self.confirmed}
+
+    @property
+    def with_baselines(self) -> dict[str, PhaseResults]:
+        """Both phases, then the baselines."""
+        return self.phases | dict(self.baselines)
 
 
 Results = Mapping[str, ConditionResults]
@@ -112,9 +124,43 @@ def load_results(store: Store, declared: Sequence[ConditionRecords]) -> dict[str
             epoch=condition.epoch,
             selected=phase_results(store, condition, "selected"),
             confirmed=phase_results(store, condition, "confirmed"),
+            baselines={name: baseline_results(store, condition, name) for name in condition.baselines},
         )
         for condition in declared
     }
+
+
+def baseline_results(store: Store, condition: ConditionRecords, baseline: str) -> PhaseResults:
+    """Read the scores and confusion matrices of a baseline from the store.
+
+    Raises
+    ------
+    GalmorphError
+        If the store does not show it once, or shows other scores than the records.
+    """
+    first = condition.baselines[baseline][0]
+    found = store.runs("baseline", condition=condition.name, fingerprint=first.fingerprint)
+    if [run.info.status for run in found] != ["FINISHED"]:
+        raise GalmorphError(
+            f"condition {condition.name}, baseline {baseline}: the store holds {len(found)} runs of it, one finished "
+            f"run is declared; {REMEDY}"
+        )
+    (run,) = found
+    expected = baseline_content(condition, baseline).metrics
+    by_run = {}
+    for name in sorted(run.data.metrics.keys() | expected.keys()):
+        steps = store.history(run, name)
+        _agree(store, run, name, steps, expected.get(name, {}))
+        if name.startswith(BY_RUN):
+            by_run[name.removeprefix(BY_RUN)] = steps
+    table = pd.DataFrame(by_run).sort_index()
+    cells = [[table[confusion_name(true, guess)] for guess in first.classes] for true in first.classes]
+    scores = table[[name for name in table if CONFUSION not in str(name)]]
+    return PhaseResults(
+        history=pd.DataFrame(),
+        scores=scores.rename(columns=score_name).rename_axis("run"),
+        confusion=np.moveaxis(np.array(cells), -1, 0).astype(np.int64),
+    )
 
 
 def phase_results(store: Store, condition: ConditionRecords, phase: str) -> PhaseResults:

@@ -15,6 +15,7 @@ from galmorph.errors import GalmorphError
 from galmorph.files.texttable import find_columns, read_text_table, refuse_rows, whole_numbers
 from galmorph.report import thesis
 from galmorph.report.language import mark, say, sentences, set_name
+from galmorph.training.protocol import PHASES
 
 MISSING = "—"
 TWO_STE = mark("± 2 std errors (thesis)")
@@ -207,6 +208,9 @@ _SUMMARY = (
     ("accuracy", "accuracy", "selected"),
     ("accuracy, confirmed", "accuracy", "confirmed"),
     ("baseline, confirmed", "baseline", "confirmed"),
+    ("magnitude and size", "accuracy", "magnitude_size"),
+    ("PCA", "accuracy", "pca"),
+    ("shape", "accuracy", "shape"),
     ("TSS", "tss", "selected"),
     ("TSS, confirmed", "tss", "confirmed"),
 )
@@ -224,6 +228,7 @@ def read_summary(path: Path) -> pd.DataFrame:
         raise GalmorphError(f"{path}: no such file; run dvc repro, which makes it")
     columns = ("condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial")
     table = find_columns(read_text_table(path), path, columns)
+    table.loc[~table["phase"].isin(PHASES), "epoch"] = "0"  # a baseline has none
     for column in ("epoch", "runs"):
         table[column] = whole_numbers(table, column, path)
     for column in ("mean", "std", "binomial"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -83,8 +84,13 @@ def resolution_sample(galaxies: pd.DataFrame, settings: ResolutionSettings) -> t
     return sample, left_out.reset_index(drop=True)
 
 
-def half_light_radii(images: ArrayLike, steps: int = 60) -> NDArray[np.float64]:
-    """Measure the half-light radius of each stamp, about its centre, from its curve of growth.
+def half_light_radii(images: ArrayLike) -> NDArray[np.float64]:
+    """Measure the half-light radius of each stamp, (n,) pixels: `light_radii` of half of the light."""
+    return light_radii(images, (0.5,))[:, 0]
+
+
+def light_radii(images: ArrayLike, shares: Sequence[float], steps: int = 60) -> NDArray[np.float64]:
+    """Measure the radii that hold given shares of the light of each stamp, about its centre, from its curve of growth.
 
     The whole light is that within the largest circle in the stamp: of a galaxy with a neighbour beside it, or larger
     than its stamp, this is an estimate. It is as the survey sees the galaxy, the blur of its PSF included.
@@ -93,12 +99,14 @@ def half_light_radii(images: ArrayLike, steps: int = 60) -> NDArray[np.float64]:
     ----------
     images
         (n, size, size), DN after sky subtraction, (y, x); a memory map will do.
+    shares
+        Between 0 and 1; 0.5 gives the half-light radius.
     steps
         Circles of the curve of growth, between which it is taken as straight.
 
     Returns
     -------
-    (n,) float64, pixels; NaN where the light within the largest circle is not positive.
+    (n, len(shares)) float64, pixels; NaN where the light within the largest circle is not positive.
 
     Raises
     ------
@@ -110,16 +118,17 @@ def half_light_radii(images: ArrayLike, steps: int = 60) -> NDArray[np.float64]:
     if size < 8:
         raise GalmorphError(f"stamps of {size} pixels: too small to measure a radius; raise cutouts.stamp_size")
     radii, masks = _masks(size, steps)
-    measured = np.full(len(stack), np.nan)
+    edge = np.concatenate([[0.0], radii])
+    measured = np.full((len(stack), len(shares)), np.nan)
     for start in range(0, len(stack), BLOCK):
         growth = np.asarray(stack[start : start + BLOCK], np.float64).reshape(-1, size * size) @ masks
         for row, curve in enumerate(growth, start=start):
             if curve[-1] > 0:
-                share = np.concatenate([[0.0], curve / curve[-1]])
-                # The first circle that holds half; noise lets a curve fall again beyond it.
-                after = int(np.argmax(share >= 0.5))
-                edge = np.concatenate([[0.0], radii])
-                measured[row] = np.interp(0.5, share[after - 1 : after + 1], edge[after - 1 : after + 1])
+                held = np.concatenate([[0.0], curve / curve[-1]])
+                for column, share in enumerate(shares):
+                    # The first circle that holds it; noise lets a curve fall again beyond it.
+                    after = int(np.argmax(held >= share))
+                    measured[row, column] = np.interp(share, held[after - 1 : after + 1], edge[after - 1 : after + 1])
     return measured
 
 

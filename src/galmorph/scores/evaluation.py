@@ -104,6 +104,8 @@ class ConditionRecords:
         The paths of the files whose md5 the records hold, by the records' names for them.
     weights
         The paths of the kept weights of the confirmed runs, by run.
+    baselines
+        The records of each baseline, of the confirmed runs, run 1 first.
     """
 
     name: str
@@ -112,11 +114,17 @@ class ConditionRecords:
     files: Mapping[str, Sequence[Path]]
     data: Mapping[str, Path] = field(default_factory=dict)
     weights: Mapping[int, Path] = field(default_factory=dict)
+    baselines: Mapping[str, Sequence[Record]] = field(default_factory=dict)
 
     @cached_property
     def scored(self) -> Mapping[str, Sequence[ScoredRun]]:
         """The records of each phase with their scores at the selected epoch."""
         return {phase: [score_run(record, self.epoch) for record in records] for phase, records in self.phases.items()}
+
+    @cached_property
+    def scored_baselines(self) -> Mapping[str, Sequence[ScoredRun]]:
+        """The records of each baseline with their scores."""
+        return {name: [score_run(record, record.epochs) for record in runs] for name, runs in self.baselines.items()}
 
     def network(self, record: Record, file: Path) -> KeptNetwork | None:
         """Return the network of a run, if it is kept."""

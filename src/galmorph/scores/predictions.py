@@ -85,13 +85,17 @@ def predictions(condition: ConditionRecords, phase: str, evaluated_on: str = OWN
 
     Parameters
     ----------
+    phase
+        Or a baseline, which is tested on the galaxies of the confirmed runs.
     evaluated_on
         The own test part, at the selected epoch, with all classes; or, of the confirmed phase, `RESTRICTED` (its
         spirals and ellipticals, the prediction restricted to those) or a common evaluation set, likewise restricted.
     """
-    records = condition.phases[phase]
+    records, epoch = condition.phases.get(phase), condition.epoch
+    if records is None:
+        records, epoch = condition.baselines[phase], 1
     if evaluated_on == OWN_TEST_PART:
-        predicted = [record.predicted[condition.epoch - 1] for record in records]
+        predicted = [record.predicted[epoch - 1] for record in records]
         return gather(records[0].classes, [record.sets["test"] for record in records], predicted)
     name = "test" if evaluated_on == RESTRICTED else evaluated_on
     sets = [restricted(record.sets[name], record.classes) for record in records]

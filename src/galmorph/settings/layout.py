@@ -52,6 +52,11 @@ def records_folder(condition: str, phase: str) -> Path:
     return MODELS / condition / phase
 
 
+def baseline_folder(condition: str) -> Path:
+    """Return the folder of a condition's baselines, each with a folder of records."""
+    return MODELS / condition / "baselines"
+
+
 def store_root() -> Path:
     """Return the checkout whose store is used.
 

@@ -90,6 +90,7 @@ def declared_stages(settings: Settings, trained: str | None = None) -> list[str]
         ]
     if every:
         of_each += [
+            (("baseline",), settings.conditions),
             (("tested",), resolution.levels),
             (("remedied",), resolution.remedies),
             (("oracle",), resolution.oracle),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+from galmorph.baselines import BASELINES, baseline_campaign
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_md5
 from galmorph.scores.evaluation import ConditionRecords
@@ -13,6 +15,7 @@ from galmorph.settings.layout import (
     EPOCH,
     IMAGES,
     REPORTS,
+    baseline_folder,
     level_path,
     level_split,
     mixture_path,
@@ -59,6 +62,10 @@ def require_report(settings: Settings) -> None:
             if (folder / record_name(1)).exists():
                 record = load_run(folder, 1, recorded_name(trained), phase)
                 _require_declared(settings, trained, record, folder, compared)
+    for condition in settings.conditions:
+        for baseline in BASELINES:
+            if (baseline_folder(condition) / baseline / record_name(1)).exists():
+                read_baseline(settings, condition, baseline, compared, runs=1)
     if REPORT not in compared:
         raise GalmorphError(
             f"{REPORTS}: dvc.lock does not know the stage {REPORT}, so nothing says what it was made from; run dvc "
@@ -69,16 +76,30 @@ def require_report(settings: Settings) -> None:
 def declared_records(settings: Settings, compared: Collection[str] = ()) -> list[ConditionRecords]:
     """Read the records of every declared condition, in the order of params.yaml."""
     return [
-        _read(
-            settings,
-            name,
-            read_epoch(records_folder(name, "selected"), settings.training_of(name).epochs),
-            {"images": IMAGES, "split": split_path(name)},
-            compared,
-            _kept_weights(settings, name),
+        replace(
+            _read(
+                settings,
+                name,
+                read_epoch(records_folder(name, "selected"), settings.training_of(name).epochs),
+                {"images": IMAGES, "split": split_path(name)},
+                compared,
+                _kept_weights(settings, name),
+            ),
+            baselines={baseline: read_baseline(settings, name, baseline, compared) for baseline in BASELINES},
         )
         for name in settings.conditions
     ]
+
+
+def read_baseline(
+    settings: Settings, condition: str, baseline: str, compared: Collection[str], runs: int | None = None
+) -> list[Record]:
+    """Read the records of a baseline, and check that they are what params.yaml, data and code make of it."""
+    folder = baseline_folder(condition) / baseline
+    records = load_phase(folder, runs or settings.protocol.runs, condition, "confirmed")
+    campaign = baseline_campaign(settings, condition, baseline)
+    require_declared(records[0], campaign, folder, f"baseline@{condition}", compared)
+    return records
 
 
 def declared_transfers(settings: Settings, compared: Collection[str] = ()) -> dict[str, ConditionRecords]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONFUSION = "confusion/"
+BY_RUN = "run/"  # metrics whose steps are runs
 KIND, STATUS = "galmorph.kind", "galmorph.status"
 
 
@@ -232,6 +233,41 @@ def condition_content(condition: ConditionRecords) -> Content:
         description=_description(condition, metrics),
         inputs=data_files(firsts, condition.data),
         confusion=Confusion(confusion, first.classes, f"{condition.name}, {len(runs)} {phase} runs"),
+    )
+
+
+def baseline_content(condition: ConditionRecords, baseline: str) -> Content:
+    """Describe a baseline of a condition: its mean scores, named as the parent's, and those of each run by its number.
+
+    The runs of a baseline have no curves, so that one run in the store shows all of them.
+    """
+    runs = condition.scored_baselines[baseline]
+    first = runs[0].record
+    metrics: dict[str, dict[int, float]] = {}
+    for name, column in pd.DataFrame([run.scores for run in runs]).items():
+        metrics[f"{first.phase}/{metric_name(str(name))}"] = {0: float(column.mean())}
+        metrics[f"{first.phase}/{metric_name(str(name))}_std"] = {0: float(column.std(ddof=1))}
+    for run in runs:
+        for shown, steps in run_metrics(run).items():
+            if shown not in run.curves:
+                metrics.setdefault(f"{BY_RUN}{shown}", {})[run.record.run] = steps[run.record.epochs]
+    return Content(
+        name=f"{condition.name} {baseline}",
+        tags={
+            KIND: "baseline",
+            STATUS: "current",
+            "galmorph.condition": condition.name,
+            "galmorph.baseline": baseline,
+            "galmorph.phase": first.phase,
+            "galmorph.fingerprint": first.fingerprint,
+            "galmorph.classes": " ".join(first.classes),
+        },
+        params={name: str(value) for name, value in first.parameters.items()},
+        metrics=_finite(metrics),
+        inputs=data_files([first], condition.data),
+        confusion=Confusion(
+            np.stack([run.confusions["test"] for run in runs]), first.classes, f"{condition.name}, {baseline}"
+        ),
     )
 
 

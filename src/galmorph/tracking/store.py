@@ -30,7 +30,15 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from galmorph.errors import counted
 from galmorph.scores.evaluation import ConditionRecords, score_run
 from galmorph.tracking.address import adopt_artifacts, every_page, explained, locked
-from galmorph.tracking.content import KIND, STATUS, Content, DataFile, condition_content, run_content
+from galmorph.tracking.content import (
+    KIND,
+    STATUS,
+    Content,
+    DataFile,
+    baseline_content,
+    condition_content,
+    run_content,
+)
 from galmorph.tracking.models import KeptNetworks
 from galmorph.training.records import Record
 
@@ -128,7 +136,7 @@ class Store:
         return experiment
 
     def runs(self, kind: str, **tags: str) -> list[Run]:
-        """Return the runs of a kind ("run", "condition", "failure") with the given galmorph tags, oldest first."""
+        """Return the runs of a kind ("run", "condition", "baseline", "failure") by galmorph tags, oldest first."""
         wanted = {KIND: kind} | {f"galmorph.{name}": value for name, value in tags.items()}
         condition = " and ".join(f"tags.`{name}` = '{value}'" for name, value in wanted.items())
         return every_page(
@@ -187,7 +195,7 @@ class Store:
         counts = SyncCounts()
         with self.explained():
             children: dict[tuple[str | None, ...], list[Run]] = {}
-            for run in self.runs("run"):
+            for run in [*self.runs("run"), *self.runs("baseline")]:
                 key = tuple(run.data.tags.get(f"galmorph.{name}") for name in ("condition", "fingerprint", "run"))
                 children.setdefault(key, []).append(run)
             parents = self.runs("condition")
@@ -207,7 +215,14 @@ class Store:
                         shown.add(run_id)
                         if network := condition.network(record, file):
                             networks.ensure(run_id, network)
-            fingerprints = {records[0].fingerprint for c in declared for records in c.phases.values()}
+                for name, records in condition.baselines.items():
+                    found = children.pop((condition.name, records[0].fingerprint, None), [])
+                    self._reconcile(found, baseline_content(condition, name), parent, counts)
+            fingerprints = {
+                records[0].fingerprint
+                for condition in declared
+                for records in (*condition.phases.values(), *condition.baselines.values())
+            }
             for (_, fingerprint, _), runs in children.items():
                 for run in runs:
                     # Its fingerprint is declared, but the run is not: it was edited.
@@ -327,7 +342,8 @@ class Store:
 
     def _retire(self, parents: Sequence[Run]) -> None:
         """Mark the parents of earlier runs, and delete those that have no child left."""
-        used = {run.data.tags.get("mlflow.parentRunId") for run in self.runs("run")}
+        children = [*self.runs("run"), *self.runs("baseline")]
+        used = {run.data.tags.get("mlflow.parentRunId") for run in children}
         for parent in parents:
             if parent.info.run_id in used:
                 self._mark_earlier(parent)
