@@ -1,6 +1,6 @@
 """Which classifiers of scikit-learn were tried as baselines, on the selected runs of a finished study.
 
-python -m validation.baselines [--runs 15]
+python -m validation.baselines [CONDITION ...] [--runs 10]     two_class and three_class by default
 
 Those of `galmorph.baselines` were chosen among them by these runs; the report shows them on the confirmed ones.
 """
@@ -55,7 +55,7 @@ TRIED: Final[dict[str, tuple[str, Callable[[], Any]]]] = {
     "shape: logistic regression": ("shape", lambda: _on_features(_logistic())),
     "shape and products: logistic regression": ("shape", lambda: _on_features(PolynomialFeatures(2), _logistic())),
     "shape: gradient boosting": ("shape", lambda: HistGradientBoostingClassifier(random_state=0)),
-    "shape: random forest": ("shape", lambda: _on_features(RandomForestClassifier(200, random_state=0))),
+    "shape: random forest": ("shape", lambda: _on_features(RandomForestClassifier( random_state=0))),
     "shape: SVM": ("shape", lambda: _on_features(SVC())),
     "shape: SVM, C = 3": ("shape", lambda: _on_features(SVC(C=3))),
 }
@@ -84,14 +84,15 @@ def accuracies(split: Path, images: NDArray[np.float32], scaling: str, runs: int
 def main() -> None:
     """Print the mean accuracies, by condition."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--runs", type=int, default=15)
-    runs = parser.parse_args().runs
+    parser.add_argument("conditions", nargs="*", default=["two_class", "three_class"])
+    parser.add_argument("--runs", type=int, default=10)
+    arguments = parser.parse_args()
     settings, images = load_params(), open_stamps(IMAGES)
     means: dict[str, pd.Series[float]] = {
-        name: accuracies(split_path(name), images, settings.training_of(name).scaling, runs)
+        name: accuracies(split_path(name), images, settings.training_of(name).scaling, arguments.runs)
         .groupby("classifier", sort=False)["accuracy"]
         .mean()
-        for name in settings.conditions
+        for name in arguments.conditions
     }
     rows = [(name, *row) for name, row in zip(TRIED, pd.DataFrame(means).to_numpy(), strict=True)]
     sys.stdout.write(tabulate(rows, ["classifier", *means], tablefmt="github", floatfmt=".3f") + "\n")
