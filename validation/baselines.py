@@ -55,7 +55,7 @@ TRIED: Final[dict[str, tuple[str, Callable[[], Any]]]] = {
     "shape: logistic regression": ("shape", lambda: _on_features(_logistic())),
     "shape and products: logistic regression": ("shape", lambda: _on_features(PolynomialFeatures(2), _logistic())),
     "shape: gradient boosting": ("shape", lambda: HistGradientBoostingClassifier(random_state=0)),
-    "shape: random forest": ("shape", lambda: _on_features(RandomForestClassifier( random_state=0))),
+    "shape: random forest": ("shape", lambda: _on_features(RandomForestClassifier(random_state=0))),
     "shape: SVM": ("shape", lambda: _on_features(SVC())),
     "shape: SVM, C = 3": ("shape", lambda: _on_features(SVC(C=3))),
 }
