@@ -13,6 +13,7 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Run
 
+from galmorph.baselines import BASELINES
 from tests.support.dask_scheduler import running_scheduler
 from tests.support.dvc_project import CONDITIONS, Project
 
@@ -68,7 +69,8 @@ def test_the_store_of_the_checkout_holds_the_runs_of_all(project: Project) -> No
     study = str(project.params["training"]["learning_rate"])
     assert found == {None: {study: each}, "here": {"0.002": each}, "aside": {"0.003": each}, "waiting": {"0.004": each}}
     # The checkout's own study is the current one again, without a run trained anew.
-    assert f"{each + len(CONDITIONS)} runs stood as recorded, 0 added, 0 replaced" in project.galmorph("sync")
+    shown = each + len(CONDITIONS) * (1 + len(BASELINES))
+    assert f"{shown} runs stood as recorded, 0 added, 0 replaced" in project.galmorph("sync")
     assert len([run for run in runs(project, "condition") if "earlier" not in str(run.info.run_name)]) == len(
         CONDITIONS
     )
