@@ -71,16 +71,24 @@ def test_summary_before_any_report_says_how_to_make_one(project):
         cli.main(["summary"])
 
 
-def test_summary_of_a_report_that_dvc_lock_does_not_know_is_refused(own_study, monkeypatch):
-    """Without dvc.lock nothing would tell the report of other parameters, though the records were made anew."""
+@pytest.mark.parametrize(
+    ("records", "message"),
+    [
+        (None, r"records\.csv: no such file, so nothing says what the report was made from; run dvc repro --force"),
+        (
+            "three_class,confirmed,2,0123456789abcdef",
+            "reports: made from other records of three_class, confirmed, than",
+        ),
+    ],
+)
+def test_summary_of_a_report_of_other_records_is_refused(own_study, monkeypatch, records, message):
     summary = own_study / layout.SUMMARY
     summary.parent.mkdir(parents=True)
-    heading = "condition,metric,phase,epoch,runs,mean,std,binomial\n"
-    scores = [(name, phase) for name in ("accuracy", "tss", "baseline") for phase in ("selected", "confirmed")]
-    rows = [f"three_class,{name},{phase},1,2,0.9,0.1,0.1\n" for name, phase in scores]
-    summary.write_text("".join([heading, *rows]), encoding="utf-8")
+    summary.write_text("condition,metric,phase,epoch,runs,mean,std,binomial\n", encoding="utf-8")
+    if records is not None:
+        (own_study / layout.REPORTED).write_text(f"condition,phase,runs,fingerprint\n{records}\n", encoding="utf-8")
     monkeypatch.chdir(own_study)
-    with pytest.raises(SystemExit, match=r"reports: dvc\.lock does not know the stage report"):
+    with pytest.raises(SystemExit, match=message):
         cli.main(["summary"])
 
 

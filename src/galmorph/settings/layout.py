@@ -28,6 +28,7 @@ RESOLUTION_SPLIT = RESOLUTION / "split.parquet"
 MODELS = Path("models")
 REPORTS = Path("reports")
 SUMMARY = REPORTS / "tables" / "summary.csv"
+REPORTED = REPORTS / "tables" / "records.csv"  # the records that the report is made from
 PAGE = REPORTS / "report.html"
 PARTIAL = Path(".galmorph/partial")
 BLOCKS = PARTIAL / "blocks"  # of stamps

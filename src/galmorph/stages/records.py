@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 
+import pandas as pd
+
 from galmorph.baselines import BASELINES, baseline_campaign
 from galmorph.errors import GalmorphError
 from galmorph.files.reading import file_md5
+from galmorph.files.texttable import find_columns, read_text_table
 from galmorph.scores.evaluation import ConditionRecords
 from galmorph.settings.layout import (
     EPOCH,
     IMAGES,
+    REPORTED,
     REPORTS,
+    SUMMARY,
     baseline_folder,
     level_path,
     level_split,
@@ -31,6 +36,7 @@ from galmorph.training.plan import ORACLE, level_files
 from galmorph.training.protocol import PHASES, selected_epoch
 from galmorph.training.records import Record, load_phase, load_run, record_name, weights_name
 
+REPEAT = f"dvc repro --force --single-item {REPORT}"
 RESTORE = "restore models with dvc checkout, or run dvc repro"
 
 
@@ -48,29 +54,52 @@ def read_declared(settings: Settings) -> tuple[list[ConditionRecords], dict[str,
 
 
 def require_report(settings: Settings) -> None:
-    """Refuse a report of other parameters, data or code than are there now; of each phase one record is read.
+    """Refuse a report of other parameters, data, code or records than are there now; of each phase one record is read.
 
     Raises
     ------
     GalmorphError
-        With the stage to run; also if dvc.lock does not know the report. Nothing else says what it was made from.
+        With the stage to run.
     """
     compared = require_current([*declared_stages(settings), REPORT])
+    if not SUMMARY.exists():
+        return  # for the reader of the summary to say
+    reported = _reported()
     transfers = (*settings.resolution.levels, *settings.resolution.remedies)
     for trained in (*settings.conditions, *(f"{TRANSFER}/{name}" for name in transfers)):
         for phase, folder in _folders(settings, trained).items():
             if (folder / record_name(1)).exists():
                 record = load_run(folder, 1, recorded_name(trained), phase)
                 _require_declared(settings, trained, record, folder, compared)
+                _require_reported(reported, recorded_name(trained), phase, record)
     for condition in settings.conditions:
         for baseline in BASELINES:
             if (baseline_folder(condition) / baseline / record_name(1)).exists():
-                read_baseline(settings, condition, baseline, compared, runs=1)
-    if REPORT not in compared:
-        raise GalmorphError(
-            f"{REPORTS}: dvc.lock does not know the stage {REPORT}, so nothing says what it was made from; run dvc "
-            f"repro, or, if you made it without DVC from what is there now, dvc commit {REPORT}"
-        )
+                record, *_ = read_baseline(settings, condition, baseline, compared, runs=1)
+                _require_reported(reported, condition, baseline, record)
+
+
+def reported_records(declared: Iterable[ConditionRecords]) -> pd.DataFrame:
+    """Return what a report is made from: condition, phase (or baseline), runs and fingerprint of the records."""
+    rows = [
+        (condition.name, phase, len(records), records[0].fingerprint)
+        for condition in declared
+        for phase, records in {**condition.phases, **condition.baselines}.items()
+    ]
+    return pd.DataFrame(rows, columns=["condition", "phase", "runs", "fingerprint"])
+
+
+def _reported() -> dict[tuple[str, str], str]:
+    """Return the fingerprint of the records that the report was made from, by condition and phase."""
+    if not REPORTED.exists():
+        raise GalmorphError(f"{REPORTED}: no such file, so nothing says what the report was made from; run {REPEAT}")
+    table = find_columns(read_text_table(REPORTED), REPORTED, ("condition", "phase", "fingerprint"))
+    return dict(zip(zip(table["condition"], table["phase"], strict=True), table["fingerprint"], strict=True))
+
+
+def _require_reported(reported: Mapping[tuple[str, str], str], name: str, phase: str, record: Record) -> None:
+    if reported.get((name, phase)) != record.fingerprint:
+        raise GalmorphError(f"{REPORTS}: made from other records of {name}, {phase}, than are there now; run {REPEAT}")
 
 
 def declared_records(settings: Settings, compared: Collection[str] = ()) -> list[ConditionRecords]:

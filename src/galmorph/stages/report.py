@@ -23,6 +23,7 @@ from galmorph.settings.layout import (
     GALAXIES,
     IMAGES,
     RAW,
+    REPORTED,
     REPORTS,
     RESOLUTION_LEFT_OUT,
     RESOLUTION_SAMPLE,
@@ -34,7 +35,7 @@ from galmorph.settings.layout import (
 from galmorph.settings.study import Settings
 from galmorph.stages.campaign import open_store
 from galmorph.stages.launch import launch
-from galmorph.stages.records import read_declared
+from galmorph.stages.records import read_declared, reported_records
 from galmorph.stages.work import Work, stage_work
 from galmorph.training.protocol import EVALUATION_CLASSES
 
@@ -148,6 +149,8 @@ def report(work: Work) -> None:
         provenance=provenance,
         folder=made,
     )
+    records = reported_records([*declared, *transfers.values()])
+    records.to_csv(made / REPORTED.relative_to(REPORTS), index=False, lineterminator="\n")
     work.put((made, REPORTS))
 
 
