@@ -24,7 +24,7 @@ def project(tmp_path_factory):
     with running_scheduler(tmp_path_factory.mktemp("cluster") / "dask", 1) as scheduler:
         project = Project(tmp_path_factory.mktemp("galmorph project"), GALMORPH_SCHEDULER=scheduler.address)
         stages = project.repro()
-        per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm") for name in CONDITIONS}
+        per_condition = {f"{kind}@{name}" for kind in ("splits", "train", "confirm", "baseline") for name in CONDITIONS}
         per_level = {f"{kind}@{name}" for kind in ("degrade", "parts", "transfer", "tested") for name in LEVELS}
         assert set(stages) == {"acquire", "cutouts", "resolution", "report"} | per_condition | per_level
         yield project

@@ -12,6 +12,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from galmorph.environment import FAMILIES
 from tests.support.parameters import ROOT, SMALL_NETWORK, changed, committed
 
 TINY: dict[str, Any] = {
@@ -35,9 +36,13 @@ PARTS = (
 
 
 def environment() -> dict[str, str]:
-    """Return the environment in which a copy of the project uses its own sources and the tests' commands."""
+    """Return the environment in which a copy of the project uses its own sources and the tests' commands.
+
+    It has none of the variables that numerical libraries set for themselves when this process imported them.
+    """
     dropped = ("MLFLOW_TRACKING_URI", "DVC_ROOT", "PYTHONPATH")
-    kept = {name: value for name, value in os.environ.items() if name not in dropped}
+    libraries = tuple(prefix for prefixes in FAMILIES.values() for prefix in prefixes)
+    kept = {name: value for name, value in os.environ.items() if name not in dropped and not name.startswith(libraries)}
     return kept | {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "PYTHONPATH": "src"}
 
 
