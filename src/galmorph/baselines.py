@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import softmax
 
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
@@ -178,8 +179,7 @@ def probabilities(model: Any, inputs: NDArray[Any], classes: int) -> NDArray[np.
     else:
         values = model.decision_function(inputs)
         values = np.stack([-values, values], axis=1) / 2 if values.ndim == 1 else values
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        found[:, model.classes_] = powers / powers.sum(axis=1, keepdims=True)
+        found[:, model.classes_] = softmax(values, axis=1)
     return found
 
 

@@ -12,7 +12,7 @@ from galmorph.report import thesis
 from galmorph.report.accuracy import spread
 from galmorph.report.comparisons import trained_on
 from galmorph.report.figures import style
-from galmorph.report.language import joined, mark, mix_name, say, sentences
+from galmorph.report.language import capital, joined, mark, mix_name, say, sentences
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.study import Study
 from galmorph.report.table import Table, metric_label, number, pairs, whole
@@ -126,20 +126,18 @@ def _what_is_drawn(data: pd.DataFrame, axis: str) -> str:
 
 
 def _table(study: Study, name: str, data: pd.DataFrame, axis: str) -> Table:
-    decimals = 0 if study.settings.series[name].x == TRAINING_GALAXIES else None
+    written = whole if study.settings.series[name].x == TRAINING_GALAXIES else "{:g}".format
     shown = {
         say("Condition"): [thesis.label(condition) for condition in data["condition"]],
         say("Line"): data["line"].tolist(),
-        axis[0].upper() + axis[1:]: [whole(x) if decimals == 0 else f"{x:g}" for x in data["x"]],
+        capital(axis): data["x"].map(written).tolist(),
         say("Runs"): data["runs"].map(str).tolist(),
     }
     if data["line"].nunique() < 2:
         del shown[say("Line")]
     for metric in METRICS:
         label = metric_label(metric)
-        shown[say("{metric} ± std", metric=label[0].upper() + label[1:])] = pairs(
-            data[f"{metric}_mean"], data[f"{metric}_std"]
-        )
+        shown[say("{metric} ± std", metric=capital(label))] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
         shown[say("{metric}, half of its 95 % interval", metric=label)] = data[f"{metric}_half"].map(number).tolist()
     return Table(f"series_{name}", _what_is_drawn(data, axis), data, pd.DataFrame(shown))
 
@@ -173,7 +171,7 @@ def curves(data: pd.DataFrame, axis: str, *, logarithmic: bool) -> Figure:
         if logarithmic:
             axes.set_xscale("log")
         label = metric_label(metric)
-        axes.set_ylabel(label[0].upper() + label[1:])
+        axes.set_ylabel(capital(label))
         axes.set_xlabel(axis)
     if data["line"].nunique() > 1:
         panels[0].legend(loc="lower right")

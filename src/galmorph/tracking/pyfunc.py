@@ -21,7 +21,7 @@ from galmorph.settings.study import NetworkSettings, TrainingSettings
 from galmorph.training.records import Record, load_record
 
 RECORD, WEIGHTS = "record.npz", "network.weights.h5"  # Keras knows its own format by the name
-# For whoever meets a model in MLflow.
+# Shown to those who find a model in MLflow.
 WARNING = (
     "Stamps are not compared with those of the training: give stamps of the same survey, unit and pixel scale, sky "
     "subtracted; galmorph classify compares them."
