@@ -12,6 +12,8 @@ PORT := 5000
 # loadfile: module fixtures are made once. At most 8: each process imports TensorFlow and takes up to 2 GB.
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
+# A test that hangs fails by name, with the traceback of each thread.
+BOUNDED := --max-worker-restart 0 -o faulthandler_timeout=600 -o faulthandler_exit_on_timeout=true
 # DVC runs the stages in $SHELL, which may be none that runs commands (nologin).
 export SHELL := /bin/sh
 # The stages call `python`, which must be the environment's.
@@ -44,7 +46,7 @@ lint: $(READY)
 	lint-imports
 
 test: lint
-	pytest $(PARALLEL) -m "not slow"
+	pytest $(PARALLEL) $(BOUNDED) -m "not slow"
 
 test-all: lint
 	pytest $(PARALLEL)

@@ -17,6 +17,8 @@ CHANGES: dict[str, Any] = {
     "training.batch_size": 16,
     "training.epochs": 2,
     "training.keep_weights": 1,
+    "training.class_weight": "balanced",
+    "training.augmentation": "flips_and_turns",
     "protocol.runs": 3,
     "protocol.evaluation.natural": 6,
     "protocol.evaluation.balanced": 6,

@@ -15,6 +15,7 @@ from galmorph.training.plan import code_hash
 from galmorph.training.records import load_record, record_name, save_record, weights_name
 from galmorph.training.run import run_one
 from tests.support.campaigns import made_campaign
+from tests.support.dask_scheduler import running_scheduler
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +131,13 @@ def test_a_record_of_another_campaign_or_run_is_removed(made, finished, tmp_path
     assert list(tmp_path.iterdir()) == []
 
 
-def test_same_bytes_from_any_number_of_processes(made, finished, tmp_path, monkeypatch, scheduler):
-    monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
-    run_campaign(made, tmp_path / "records", lambda path: None)
+@pytest.mark.parametrize("workers", [2, pytest.param(4, marks=pytest.mark.slow)])
+def test_same_bytes_from_any_number_of_processes(made, finished, tmp_path, monkeypatch, workers):
+    """The stamps are flipped and turned by each run's own generator."""
+    assert (made.training.augmentation, made.training.class_weight) == ("flips_and_turns", "balanced")
+    with running_scheduler(tmp_path / "cluster", workers) as scheduler:
+        monkeypatch.setenv("GALMORPH_SCHEDULER", scheduler.address)
+        run_campaign(made, tmp_path / "records", lambda path: None)
     assert contents(tmp_path / "records") == contents(finished)
 
 
