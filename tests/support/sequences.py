@@ -193,9 +193,9 @@ def edit(user: User) -> str:
 
 
 def rename(user: User) -> str:
-    """Give the condition another name."""
-    ((name, block),) = user.params["conditions"].items()
-    user.edit("conditions", {NAMES[name == NAMES[0]]: block})
+    """Give a condition another name."""
+    (name, block), *others = user.params["conditions"].items()
+    user.edit("conditions", {NAMES[name == NAMES[0]]: block, **dict(others)})
     return NAMES[name == NAMES[0]]
 
 
