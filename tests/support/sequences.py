@@ -83,6 +83,8 @@ def finished_study(folder: Path) -> Iterator[Origin]:
             NAMES[0]: {"classes": ["spiral", "elliptical"], "drawn_among": ["spiral", "elliptical"]}
             | {"mix": "natural", "draw": 24}
         }
+        project.write_params(STUDY | {"training.epochs": 3})
+        project.run("git", "commit", "--quiet", "-a", "-m", "an earlier study")
         project.write_params(STUDY)
         _write_stamps(project.folder / "data/external")
         project.run("dvc", "repro")

@@ -47,6 +47,8 @@ def warm_commands(folder: Path) -> Iterator[Path]:
         (commands / name).write_text(f'#!/bin/sh\nexec {command} "$@"\n', encoding="utf-8")
         (commands / name).chmod(0o755)
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    # A lock that another thread holds at a fork is never released in the child, and pyarrow's allocator has a thread.
+    environment["JE_ARROW_MALLOC_CONF"] = "background_thread:false"
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             [sys.executable, "-m", "tests.support.warm", str(address)],
@@ -162,6 +164,7 @@ def main() -> None:
     listening.listen(64)
     _import_libraries()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    assert len(os.listdir("/proc/self/task")) == 1, "forks are safe only with one thread"
     sys.stdout.write("ready\n")
     sys.stdout.flush()
     while True:
