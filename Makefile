@@ -25,10 +25,7 @@ unexport PYTHONPATH PYTHONHOME
 .PHONY: reproduce ui test test-all lint bench gpu lock clean environment repository
 
 reproduce: repository $(READY)
-	galmorph check
-	dvc repro
-	galmorph sync
-	@galmorph summary
+	@galmorph reproduce
 
 ui: $(READY)
 	@case "$$MLFLOW_TRACKING_URI" in \

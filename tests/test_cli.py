@@ -1,4 +1,5 @@
 import io
+import json
 import logging
 import os
 import pty
@@ -6,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
@@ -33,6 +35,39 @@ def project(tmp_path, monkeypatch):
     shutil.copy(ROOT / "params.yaml", tmp_path)
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+WORKERS_SEEN = """
+import json, os, sys
+from distributed import Client
+
+with Client(os.environ["GALMORPH_SCHEDULER"]) as client:
+    json.dump(client.run(os.getpid), open("seen.json", "w"))
+sys.exit(os.path.exists("fail"))
+"""
+
+
+def test_the_stages_of_reproduce_share_worker_processes(project, monkeypatch, capfd):
+    (project / "stage.py").write_text(WORKERS_SEEN)
+    stages = {"one": {"cmd": f"{sys.executable} stage.py", "outs": ["seen.json"], "deps": ["wanted"]}}
+    YAML().dump({"stages": stages}, project / "dvc.yaml")
+    subprocess.run([sys.executable, "-m", "dvc", "init", "--quiet", "--no-scm"], check=True)
+    monkeypatch.setenv("GALMORPH_WORKERS", "2")
+    monkeypatch.setattr(cli, "sync", lambda arguments: sys.stdout.write("sync\n"))
+    monkeypatch.setattr(cli, "summary", lambda arguments: sys.stdout.write("summary\n"))
+    (project / "wanted").write_text("1")
+    cli.main(["reproduce"])
+    assert capfd.readouterr().out.endswith("sync\nsummary\n")
+    workers = json.loads((project / "seen.json").read_text())
+    assert len(set(workers.values())) == 2
+    assert [number for number in workers.values() if Path(f"/proc/{number}").exists()] == []
+    # Where a stage fails, the command has its status and goes no further.
+    (project / "wanted").write_text("2")
+    (project / "fail").touch()
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--quiet", "reproduce"])
+    assert ended.value.code == 255
+    assert "summary" not in capfd.readouterr().out
 
 
 def test_check_counts_one_and_many(project, capsys):

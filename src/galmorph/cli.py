@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import subprocess
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from galmorph import __version__
 from galmorph.errors import GalmorphError, counted
 from galmorph.parallel import progress
 from galmorph.settings import layout
-from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, launch
+from galmorph.stages.launch import NORMAL, QUIET, VERBOSE, Terminated, launch
 
 log = logging.getLogger(__name__)
 
@@ -133,6 +136,33 @@ def summary(arguments: argparse.Namespace) -> None:
     )
 
 
+def reproduce(arguments: argparse.Namespace) -> None:
+    """Check params.yaml, run dvc repro with one set of worker processes, sync the MLflow store, print the summary."""
+    from galmorph.parallel import cluster
+
+    check(arguments)
+    with ExitStack() as stack:
+        variables = dict(os.environ)
+        if cluster.scheduler_address() is None:
+            # Each stage would start its own, and each of these import TensorFlow and compile the network.
+            workers = stack.enter_context(cluster.processes(cluster.worker_count()))
+            variables["GALMORPH_SCHEDULER"] = workers.scheduler_address
+        quiet = ["--quiet"] if progress.hidden else []
+        dvc = subprocess.Popen([sys.executable, "-m", "dvc", "repro", *quiet], env=variables)
+        try:
+            status = dvc.wait()
+        except KeyboardInterrupt as signalled:
+            # A terminal sends Ctrl-C to all processes; SIGTERM comes to this one alone.
+            if isinstance(signalled, Terminated):
+                dvc.terminate()
+            dvc.wait()
+            raise
+    if status:
+        sys.exit(status)  # the stage or DVC has said why
+    sync(argparse.Namespace(ui=None))
+    summary(arguments)
+
+
 def classify(arguments: argparse.Namespace) -> None:
     """Classify new galaxies with the kept networks of a condition: a folder of stamps, or positions on a frame."""
     from galmorph.classify.command import classify
@@ -160,6 +190,7 @@ def show(arguments: argparse.Namespace) -> None:
 # Each command with its examples; its name is that of the function, its help the docstring.
 COMMANDS: dict[Callable[[argparse.Namespace], None], tuple[str, ...]] = {
     check: ("galmorph check", "galmorph check --quiet && dvc repro"),
+    reproduce: ("galmorph reproduce",),
     plan: ("cp presets/sdss.yaml params.yaml && galmorph plan",),
     verify: ("galmorph verify", "galmorph verify --repair"),
     sync: ("galmorph sync", "rm mlflow.db && galmorph sync", "galmorph sync --ui http://127.0.0.1:5000"),

@@ -99,8 +99,7 @@ def client(count: int) -> Iterator[Any]:
     GalmorphError
         If the scheduler does not answer.
     """
-    import dask
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
     # The errors of jobs are raised here; Dask's own log does not help.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
@@ -115,29 +114,42 @@ def client(count: int) -> Iterator[Any]:
                     "the address (tcp://HOST:8786; tls:// needs Dask's certificates), or unset the variable to use the "
                     "processes of this machine"
                 ) from None
-            workers = len(connected.scheduler_info(n_workers=-1)["workers"])
-            waiting = "" if workers else ": waiting for the first"
-            log.info("%s at the scheduler %s%s", counted(workers, "worker"), address, waiting)
+            if workers := len(connected.scheduler_info(n_workers=-1)["workers"]):
+                log.debug("%s at the scheduler %s", counted(workers, "worker"), address)
+            else:
+                log.info("no worker at the scheduler %s: waiting for the first", address)
             yield connected
             return
+        yield stack.enter_context(Client(stack.enter_context(processes(count))))
+
+
+@contextmanager
+def processes(count: int) -> Iterator[Any]:
+    """Start `count` worker processes on this machine; they end with the block, or with this process if it is killed.
+
+    Yields a `distributed.LocalCluster`.
+    """
+    import dask
+    from distributed import LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    with ExitStack() as stack:
         # For the temporary files of Dask, and of TensorFlow in a worker that is killed.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
         # Not what ~/.config/dask, /etc/dask or DASK_... set: their workers may have other limits, ports or plugins.
         stack.enter_context(dask.config.set(dask.config.merge(*dask.config.defaults)))
         stack.enter_context(dask.config.set(CONFIG | {"temporary-directory": folder}))
         with _ignored_interrupts():
-            cluster = stack.enter_context(
-                LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=1,
-                    processes=True,
-                    memory_limit=worker_memory(),
-                    dashboard_address="127.0.0.1:0",  # any free port; None would warn if 8787 is taken
-                    silence_logs=logging.CRITICAL,
-                    env={"TMPDIR": folder},
-                )
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=1,
+                processes=True,
+                memory_limit=worker_memory(),
+                dashboard_address="127.0.0.1:0",  # any free port; None would warn if 8787 is taken
+                silence_logs=logging.CRITICAL,
+                env={"TMPDIR": folder},
             )
-        yield stack.enter_context(Client(cluster))
+        yield stack.enter_context(cluster)
 
 
 @contextmanager
