@@ -126,6 +126,21 @@ def test_everything_is_written(whole: Path) -> None:
             assert text.endswith("\n")
 
 
+def test_every_table_of_accuracies_has_the_baselines_beside_the_networks(whole: Path) -> None:
+    # At levels no baseline is trained; of the optimism of an epoch it has no part, and TSS has a form of this name.
+    without = {"optimism", "tss_forms", *(path.stem for path in (whole / "tables").glob("resolution_*.md"))}
+    tables = {path.stem: path.read_text(encoding="utf-8").lower() for path in (whole / "tables").glob("*.md")}
+    rows = {name: "".join(re.findall(r"^\|.*$", text, re.MULTILINE)) for name, text in tables.items()}
+    of_accuracies = {name for name, text in rows.items() if "accuracy" in text} - without
+    assert of_accuracies == {
+        *("summary", "table_4_1", "question_1", "section_4_3", "test_mixes", "comparisons"),
+        *(f"comparison_{name}" for name in ("uncertain_labels", "uncertain_labels_thesis", "class_balance")),
+    }
+    for name in of_accuracies:
+        for baseline in ("baseline", "magnitude and size", "principal components", "shape"):
+            assert baseline in rows[name], name
+
+
 def test_an_epoch_chosen_on_validation_parts_is_no_optimism(
     build_report: Build, make_settings: MakeSettings, tmp_path: Path
 ) -> None:
@@ -263,7 +278,19 @@ def test_no_english_word_is_left_in_a_japanese_report(japanese: Path, make_setti
     text += "".join(path.read_text(encoding="utf-8") for path in (japanese / "figures").glob("*.svg"))
     # What stays: names of conditions and levels, of data, software, surveys, units and statistics.
     kept = {*make_settings().conditions, "native", "blurred", "mixed", "blur_only", "noise_only"}
-    kept |= {"galmorph", "simulated", "params", "yaml", "docs", "statistics", "data", "cutouts", "Galaxy", "Zoo"}
+    kept |= {
+        "galmorph",
+        "simulated",
+        "params",
+        "yaml",
+        "docs",
+        "statistics",
+        "protocol",
+        "data",
+        "cutouts",
+        "Galaxy",
+        "Zoo",
+    }
     kept |= {
         "SDSS",
         "OBJID",

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
+from galmorph.baselines import BASELINES
 from galmorph.report import comparisons
 from galmorph.report.study import Results, Study
 from galmorph.scores.predictions import predictions
@@ -129,7 +130,54 @@ def test_the_table_prints_what_was_computed(compared: pd.DataFrame, study: Study
     }
     shown = comparisons.comparison_table(compared, study.settings, "class_balance").shown.iloc[-1]
     assert {name: shown[name] for name in expected} == expected
-    assert list(comparisons.comparisons_table(compared).shown.iloc[-1])[-5:] == list(expected.values())[1:]
+    baselines = ["Majority baseline", "Magnitude and size", "Principal components", "Shape"]
+    assert list(comparisons.comparisons_table(compared).shown)[-9:] == [*list(expected)[1:], *baselines]
+    assert list(comparisons.comparisons_table(compared).shown.iloc[-1])[-9:-4] == list(expected.values())[1:]
+
+
+def score_of_a_baseline(study: Study, name: str, baseline: str, where: str, metric: str = "accuracy") -> list[float]:
+    """Return a score of each run, counted galaxy by galaxy among spirals and ellipticals, where there are others."""
+    scores = []
+    for record in study.records[name].baselines[baseline]:
+        given = record.sets["test" if where in (OWN, FAIR) else where]
+        known = [record.classes.index(label) for label in ("spiral", "elliptical")] if where != OWN else None
+        chosen = [i for i, true in enumerate(given.truth) if known is None or true in known]
+        columns = known or range(len(record.classes))
+        called = [max(columns, key=lambda k: float(given.probabilities[i, k])) for i in chosen]
+        right = {k: [c == k for i, c in zip(chosen, called, strict=True) if given.truth[i] == k] for k in columns}
+        recalls = [statistics.fmean(hits) for hits in right.values()]
+        everyone = [hit for hits in right.values() for hit in hits]
+        scores.append(statistics.fmean(everyone) if metric == "accuracy" else sum(recalls) - 1)
+    return scores
+
+
+def test_baselines_stand_beside_the_networks_on_the_same_galaxies(compared: pd.DataFrame, study: Study) -> None:
+    for comparison, metric, where in (
+        ("uncertain_labels", "accuracy", OWN),
+        ("uncertain_labels", "accuracy", FAIR),
+        ("uncertain_labels", "accuracy", NATURAL),
+        ("class_balance", "tss", BALANCED),
+    ):
+        row = row_of(compared, metric, where, comparison)
+        for side in ("first", "second"):
+            for baseline in BASELINES:
+                scores = score_of_a_baseline(study, row[side], baseline, where, metric)
+                assert row[f"{side}_{baseline}_mean"] == pytest.approx(statistics.fmean(scores))
+                assert row[f"{side}_{baseline}_std"] == pytest.approx(statistics.stdev(scores))
+            tested = predictions(study.records[row[side]], "confirmed", where)
+            shares = [
+                max(np.bincount(tested.truth[tested.run == run])) / len(part) for run, part in enumerate(tested.parts)
+            ]
+            majority = statistics.fmean(map(float, shares)) if metric == "accuracy" else 0.0
+            assert row[f"{side}_baseline"] == pytest.approx(majority)
+    shown = comparisons.comparison_table(compared, study.settings, "uncertain_labels").shown
+    fair = row_of(compared, "accuracy", FAIR, "uncertain_labels")
+    both = f"{fair['first_shape_mean']:.3f}, {fair['second_shape_mean']:.3f}"
+    assert shown["Shape"].tolist()[1] == both
+    # The selected runs are tested on other galaxies, on which no baseline is.
+    selected = compared[compared["phase"] == "selected"]
+    assert selected["first_shape_mean"].isna().all()
+    assert selected["first_baseline"].notna().all()
 
 
 def test_both_test_mixes_are_the_paired_rows_of_the_comparison(
@@ -145,6 +193,11 @@ def test_both_test_mixes_are_the_paired_rows_of_the_comparison(
         assert row["imbalanced_mean"] == pytest.approx(
             statistics.fmean(column(results, "two_class", f"{row['metric']}@{row['evaluated_on']}"))
         )
+        for side, name in (("imbalanced", "two_class"), ("balanced", "balanced")):
+            scores = score_of_a_baseline(study, name, "pca", row["evaluated_on"], row["metric"])
+            assert row[f"{side}_pca_mean"] == pytest.approx(statistics.fmean(scores))
+    shown = comparisons.mix_table(data).shown
+    assert shown["Majority baseline"].tolist()[1:] == ["0.500, 0.500", "0.000, 0.000", "0.000, 0.000"]
     without = {name: result for name, result in results.items() if name != "balanced"}
     assert comparisons.by_test_mix(dataclasses.replace(study, results=without)).empty
     other = dict(results) | {"balanced": dataclasses.replace(results["balanced"], classes=("spiral", "uncertain"))}
@@ -167,7 +220,10 @@ def test_question_1_is_on_one_task_and_run_by_run_against_the_control(study: Stu
     )
     shown = comparisons.restricted_table(data.reset_index())
     assert "The control" in shown.caption
-    assert shown.shown.iloc[-1, -1] == "—"
+    assert shown.shown["Less the control, corrected 95 % interval"].tolist()[-1] == "—"
+    baseline = score_of_a_baseline(study, "three_class", "shape", FAIR)
+    spreads = f"{statistics.fmean(baseline):.3f} ± {2 * statistics.stdev(baseline):.3f} ("
+    assert shown.shown["Shape ± 2 std"].tolist()[0].startswith(spreads)
     alone = {name: result for name, result in results.items() if name != "two_class_small"}
     assert (
         "The control"

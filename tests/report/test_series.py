@@ -82,6 +82,11 @@ def test_the_page_has_a_figure_and_a_table_of_each_series(study: Study, tmp_path
         "accuracy, half of its 95 % interval",
         "TSS ± std",
         "TSS, half of its 95 % interval",
+        "Majority baseline",
+        *(f"{baseline}, accuracy ± std" for baseline in ("Magnitude and size", "Principal components", "Shape")),
     ]
+    scores = [float(value) for value in study.results["two_class"].baselines["pca"].scores["accuracy@common_natural"]]
+    shown = dict(zip(table.data["condition"], table.shown["Principal components, accuracy ± std"], strict=True))
+    assert shown["two_class"] == f"{statistics.fmean(scores):.3f} ± {statistics.stdev(scores):.3f}"
     assert (tmp_path / "figures/series_curve.svg").exists()
     assert (tmp_path / "tables/series_curve.csv").exists()

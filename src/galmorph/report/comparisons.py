@@ -12,9 +12,10 @@ from typing import Any
 
 import pandas as pd
 
+from galmorph.baselines import BASELINES
 from galmorph.report import thesis
 from galmorph.report.accuracy import metric_order, spread
-from galmorph.report.language import mark, say, sentences, set_name
+from galmorph.report.language import capital, mark, phase_name, say, sentences, set_name
 from galmorph.report.study import ConditionResults, Results, Study
 from galmorph.report.table import (
     BINOMIAL,
@@ -28,6 +29,7 @@ from galmorph.report.table import (
     p_value,
     pairs,
 )
+from galmorph.scores import metrics
 from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED, Predictions, predictions, same_galaxies
 from galmorph.scores.statistics import (
     Metric,
@@ -42,9 +44,12 @@ from galmorph.scores.statistics import (
 from galmorph.settings.study import ComparisonSettings, Settings
 from galmorph.training.protocol import COMMON_SETS, EVALUATION_CLASSES, PHASES, generator
 
+_SPREADS = ("mean", "std", "binomial")
+SCORES = (*_SPREADS, "baseline", *(f"{name}_{part}" for name in BASELINES for part in _SPREADS))  # from `scores_of`
 COLUMNS = (
     *("comparison", "metric", "evaluated_on", "phase", "first", "second", "runs"),
-    *("first_mean", "first_std", "first_binomial", "second_mean", "second_std", "second_binomial", "difference"),
+    *(f"{side}_{score}" for side in ("first", "second") for score in SCORES),
+    *("difference",),
     *("obstacle", "paired", "overlap_first", "overlap_second", "half", "freedom", "naive_half"),
     *("bootstrap_low", "bootstrap_high", "p", "p_holm"),
 )
@@ -54,6 +59,11 @@ DIFFERENCE = mark(
     "The difference is the second mean less the first, its interval corrected for the galaxies that the runs share; no "
     "p value is given where the test parts are not the same task, or the conditions differ in more than one setting."
 )
+BESIDE = mark(
+    "Beside the networks stand baselines, scored on the same galaxies: always answering the commonest class, and three "
+    "classifiers without a network, trained on the galaxies on which the networks are (docs/protocol.md)."
+)
+TWO_NUMBERS = mark("Each baseline has two numbers, one for each of the two columns of networks.")
 # Why a difference is not tested.
 OTHER_TASK, CONFOUNDED = "other task", "confounded"
 
@@ -67,9 +77,9 @@ def compare(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        comparison, metric, evaluated_on, phase, first, second, runs; first_mean, first_std, first_binomial (the
-        standard deviation that the number of test galaxies alone gives), and so for the second; difference
-        (second_mean - first_mean). Then, of the confirmed phase alone, whose numbers are not chosen on themselves:
+        comparison, metric, evaluated_on, phase, first, second, runs; first_mean and all else of `scores_of`, and so
+        for the second; difference (second_mean - first_mean). Then, of the confirmed phase alone, whose numbers are
+        not chosen on themselves:
         obstacle (from `obstacle`), paired (runs of the same number were tested on the same galaxies), overlap_first,
         overlap_second (of a run's test galaxies with another's, from `score_overlap`), half (of the corrected 95 %
         interval), freedom, naive_half (two standard errors, as the thesis prints them), bootstrap_low, bootstrap_high
@@ -152,12 +162,42 @@ def _means(
 ) -> dict[str, Any]:
     row: dict[str, Any] = {}
     for side, name, column in zip(("first", "second"), conditions, columns, strict=True):
-        scores = study.results[name].phases[phase].scores
-        row |= {side: name, "runs": len(scores)}
-        row[f"{side}_mean"], row[f"{side}_std"], _ = spread(scores[column])
-        matrices = predictions(study.records[name], phase, evaluated_on).confusion()
-        row[f"{side}_binomial"] = binomial_std(matrices, _metric(column))
+        row |= {side: name, "runs": len(study.results[name].phases[phase].scores)}
+        found = scores_of(study, name, column, evaluated_on, phase)
+        row |= {f"{side}_{score}": value for score, value in found.items()}
     return row | {"difference": row["second_mean"] - row["first_mean"]}
+
+
+def scores_of(
+    study: Study, condition: str, column: str, evaluated_on: str, phase: str = "confirmed"
+) -> dict[str, float]:
+    """Return a score of the networks of a condition, and of what stands beside them.
+
+    Parameters
+    ----------
+    column
+        The name of the score in the phase's scores.
+    evaluated_on
+        As in `galmorph.scores.predictions.predictions`.
+
+    Returns
+    -------
+    mean, std, binomial (the standard deviation that the number of test galaxies alone gives); baseline, the mean score
+    of always answering the commonest class; of the confirmed phase, on whose galaxies they are scored, the same three
+    of each baseline of `galmorph.baselines`: pca_mean, ...
+    """
+    result, metric = study.results[condition], _metric(column)
+    row: dict[str, float] = {}
+    for name in (phase, *(result.baselines if phase == "confirmed" else ())):
+        matrices = predictions(study.records[condition], name, evaluated_on).confusion()
+        mean, std, _ = spread(result.with_baselines[name].scores[column])
+        numbers = dict(zip(_SPREADS, (mean, std, binomial_std(matrices, metric)), strict=True))
+        if name == phase:
+            # A single answer for all galaxies has a TSS of 0.
+            row = numbers | {"baseline": float(metrics.baseline(matrices).mean()) if metric == "accuracy" else 0.0}
+        else:
+            row |= {f"{name}_{part}": value for part, value in numbers.items()}
+    return row
 
 
 def _metric(column: str) -> Metric:
@@ -217,7 +257,8 @@ def comparisons_table(compared: pd.DataFrame) -> Table:
     shown = {say("Comparison"): [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)]}
     shown |= _side_by_side(data, say("First ± 2 std"), say("Second ± 2 std"))
     conditions = say("Conditions set side by side, fresh runs stopped at the selected epochs.")
-    return Table("comparisons", sentences([conditions, say(DIFFERENCE), say(BINOMIAL)]), compared, pd.DataFrame(shown))
+    caption = sentences([conditions, say(DIFFERENCE), say(BESIDE), say(TWO_NUMBERS), say(BINOMIAL)])
+    return Table("comparisons", caption, compared, pd.DataFrame(shown))
 
 
 def comparison_table(compared: pd.DataFrame, settings: Settings, name: str) -> Table:
@@ -231,9 +272,8 @@ def comparison_table(compared: pd.DataFrame, settings: Settings, name: str) -> T
         first=thesis.title(first),
         second=thesis.label(second),
     )
-    return Table(
-        f"comparison_{name}", sentences([conditions, say(DIFFERENCE), say(BINOMIAL)]), ours, pd.DataFrame(shown)
-    )
+    caption = sentences([conditions, say(DIFFERENCE), say(BESIDE), say(TWO_NUMBERS), say(BINOMIAL)])
+    return Table(f"comparison_{name}", caption, ours, pd.DataFrame(shown))
 
 
 def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list[str]]:
@@ -249,6 +289,20 @@ def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list
         say(TWO_STE): [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
         say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
         say("p, Holm"): [p_value(value) for value in data["p_holm"]],
+        **_baselines_of_both(data, "first", "second"),
+    }
+
+
+def _baselines_of_both(data: pd.DataFrame, first: str, second: str) -> dict[str, list[str]]:
+    """Return a column for each baseline, with its mean beside the first networks and beside the second."""
+    headings = {"baseline": say("Majority baseline")}
+    headings |= {f"{name}_mean": capital(phase_name(name)) for name in BASELINES}
+    return {
+        heading: [
+            f"{number(one)}, {number(two)}"
+            for one, two in zip(data[f"{first}_{score}"], data[f"{second}_{score}"], strict=True)
+        ]
+        for score, heading in headings.items()
     }
 
 
@@ -267,30 +321,27 @@ def restricted_accuracies(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs), mean,
-        two_std, two_binomial, two_ste; difference from the control's mean, half of its corrected 95 % interval, and
+        condition, metric, epoch, runs, galaxies (spirals and ellipticals per test part, mean over the runs); mean, std
+        and all else of `scores_of`; difference from the control's mean, half of its corrected 95 % interval, and
         paired (whether it is taken run by run, on the same galaxies): missing for the control itself, and where it is
         not declared.
     """
     control = thesis.TWO_CLASS_SMALL
-    columns = ["condition", "metric", "epoch", "runs", "galaxies", "mean", "two_std", "two_binomial"]
-    columns += ["two_ste", "difference", "half", "paired"]
+    columns = ["condition", "metric", "epoch", "runs", "galaxies", *SCORES, "difference", "half", "paired"]
     rows = []
     for name, result in study.results.items():
         metric = restricted_score(result)
         if metric is None or study.settings.conditions[name].mix == "balanced":
             continue
-        scores = result.confirmed.scores
-        mean, std, ste = spread(scores[metric])
-        difference, half, paired = math.nan, math.nan, None
+        tested = predictions(study.records[name], "confirmed", RESTRICTED)
+        row: dict[str, Any] = {"condition": name, "metric": metric, "epoch": result.epoch, "runs": tested.runs}
+        row |= {"galaxies": len(tested.galaxy) / tested.runs} | scores_of(study, name, metric, RESTRICTED)
+        row |= {"difference": math.nan, "half": math.nan, "paired": None}
         if name != control and control in study.results:
-            difference = mean - spread(study.results[control].confirmed.scores["accuracy"])[0]
+            row["difference"] = row["mean"] - spread(study.results[control].confirmed.scores["accuracy"])[0]
             against = contrast(study, (control, name), ("accuracy", metric), RESTRICTED)
-            half, paired = against["half"], against["paired"]
-        matrices = predictions(study.records[name], "confirmed", RESTRICTED).confusion()
-        galaxies, binomial = float(matrices.sum(axis=(1, 2)).mean()), binomial_std(matrices, "accuracy")
-        numbers = (galaxies, mean, 2 * std, 2 * binomial, 2 * ste, difference, half, paired)
-        rows.append((name, metric, result.epoch, len(scores), *numbers))
+            row |= {key: against[key] for key in ("half", "paired")}
+        rows.append(row)
     return pd.DataFrame(rows, columns=columns)
 
 
@@ -301,14 +352,14 @@ def restricted_table(data: pd.DataFrame) -> Table:
         say("Metric"): [metric_label(metric) for metric in data["metric"]],
         say("Epoch"): data["epoch"].map(str),
         say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
-        say("Mean ± 2 std"): pairs(data["mean"], data["two_std"], data["two_binomial"]),
-        say("± 2 std errors"): [f"± {number(value)}" for value in data["two_ste"]],
+        say("Mean ± 2 std"): pairs(data["mean"], 2 * data["std"], 2 * data["binomial"]),
+        say("± 2 std errors"): [f"± {number(value)}" for value in 2 * data["std"] / data["runs"] ** 0.5],
     }
     caption = say(
         "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
         "ellipticals of their test parts, their answer restricted to those two classes. Confirmed runs."
     )
-    caption = sentences([caption, say(BINOMIAL)])
+    caption = sentences([caption, say(BESIDE), say(BINOMIAL)])
     if data["difference"].notna().any():
         shown[say("Less the control, corrected 95 % interval")] = pairs(data["difference"], data["half"], signed=True)
         control = say(
@@ -317,6 +368,10 @@ def restricted_table(data: pd.DataFrame) -> Table:
             "on more or fewer spirals and ellipticals than the control, in proportion to their test parts."
         )
         caption = sentences([caption, control])
+    shown[say("Majority baseline")] = data["baseline"].map(number)
+    for name in BASELINES:
+        heading = say("{baseline} ± 2 std", baseline=capital(phase_name(name)))
+        shown[heading] = pairs(data[f"{name}_mean"], 2 * data[f"{name}_std"], 2 * data[f"{name}_binomial"])
     return Table("question_1", caption, data, pd.DataFrame(shown))
 
 
@@ -326,14 +381,12 @@ def by_test_mix(study: Study) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        metric, evaluated_on, runs, imbalanced_mean, imbalanced_std, imbalanced_binomial, balanced_mean, balanced_std,
-        balanced_binomial, difference (balanced less imbalanced, run by run), overlap (from `score_overlap`), half (of
-        its corrected 95 % interval), naive_half. Empty where one of the two conditions is not declared, or does not
-        know both classes.
+        metric, evaluated_on, runs; imbalanced_mean and all else of `scores_of`, and so balanced_mean; difference
+        (balanced less imbalanced, run by run), overlap (from `score_overlap`), half (of its corrected 95 % interval),
+        naive_half. Empty where one of the two conditions is not declared, or does not know both classes.
     """
-    parts = ("mean", "std", "binomial")
     sides = {"first": "imbalanced", "second": "balanced"}
-    names = {f"{side}_{part}": f"{kind}_{part}" for side, kind in sides.items() for part in parts}
+    names = {f"{side}_{score}": f"{kind}_{score}" for side, kind in sides.items() for score in SCORES}
     columns = ["metric", "evaluated_on", "runs", *names, "difference", "overlap_first", "half", "naive_half"]
     results = study.results
     rows = []
@@ -359,10 +412,12 @@ def mix_table(data: pd.DataFrame) -> Table:
                 data["difference"], data["half"], signed=True
             ),
             say(TWO_STE): [f"± {number(half)}" for half in data["naive_half"]],
+            **_baselines_of_both(data, "imbalanced", "balanced"),
         }
     )
     caption = say(
         "Networks trained on imbalanced and on balanced draws, on test galaxies of both mixes: the same for both kinds "
         "of network, and compared run by run. Confirmed runs."
     )
-    return Table("test_mixes", sentences([caption, say(BINOMIAL)]), data, shown)
+    caption = sentences([caption, say(BESIDE), say(TWO_NUMBERS), say(BINOMIAL)])
+    return Table("test_mixes", caption, data, shown)

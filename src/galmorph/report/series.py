@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 from matplotlib.figure import Figure
 
+from galmorph.baselines import BASELINES
 from galmorph.report import thesis
-from galmorph.report.accuracy import spread
-from galmorph.report.comparisons import trained_on
+from galmorph.report.comparisons import BESIDE, scores_of, trained_on
 from galmorph.report.figures import style
-from galmorph.report.language import capital, joined, mark, mix_name, say, sentences
+from galmorph.report.language import capital, joined, mark, mix_name, phase_name, say, sentences
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.study import Study
 from galmorph.report.table import Table, metric_label, number, pairs, whole
@@ -73,8 +73,8 @@ def points(study: Study, name: str) -> pd.DataFrame:
     -------
     pandas.DataFrame
         line, condition, x, runs; accuracy and tss of the confirmed networks on the common evaluation set of the natural
-        mix, each with _mean, _std (ddof = 1) and _half, half of the 95 % interval of the mean, corrected for the
-        galaxies that runs share.
+        mix, each with _mean and all else of `comparisons.scores_of`, and with _half, half of the 95 % interval of the
+        mean, corrected for the galaxies that runs share.
     """
     series, settings = study.settings.series[name], study.settings
     rows = []
@@ -89,9 +89,11 @@ def points(study: Study, name: str) -> pd.DataFrame:
             row: dict[str, Any] = {"line": line, "condition": condition, "x": x, "runs": len(scores)}
             tested = predictions(study.records[condition], "confirmed", EVALUATED_ON)
             for metric in METRICS:
-                values = scores[f"{metric}@{EVALUATED_ON}"]
-                row[f"{metric}_mean"], row[f"{metric}_std"], _ = spread(values)
-                row[f"{metric}_half"] = corrected_mean(values.to_numpy(), score_overlap(metric, tested)).half_width()
+                column = f"{metric}@{EVALUATED_ON}"
+                found = scores_of(study, condition, column, EVALUATED_ON)
+                row |= {f"{metric}_{score}": value for score, value in found.items()}
+                values = scores[column].to_numpy()
+                row[f"{metric}_half"] = corrected_mean(values, score_overlap(metric, tested)).half_width()
             rows.append(row)
     ordered = [part.sort_values("x", kind="stable") for _, part in pd.DataFrame(rows).groupby("line", sort=False)]
     return pd.concat(ordered, ignore_index=True)
@@ -139,7 +141,12 @@ def _table(study: Study, name: str, data: pd.DataFrame, axis: str) -> Table:
         label = metric_label(metric)
         shown[say("{metric} ± std", metric=capital(label))] = pairs(data[f"{metric}_mean"], data[f"{metric}_std"])
         shown[say("{metric}, half of its 95 % interval", metric=label)] = data[f"{metric}_half"].map(number).tolist()
-    return Table(f"series_{name}", _what_is_drawn(data, axis), data, pd.DataFrame(shown))
+    shown[say("Majority baseline")] = data["accuracy_baseline"].map(number).tolist()
+    for baseline in BASELINES:
+        heading = say("{baseline}, accuracy ± std", baseline=capital(phase_name(baseline)))
+        shown[heading] = pairs(data[f"accuracy_{baseline}_mean"], data[f"accuracy_{baseline}_std"])
+    caption = sentences([_what_is_drawn(data, axis), say(BESIDE)])
+    return Table(f"series_{name}", caption, data, pd.DataFrame(shown))
 
 
 @style.house()

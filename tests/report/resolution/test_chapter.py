@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from galmorph.report.page import SIMULATED, Book
 from galmorph.report.resolution.chapter import Examples, section
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.report.study import Study
+from galmorph.settings.study import Settings
 from tests.support.parameters import settings_with
 from tests.support.resolution import made_resolution
 
@@ -67,6 +69,27 @@ def test_without_stamps_and_ablations(book: Book) -> None:
     assert "resolution_stamps" not in {picture.name for picture in chapter.pictures}
     assert "no stamps were given" in chapter.paragraphs[-1]
     assert "spread of a score" not in chapter.paragraphs[0]
+
+
+def test_augmentation_at_levels_is_said_with_its_key_and_that_of_another_survey_too(book: Book) -> None:
+    of_one_survey = made_resolution(levels=3, ablations=False)
+    levels = [
+        dataclasses.replace(level, role="survey") if level.name == "coarse" else level for level in of_one_survey.levels
+    ]
+    with_another = dataclasses.replace(of_one_survey, levels=tuple(levels), surveys={"coarse": 300})
+    augmented = settings_with({"training.augmentation": "flips_and_turns"})
+
+    def said(settings: Settings, results: ResolutionResults) -> str:
+        chapter = section(book, Study(settings, {}, {}, results), None)
+        assert chapter is not None
+        return chapter.paragraphs[0]
+
+    key = "drawn anew in each epoch (training.augmentation: flips_and_turns), at every level"
+    assert key in said(augmented, with_another)
+    assert "So are the galaxies of coarse: that the images of another survey" in said(augmented, with_another)
+    assert key in said(augmented, of_one_survey)
+    assert "So are" not in said(augmented, of_one_survey)
+    assert "orientation" not in said(SETTINGS, with_another)
 
 
 def test_a_study_without_levels_has_no_chapter(book: Book) -> None:

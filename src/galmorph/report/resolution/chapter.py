@@ -16,6 +16,7 @@ from galmorph.report.resolution.results import RECALIBRATED, ResolutionResults
 from galmorph.report.resolution.tables import chapter_tables
 from galmorph.report.study import Study
 from galmorph.report.table import METRICS
+from galmorph.settings.study import TrainingSettings
 
 # Stamps of the galaxies shown, by level, (n, size, size) in DN; the n classes; and the n files that they come from.
 Examples = tuple[Mapping[str, NDArray[np.float32]], Sequence[str], Sequence[str]]
@@ -32,7 +33,7 @@ def section(book: Book, study: Study, examples: Examples | None) -> Section | No
     results = study.resolution
     if results is None:
         return None
-    paragraphs = [_setting(results), *summary(results), *best_epoch(results)]
+    paragraphs = [_setting(results, study.settings.training), *summary(results), *best_epoch(results)]
     if examples is None:
         paragraphs.append(say("The figure of example galaxies at every level is left out: no stamps were given."))
     pictures = [] if examples is None else [_stamps(book, results, examples)]
@@ -45,7 +46,7 @@ def section(book: Book, study: Study, examples: Examples | None) -> Section | No
     )
 
 
-def _setting(results: ResolutionResults) -> str:
+def _setting(results: ResolutionResults, training: TrainingSettings) -> str:
     """Say in plain words what was done."""
     text = [say("The same {galaxies:,} galaxies are seen at several resolutions.", galaxies=results.galaxies)]
     if results.runs > 1:
@@ -68,6 +69,8 @@ def _setting(results: ResolutionResults) -> str:
             galaxies=results.surveys[survey.name],
         )
         text.append(other)
+    if training.augmentation != "none":
+        text += _augmentation(results, training.augmentation)
     if remedies := results.of_role("remedy"):
         names = listed(level_name(level.name) for level in remedies)
         text.append(say("Remedies ({names}) are trained for that difference, and tested too.", names=names))
@@ -84,6 +87,24 @@ def _setting(results: ResolutionResults) -> str:
         )
         text.append(spread)
     return sentences(text)
+
+
+def _augmentation(results: ResolutionResults, kind: str) -> list[str]:
+    """Say which galaxies are flipped and turned in training: those of another survey too, which need not allow it."""
+    everywhere = say(
+        "Each training galaxy is shown in an orientation drawn anew in each epoch (training.augmentation: {kind}), at "
+        "every level and in every remedy; the numbers of training galaxies do not count the orientations.",
+        kind=kind,
+    )
+    surveys = [
+        say(
+            "So are the galaxies of {survey}: that the images of another survey have no preferred orientation is "
+            "taken for granted.",
+            survey=level_name(survey.name),
+        )
+        for survey in results.of_role("survey")
+    ]
+    return [everywhere, *surveys]
 
 
 def _stamps(book: Book, results: ResolutionResults, examples: Examples) -> Picture:
