@@ -3,13 +3,20 @@
 import re
 import subprocess
 from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 from ruamel.yaml import YAML
 
+from galmorph import cli
 from galmorph.report import thesis
+from galmorph.report.comparisons import differing, obstacle
+from galmorph.report.series import lines
+from galmorph.settings.reading import load_settings
+from galmorph.settings.study import NUMERIC_KEYS, TRAINING_GALAXIES, Settings
 from tests.support.parameters import ROOT
 
 PAGES = [ROOT / name for name in ("README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
@@ -81,35 +88,133 @@ def test_every_fault_has_its_row_and_every_row_its_test():
     assert faults <= named
 
 
-NAMED = [("conditions",), ("comparisons",), *(("resolution", kind) for kind in ("levels", "ablations", "remedies"))]
+def as_the_tutorial_says(tmp_path: Path) -> Settings:
+    """Return params.yaml with the tutorial's blocks in it, pasted as its words have it."""
+    tutorial = (ROOT / "docs/tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"under `(\w+)`(?:(?!\n\n)[^:])*:\n\n((?:    .*\n)+)", tutorial)
+    assert [block for block, _ in blocks] == ["conditions", "comparisons", "conditions", "comparisons", "series"]
+    text = (ROOT / "params.yaml").read_text(encoding="utf-8")
+    for block, pasted in blocks:
+        below = pasted.replace("\n    ", "\n  ").removeprefix("  ")
+        text, found = re.subn(rf"^({block}:)(?: {{}})?(.*\n)", rf"\1\2{below}", text, flags=re.MULTILINE)
+        assert found == 1
+    changed = tmp_path / "params.yaml"
+    changed.write_text(text, encoding="utf-8")
+    return load_settings(changed)
+
+
+def test_the_tutorial_compares_what_it_adds_with_the_plain_condition(tmp_path: Path) -> None:
+    before, after = load_settings(ROOT / "params.yaml"), as_the_tutorial_says(tmp_path)
+    added = {
+        name: condition.training and {key for key, value in condition.training if value != getattr(after.training, key)}
+        for name, condition in after.conditions.items()
+        if name not in before.conditions
+    }
+    trained = {"weighted": {"class_weight"}, "flipped": {"augmentation"}, "slow": {"learning_rate"}}
+    assert added == {"balanced_half": None} | trained
+    assert after.conditions["slow"].drawing == after.conditions["two_class"].drawing
+    pairs = {
+        pair.conditions: pair.metrics for name, pair in after.comparisons.items() if name not in before.comparisons
+    }
+    assert pairs == dict.fromkeys(
+        [("balanced_half", "balanced"), *(("two_class", name) for name in trained)], ("accuracy", "tss")
+    )
+    for pair, metrics in pairs.items():
+        (key,) = differing(after, pair)
+        assert key == "draw" or {key} == {f"training.{name}" for name in trained[pair[1]]}
+        assert {obstacle(after, pair, metric, "own test part") for metric in metrics} == {None}
+    assert lines(after, after.series["learning_rate"]) == {"": ["slow", "two_class"]}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_on_the_pages_are_commands(page: Path) -> None:
+    """Those of galmorph and make, in indented lines and between backticks."""
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    known = {f"galmorph {function.__name__}" for function in cli.COMMANDS}
+    known |= {f"make {target}" for target in re.findall(r"^([a-z-]+):", makefile, re.MULTILINE)}
+    named = re.findall(r"(?:^    |`)((?:galmorph|make) [a-z][a-z-]*)", page.read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(named) <= known
+
+
+NAMED = [
+    *((kind,) for kind in ("conditions", "comparisons", "series")),
+    *(("resolution", kind) for kind in ("levels", "ablations", "remedies")),
+]
+# Blocks that have a row of their own.
+WHOLE = [
+    *(("conditions", "NAME", block) for block in ("mix", "network", "training")),
+    ("resolution", "ablations", "NAME"),
+]
 
 
 def leaves(block: dict[str, Any], above: tuple[str, ...] = ()) -> Iterator[str]:
     """Yield every key of a params file, those of blocks that the user names with NAME for the name."""
     for key, value in block.items():
         path = (*above, "NAME" if above in NAMED else key)
-        if isinstance(value, dict) and path != ("resolution", "ablations", "NAME"):
+        if isinstance(value, dict) and path not in WHOLE:
             yield from leaves(value, path)
         else:
             yield ".".join(path)
 
 
-def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again() -> None:
+@pytest.fixture(scope="module")
+def rows() -> dict[str, tuple[str, set[str]]]:
+    """Return of each row of docs/parameters.md, by its key, what is allowed and the stages that run again."""
     text = (ROOT / "docs/parameters.md").read_text(encoding="utf-8")
-    rows = {
-        row[0]: {stage.strip().partition("@")[0] for stage in row[1].split(",")}
-        for row in re.findall(r"^\| `([\w.]+)` \|.*\| ([^|]+) \|$", text, re.MULTILINE)
+    found = re.findall(r"^\| `([\w.]+)` \| ([^|]+) \|.*\| ([^|]+) \|$", text, re.MULTILINE)
+    return {
+        key: (allowed, {one.strip().partition("@")[0] for one in named.split(",")}) for key, allowed, named in found
     }
-    files = [YAML(typ="safe").load(ROOT / name) for name in ("params.yaml", "presets/resolution.yaml")]
-    optional = {"resolution.levels.NAME.stamps", "conditions.NAME.network", "conditions.NAME.training"}
-    optional |= {"series.NAME.x", "series.NAME.conditions"}
-    assert set(rows) == {key for params in files for key in leaves(params)} | optional
-    stages = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
-    for key, named in rows.items():
+
+
+@pytest.fixture(scope="module")
+def stages() -> dict[str, dict[str, Any]]:
+    """Return the stages of dvc.yaml, each with the parameters that it reads, its dependencies and outputs."""
+    found = {}
+    for name, block in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items():
+        stage = block.get("do", block)
+        read = [re.sub(r"\$\{\w+\}", "NAME", param) for param in stage["params"] if param != "${survey.source}"]
+        if "${survey.source}" in stage["params"]:
+            read += ["simulated", "sdss", "local", "stamps"]
+        paths = {kind: [re.sub(r"\$\{[^}]+\}", "NAME", path) for path in stage[kind]] for kind in ("deps", "outs")}
+        found[name] = paths | {"params": read, "foreach": block.get("foreach", "${none}")[2:-1]}
+    return found
+
+
+def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again(
+    rows: dict[str, tuple[str, set[str]]], stages: dict[str, dict[str, Any]]
+) -> None:
+    names = ("params.yaml", "presets/resolution.yaml", "presets/learning.yaml")
+    written = {key for name in names for key in leaves(YAML(typ="safe").load(ROOT / name))}
+    assert set(rows) == written | {"resolution.levels.NAME.stamps", "conditions.NAME.network"}  # in no preset
+
+    def reads(stage: dict[str, Any], key: str) -> bool:
+        return any(f"{key}.".startswith(f"{param}.") for param in (*stage["params"], stage["foreach"]))
+
+    followers = {
+        name: {
+            other
+            for other, later in stages.items()
+            if any(
+                f"{out}/".startswith(f"{dep}/") or f"{dep}/".startswith(f"{out}/")
+                for out, dep in product(stage["outs"], later["deps"])
+            )
+        }
+        for name, stage in stages.items()
+    }
+
+    def all_after(named: set[str]) -> set[str]:
+        more = named.union(*(followers[name] for name in named))
+        return named if more == named else all_after(more)
+
+    for key, (_, named) in rows.items():
         for name in named:
-            stage = stages[name].get("do", stages[name])
-            read = [re.sub(r"\$\{\w+\}", "NAME", param) for param in stage["params"] if param != "${survey.source}"]
-            if "${survey.source}" in stage["params"]:
-                read += ["simulated", "sdss", "local", "stamps"]
-            read.append(stages[name].get("foreach", "${none}")[2:-1])
-            assert any(f"{key}.".startswith(f"{param}.") for param in read), (key, name)
+            assert reads(stages[name], key), (key, name)
+        # The galaxies of a condition stay the same if it changes how it is trained: nothing follows from the splits.
+        same = {"splits"} if key in ("conditions.NAME.network", "conditions.NAME.training") else set()
+        others = {name for name, stage in stages.items() if reads(stage, key)} - named - {"report"}
+        assert others <= all_after(named - same), key
+
+
+def test_the_page_has_the_axes_that_a_series_may_have(rows: dict[str, tuple[str, set[str]]]) -> None:
+    assert re.findall(r"`([^`]+)`", rows["series.NAME.x"][0]) == [TRAINING_GALAXIES, *NUMERIC_KEYS]

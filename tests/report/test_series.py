@@ -53,6 +53,29 @@ def test_numbers_of_each_class_are_one_line_along_training_galaxies() -> None:
     assert series.lines(settings, settings.series["added"]) == {"": ["plus_50", "plus_150"]}
 
 
+def test_lines_that_differ_in_a_key_are_named_with_it(tmp_path: Path) -> None:
+    two_class = committed()["conditions"]["two_class"]
+    changes = {"plain": {}, "slow": {"learning_rate": 0.0001}, "weighted": {"class_weight": "balanced"}}
+    blocks = {
+        "protocol.runs": 2,
+        "report.png_dpi": 50,
+        "conditions": {name: two_class | {"training": keys} for name, keys in changes.items()},
+        "comparisons": {},
+        "series": {"rates": {"x": "training.learning_rate", "conditions": list(changes)}},
+    }
+    study = study_of(settings_with(blocks))
+    (made,) = series.sections(Book(study.settings, tmp_path), study)
+    named = "differ in more than that: training.class_weight none; training.class_weight balanced."
+    assert named in made.tables[0].caption
+    assert named in made.pictures[0].caption
+    shown = made.tables[0].shown
+    assert dict(zip(shown["Condition"], shown["Line"], strict=True)) == {
+        "slow": "training.class_weight none",
+        "plain": "training.class_weight none",
+        "weighted": "training.class_weight balanced",
+    }
+
+
 @pytest.fixture(scope="module")
 def study(make_settings: Callable[..., Settings]) -> Study:
     return study_of(make_settings(series=CURVE))

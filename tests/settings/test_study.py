@@ -56,6 +56,12 @@ def test_presets_are_whole_params_files(preset):
             {"epoch": 3},
             "conditions.balanced.training.epoch: unknown key (did you mean e",
         ),
+        (
+            "conditions.balanced.network",
+            {"dropot": 0.5},
+            "conditions.balanced.network.dropot: unknown key (did you mean dropout?)",
+        ),
+        ("conditions.balanced.trainings", {"epochs": 3}, "balanced.trainings: unknown key (did you mean training?)"),
         ("conditions.balanced.training", {"epochs": 0}, "conditions.balanced.training.epochs: input should be greater"),
         ("conditions.balanced.training", {"keep_weights": 31}, "conditions.balanced.training.keep_weights: more than"),
         ("conditions.balanced.network", {"kernels": [3]}, "conditions.balanced.network: 3 filters, 1 kernels"),
@@ -64,6 +70,16 @@ def test_presets_are_whole_params_files(preset):
         ("training.augmentation", "turns", "training.augmentation: input should be 'none', 'flips' or 'flips_and_t"),
         ("stamps.field", 0, "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at"),
         ("stamps.field", 1.5, "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at"),
+        (
+            "stamps.field",
+            -0.5,
+            "stamps.field: input should be whole, centre, or a fraction of the side, above 0 and at",
+        ),
+        (
+            "resolution.levels.coarse",
+            OTHER_SURVEY | {"stamps": OTHER_SURVEY["stamps"] | {"field": 1.5}},
+            "resolution.levels.coarse.stamps.field: input should be whole, centre, or a fraction of the side, above 0",
+        ),
         ("stamps.field", True, "stamps.field: input should be whole, centre, or a fraction"),
         (
             "conditions.balanced.mix",
