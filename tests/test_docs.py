@@ -1,7 +1,9 @@
 """What the documents promise."""
 
+import os
 import re
 import subprocess
+import sys
 from collections.abc import Iterator
 from itertools import product
 from pathlib import Path
@@ -29,6 +31,15 @@ def test_links_within_the_project_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)", page.read_text(encoding="utf-8")):
         if not target.startswith("http"):
             assert (page.parent / target).exists(), target
+
+
+def test_the_pages_are_built_without_a_warning(tmp_path):
+    built = [sys.executable, "-m", "mkdocs", "build", "--quiet", "--site-dir", str(tmp_path / "site")]
+    environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
+    done = subprocess.run(built, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    api = (tmp_path / "site/api.html").read_text(encoding="utf-8")
+    assert "The folder of a finished study" in api
 
 
 def test_the_thesis_stands_beside_the_simulation_with_the_same_spread():
