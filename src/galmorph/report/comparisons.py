@@ -60,8 +60,8 @@ DIFFERENCE = mark(
     "p value is given where the test parts are not the same task, or the conditions differ in more than one setting."
 )
 BESIDE = mark(
-    "Beside the networks stand baselines, scored on the same galaxies: always answering the commonest class, and three "
-    "classifiers without a network, trained on the galaxies on which the networks are (docs/protocol.md)."
+    "Beside the networks stand baselines, trained and tested on the same galaxies: always answering the commonest "
+    "class, and three classifiers without a network (docs/protocol.md)."
 )
 TWO_NUMBERS = mark("Each baseline has two numbers, one for each of the two columns of networks.")
 # Why a difference is not tested.
