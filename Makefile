@@ -2,7 +2,7 @@
 # make ui          the MLflow UI, on this machine only
 # make test        environment, linters, types, layers, tests on all cores
 # make test-all    the same with the tests that take minutes
-# make bench       cost of training, compared with plain Keras and the machine, and of the survey (20 minutes on an idle machine)
+# make bench       cost of training, compared with plain Keras and the machine, and of the survey (40 minutes on an idle machine)
 # make docs        docs/ and the functions that users call, as pages: open site/index.html
 # make gpu         replace TensorFlow's CPU build by the same version with CUDA (5 GB)
 # make lock        update requirements.lock from pyproject.toml

@@ -9,7 +9,7 @@ from tabulate import tabulate
 
 from benchmarks.work import processor
 
-AT_LEAST, AT_MOST = ("speed", "classify"), ("overhead", "store", "sky", "cutouts", "degrading", "tables")
+AT_LEAST, AT_MOST = ("speed", "classify"), ("overhead", "store", "sky", "cutouts", "degrading", "tables", "reproduce")
 
 
 def main() -> None:
