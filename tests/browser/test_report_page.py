@@ -8,6 +8,17 @@ import pytest
 
 from tests.support.browser import Page
 
+LARGER = "[...document.images].filter(image => image.getBoundingClientRect().width > image.naturalWidth + 1).length"
+# By how much each paragraph and table of the page is wider than the page's column.
+EXCESS = (
+    "[...document.querySelectorAll('main > section > p, main > section > .table > .scroll')].map(part => "
+    "Math.round(part.getBoundingClientRect().width - document.querySelector('main').getBoundingClientRect().width))"
+)
+WITHOUT_CUE = (
+    "[...document.querySelectorAll('.scroll')].filter(part => part.scrollWidth > part.clientWidth"
+    " && !getComputedStyle(part).backgroundImage.includes('gradient')).length"
+)
+
 
 @pytest.mark.parametrize("width", [1280, 390])
 def test_the_report_is_whole_and_readable_at_any_width(
@@ -24,3 +35,19 @@ def test_the_report_is_whole_and_readable_at_any_width(
         ".slice(0, 5).map(part => part.outerHTML.slice(0, 80))"
     )
     assert browser.overhang() <= 0, wide
+    assert browser.evaluate(WITHOUT_CUE) == 0
+    assert browser.evaluate(f"Math.max(...{EXCESS}) - Math.min(...{EXCESS})") == 0
+
+
+def test_three_answers_are_on_the_first_screen_and_the_contents_stay(browser: Page, whole: Path) -> None:
+    browser.open((whole / "report.html").as_uri(), 1280, 800)
+    ends = browser.evaluate(
+        "[...document.querySelectorAll('#findings article')].map(part => part.getBoundingClientRect().bottom)"
+    )
+    assert len(ends) == 3
+    assert max(ends) <= 800
+    assert browser.evaluate(LARGER) == 0
+    browser.evaluate("scrollTo(0, document.body.scrollHeight / 2)")
+    assert browser.evaluate("document.querySelector('nav').getBoundingClientRect().top") == 0
+    browser.resize(390, 844)
+    assert browser.evaluate("document.querySelector('.bar').getBoundingClientRect().top") == 0

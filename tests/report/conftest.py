@@ -160,7 +160,7 @@ def write_words(figure: Figure, folder: Path, name: str, dpi: int, note: str | N
             text.get_window_extent(renderer)
     words = "\n".join([text.get_text() for text in texts] + [note or ""]) + "\n"
     for ending in ("png", "svg"):
-        (folder / f"{name}.{ending}").write_text(words, encoding="utf-8")
+        (folder / f"{name}.{ending}").write_text(f'<svg width="288pt">\n{words}</svg>\n', encoding="utf-8")
 
 
 @pytest.fixture(scope="session")

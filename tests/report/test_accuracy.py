@@ -136,7 +136,7 @@ def test_section_4_3_is_two_class_and_balanced(results: Results) -> None:
     rows = table.set_index(["drawn", "phase"])
     tss = column(results["balanced"], "confirmed", "tss")
     assert rows.loc[("balanced", "confirmed"), "tss"] == pytest.approx(statistics.fmean(tss))
-    assert rows.loc[("balanced", "confirmed"), "tss_two_ste"] == pytest.approx(2 * statistics.stdev(tss) / math.sqrt(5))
+    assert rows.loc[("balanced", "confirmed"), "tss_ste"] == pytest.approx(statistics.stdev(tss) / math.sqrt(5))
     shape = [float(value) for value in results["balanced"].baselines["shape"].scores["tss"]]
     assert rows.loc[("balanced", "shape"), "tss"] == pytest.approx(statistics.fmean(shape))
     assert pd.isna(rows.loc[("balanced", "shape"), "epoch"])
@@ -178,8 +178,8 @@ def test_a_run_without_the_class_or_the_answer_is_left_out_and_counted() -> None
     assert row["f1_mean"] == pytest.approx((0 + 0 + 4 / 8) / 3)
     assert math.isnan(row["thesis_recall"])
     shown = conditions.class_scores(results).shown
-    assert list(shown["Recall ± 2 std"].str.contains("runs")) == [False, True]
-    assert shown["Precision ± 2 std"].iloc[1].endswith("(2 runs)")
+    assert list(shown["Recall ± std"].str.contains("runs")) == [False, True]
+    assert shown["Precision ± std"].iloc[1].endswith("(2 runs)")
 
 
 def test_one_run_without_a_class_has_no_recall_no_fraction_and_no_spread() -> None:

@@ -18,8 +18,8 @@ def results(study: Study) -> Results:
     return study.results
 
 
-def written(part: PhaseResults, metric: str) -> tuple[str, str]:
-    """Return "mean ± 2 std (2 binomial std)" and "± 2 standard errors" of two classes."""
+def written(part: PhaseResults, metric: str, times: int) -> tuple[str, str]:
+    """Return "mean ± std (binomial std)" and "± standard error" of two classes, each error so many times."""
     values = [float(value) for value in part.scores[metric]]
     std, mean = statistics.stdev(values), statistics.fmean(values)
     matrices = part.confusion
@@ -31,8 +31,8 @@ def written(part: PhaseResults, metric: str) -> tuple[str, str]:
             statistics.fmean(p) * (1 - statistics.fmean(p)) * statistics.fmean(1 / n for n in of)
             for p, of in zip(shares, counts, strict=True)
         )
-    spreads = f"{mean:.3f} ± {2 * std:.3f} ({2 * math.sqrt(variance):.3f})"
-    return spreads, f"± {2 * std / math.sqrt(len(values)):.3f}"
+    spreads = f"{mean:.3f} ± {times * std:.3f} ({times * math.sqrt(variance):.3f})"
+    return spreads, f"± {times * std / math.sqrt(len(values)):.3f}"
 
 
 def rows(table: Table) -> list[list[str]]:
@@ -43,10 +43,10 @@ def test_table_4_1(results: Results, study: Study) -> None:
     two_class = results["two_class"]
     row = rows(conditions.table_4_1(results, study.settings.protocol))[1]
     baseline = f"{statistics.fmean(float(value) for value in two_class.selected.scores['baseline']):.3f}"
-    expected = ["two classes", *written(two_class.selected, "accuracy"), str(two_class.epoch), baseline]
-    baselines = [written(two_class.baselines[name], "accuracy")[0] for name in BASELINES]
+    expected = ["two classes", *written(two_class.selected, "accuracy", 2), str(two_class.epoch), baseline]
+    baselines = [written(two_class.baselines[name], "accuracy", 2)[0] for name in BASELINES]
     expected += [
-        *written(two_class.confirmed, "accuracy"),
+        *written(two_class.confirmed, "accuracy", 2),
         *baselines,
         "0.931 ± 0.034 (0.029)",
         "± 0.006",
@@ -63,11 +63,11 @@ def test_section_4_3(results: Results) -> None:
     assert [row[1] for row in shown[5:]] == [
         *("selected", "confirmed", "magnitude and size", "principal components", "shape")
     ]
-    assert shown[9][2:4] == ["—", written(balanced.baselines["shape"], "accuracy")[0]]
+    assert shown[9][2:4] == ["—", written(balanced.baselines["shape"], "accuracy", 1)[0]]
     row = shown[6]
     assert row[:3] == ["balanced", "confirmed", str(balanced.epoch)]
-    assert row[3:7] == [*written(balanced.confirmed, "accuracy"), *written(balanced.confirmed, "tss")]
-    assert row[7] == "0.500"
+    assert row[3:5] == [written(balanced.confirmed, metric, 1)[0] for metric in ("accuracy", "tss")]
+    assert row[5] == "0.500"
 
 
 def test_confusion_is_of_the_confirmed_runs(results: Results) -> None:

@@ -41,10 +41,10 @@ def spread(values: pd.Series[float]) -> tuple[float, float, float]:
     return float(values.mean(skipna=False)), std, std / math.sqrt(len(values))
 
 
-def _with_two_errors(part: PhaseResults, metric: Metric) -> tuple[float, float, float, float]:
-    """Return mean, two standard deviations, as many binomial ones and two standard errors, on own test parts."""
+def _with_errors(part: PhaseResults, metric: Metric, times: int = 1) -> tuple[float, float, float, float]:
+    """Return mean, and so many standard deviations, binomial ones and standard errors, on own test parts."""
     mean, std, ste = spread(part.scores[metric])
-    return mean, 2 * std, 2 * binomial_std(part.confusion, metric), 2 * ste
+    return mean, times * std, times * binomial_std(part.confusion, metric), times * ste
 
 
 def metric_order(names: Iterable[Hashable]) -> list[str]:
@@ -117,15 +117,15 @@ def table_4_1(results: Results) -> pd.DataFrame:
     columns += [f"{baseline}_{name}" for baseline in baselines for name in own]
     rows = []
     for name, result in results.items():
-        row = [name, *_with_two_errors(result.selected, "accuracy"), result.epoch]
-        row += [spread(result.selected.scores["baseline"])[0], *_with_two_errors(result.confirmed, "accuracy")]
+        row = [name, *_with_errors(result.selected, "accuracy", 2), result.epoch]
+        row += [spread(result.selected.scores["baseline"])[0], *_with_errors(result.confirmed, "accuracy", 2)]
         if known := thesis.accuracy(name):
             row += [known.mean, known.two_std, 2 * thesis.binomial_std(name), known.two_ste]
             row += [thesis.implied_accuracy(name), known.epoch]
         else:
             row += [*(math.nan,) * 5, None]
         for baseline in baselines:
-            row += _with_two_errors(result.baselines[baseline], "accuracy")
+            row += _with_errors(result.baselines[baseline], "accuracy", 2)
         rows.append(row)
     return pd.DataFrame(rows, columns=columns).astype({"thesis_epoch": "Int64"})
 
@@ -136,18 +136,19 @@ def section_4_3(results: Results) -> pd.DataFrame:
     Returns
     -------
     pandas.DataFrame
-        condition, drawn (imbalanced or balanced), phase, epoch, then accuracy and tss, each with two_std, two_binomial
-        and two_ste, and baseline. A baseline of `galmorph.baselines` is a phase without an epoch.
+        condition, drawn (imbalanced or balanced), phase, epoch, then accuracy and tss, each with std, binomial (the
+        standard deviation that the number of test galaxies alone gives) and ste, and baseline. A baseline of
+        `galmorph.baselines` is a phase without an epoch.
     """
     names: tuple[Metric, ...] = ("accuracy", "tss")
     columns = ["condition", "drawn", "phase", "epoch"]
-    columns += [f"{metric}{part}" for metric in names for part in ("", "_two_std", "_two_binomial", "_two_ste")]
+    columns += [f"{metric}{part}" for metric in names for part in ("", "_std", "_binomial", "_ste")]
     rows = []
     for name, drawn in ((thesis.TWO_CLASS, "imbalanced"), (thesis.BALANCED, "balanced")):
         if name in results:
             result = results[name]
             for phase, part in result.with_baselines.items():
-                numbers = [value for metric in names for value in _with_two_errors(part, metric)]
+                numbers = [value for metric in names for value in _with_errors(part, metric)]
                 epoch = result.epoch if phase in result.phases else None
                 rows.append((name, drawn, phase, epoch, *numbers, spread(part.scores["baseline"])[0]))
     return pd.DataFrame(rows, columns=[*columns, "baseline"]).astype({"epoch": "Int64"})

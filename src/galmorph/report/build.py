@@ -18,6 +18,7 @@ from galmorph.report.language import in_language, say
 from galmorph.report.page import Book, Picture, Section
 from galmorph.report.resolution import chapter
 from galmorph.report.resolution.chapter import Examples
+from galmorph.report.resolution.findings import finding
 from galmorph.report.study import Study
 
 
@@ -80,7 +81,9 @@ def build(
             _every_number(book, study),
         ]
         found = findings(study, compared)
-        book.tables(*(finding.table for finding in found), comparisons.comparisons_table(compared))
+        book.tables(*(finding.table for finding in found if finding.table), comparisons.comparisons_table(compared))
+        if study.resolution and (crossed := finding(study.resolution)):
+            found.append(crossed)
         plots.write(study.results, folder)
         html = page.render(
             settings=settings,
@@ -100,7 +103,7 @@ def _network(book: Book, layers: Sequence[LayerDrawing]) -> Section:
         "to scale.",
         classes=layers[-1].output_shape[-1],
     )
-    picture = Picture("network", caption, thesis.counterpart("network"), wide=True)
+    picture = Picture("network", caption, thesis.counterpart("network"))
     return Section("network", say("The network"), pictures=(book.picture(network_diagram(layers), picture),))
 
 

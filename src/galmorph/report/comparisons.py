@@ -20,8 +20,6 @@ from galmorph.report.study import ConditionResults, Results, Study
 from galmorph.report.table import (
     BINOMIAL,
     METRICS,
-    MISSING,
-    TWO_STE,
     Table,
     interval,
     metric_label,
@@ -255,7 +253,7 @@ def comparisons_table(compared: pd.DataFrame) -> Table:
     """The declared comparisons, on own test parts and on the common evaluation sets; the CSV has both phases."""
     data = compared[compared["phase"] == "confirmed"]
     shown = {say("Comparison"): [f"{a} → {b}" for a, b in zip(data["first"], data["second"], strict=True)]}
-    shown |= _side_by_side(data, say("First ± 2 std"), say("Second ± 2 std"))
+    shown |= _side_by_side(data, say("First ± std"), say("Second ± std"))
     conditions = say("Conditions set side by side, fresh runs stopped at the selected epochs.")
     caption = sentences([conditions, say(DIFFERENCE), say(BESIDE), say(TWO_NUMBERS), say(BINOMIAL)])
     return Table("comparisons", caption, compared, pd.DataFrame(shown))
@@ -265,7 +263,7 @@ def comparison_table(compared: pd.DataFrame, settings: Settings, name: str) -> T
     """One declared comparison, with the two conditions as columns; the CSV has both phases."""
     ours = compared[compared["comparison"] == name].reset_index(drop=True)
     first, second = settings.comparisons[name].conditions
-    headings = [say("{condition} ± 2 std", condition=thesis.label(condition)) for condition in (first, second)]
+    headings = [say("{condition} ± std", condition=thesis.label(condition)) for condition in (first, second)]
     shown = _side_by_side(ours[ours["phase"] == "confirmed"], *headings)
     conditions = say(
         "{first} and {second} side by side, fresh runs stopped at the selected epochs.",
@@ -286,7 +284,6 @@ def _side_by_side(data: pd.DataFrame, first: str, second: str) -> dict[str, list
         second: _spreads(data, "second"),
         say("Difference, corrected 95 % interval"): pairs(data["difference"], data["half"], signed=True),
         say("Paired"): [say("yes") if paired else say("no") for paired in data["paired"]],
-        say(TWO_STE): [MISSING if math.isnan(half) else f"± {number(half)}" for half in data["naive_half"]],
         say("Bootstrap over galaxies, 95 %"): [interval(low, high) for low, high in zip(lows, highs, strict=True)],
         say("p, Holm"): [p_value(value) for value in data["p_holm"]],
         **_baselines_of_both(data, "first", "second"),
@@ -307,8 +304,8 @@ def _baselines_of_both(data: pd.DataFrame, first: str, second: str) -> dict[str,
 
 
 def _spreads(data: pd.DataFrame, side: str) -> list[str]:
-    """Return mean ± 2 std of one side, its binomial spread in brackets."""
-    return pairs(data[f"{side}_mean"], 2 * data[f"{side}_std"], 2 * data[f"{side}_binomial"])
+    """Return mean ± std of one side, its binomial spread in brackets."""
+    return pairs(data[f"{side}_mean"], data[f"{side}_std"], data[f"{side}_binomial"])
 
 
 def restricted_accuracies(study: Study) -> pd.DataFrame:
@@ -352,8 +349,7 @@ def restricted_table(data: pd.DataFrame) -> Table:
         say("Metric"): [metric_label(metric) for metric in data["metric"]],
         say("Epoch"): data["epoch"].map(str),
         say("Spirals and ellipticals per test part"): data["galaxies"].map(lambda value: number(value, 1)),
-        say("Mean ± 2 std"): pairs(data["mean"], 2 * data["std"], 2 * data["binomial"]),
-        say("± 2 std errors"): [f"± {number(value)}" for value in 2 * data["std"] / data["runs"] ** 0.5],
+        say("Mean ± std"): pairs(data["mean"], data["std"], data["binomial"]),
     }
     caption = say(
         "Spirals against ellipticals only. Networks that also know the class uncertain are judged on the spirals and "
@@ -370,8 +366,8 @@ def restricted_table(data: pd.DataFrame) -> Table:
         caption = sentences([caption, control])
     shown[say("Majority baseline")] = data["baseline"].map(number)
     for name in BASELINES:
-        heading = say("{baseline} ± 2 std", baseline=capital(phase_name(name)))
-        shown[heading] = pairs(data[f"{name}_mean"], 2 * data[f"{name}_std"], 2 * data[f"{name}_binomial"])
+        heading = say("{baseline} ± std", baseline=capital(phase_name(name)))
+        shown[heading] = pairs(data[f"{name}_mean"], data[f"{name}_std"], data[f"{name}_binomial"])
     return Table("question_1", caption, data, pd.DataFrame(shown))
 
 
@@ -406,12 +402,11 @@ def mix_table(data: pd.DataFrame) -> Table:
         {
             say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
             say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
-            say("Trained on imbalanced draws ± 2 std"): _spreads(data, "imbalanced"),
-            say("Trained on balanced draws ± 2 std"): _spreads(data, "balanced"),
+            say("Trained on imbalanced draws ± std"): _spreads(data, "imbalanced"),
+            say("Trained on balanced draws ± std"): _spreads(data, "balanced"),
             say("Balanced less imbalanced, corrected 95 % interval"): pairs(
                 data["difference"], data["half"], signed=True
             ),
-            say(TWO_STE): [f"± {number(half)}" for half in data["naive_half"]],
             **_baselines_of_both(data, "imbalanced", "balanced"),
         }
     )

@@ -31,7 +31,7 @@ BASELINES_ARE = mark(
     "the principal components of its scaled pixels; and a support vector machine on concentration, asymmetry, Gini "
     "coefficient, M20 and elongation beside the first two."
 )
-_CLASS_SCORES = {"recall": mark("Recall ± 2 std"), "precision": mark("Precision ± 2 std"), "f1": mark("F1 ± 2 std")}
+_CLASS_SCORES = {"recall": mark("Recall ± std"), "precision": mark("Precision ± std"), "f1": mark("F1 ± std")}
 
 
 def sections(book: Book, study: Study) -> list[Section]:
@@ -99,7 +99,7 @@ def _probability_section(book: Book, study: Study) -> Section:
             "frequencies.",
             condition=thesis.label(name),
         )
-        pictures.append(book.picture(figure, Picture(f"probabilities_{name}", caption, results=True, wide=True)))
+        pictures.append(book.picture(figure, Picture(f"probabilities_{name}", caption, results=True)))
     title = say("What the probabilities are worth")
     table = book.tables(probabilities.table(data))
     return Section("probabilities", title, tables=table, pictures=tuple(pictures))
@@ -226,7 +226,11 @@ def table_4_1(results: Results, protocol: ProtocolSettings) -> Table:
         }
     )
     known = [say(BASELINES_ARE)] if any(result.baselines for result in results.values()) else []
-    return Table("table_4_1", sentences([optimism.how_chosen(protocol), *known, say(BINOMIAL)]), data, shown)
+    as_there = say(
+        "Spreads are two standard deviations and two standard errors over the runs, as the thesis prints them; all "
+        "others of this report are one standard deviation."
+    )
+    return Table("table_4_1", sentences([optimism.how_chosen(protocol), as_there, *known, say(BINOMIAL)]), data, shown)
 
 
 def section_4_3(results: Results) -> Table:
@@ -237,10 +241,8 @@ def section_4_3(results: Results) -> Table:
             say("Drawn"): data["drawn"].map(mix_name),
             say("Phase"): data["phase"].map(phase_name),
             say("Epoch"): data["epoch"].map(whole),
-            say("Accuracy ± 2 std"): pairs(data["accuracy"], data["accuracy_two_std"], data["accuracy_two_binomial"]),
-            say("± 2 std errors"): [f"± {number(value)}" for value in data["accuracy_two_ste"]],
-            say("TSS ± 2 std"): pairs(data["tss"], data["tss_two_std"], data["tss_two_binomial"]),
-            say("TSS ± 2 std errors"): [f"± {number(value)}" for value in data["tss_two_ste"]],
+            say("Accuracy ± std"): pairs(data["accuracy"], data["accuracy_std"], data["accuracy_binomial"]),
+            say("TSS ± std"): pairs(data["tss"], data["tss_std"], data["tss_binomial"]),
             say("Majority baseline"): data["baseline"].map(number),
         }
     )
@@ -273,9 +275,9 @@ def class_scores(results: Results) -> Table:
 
 
 def _over_known_runs(data: pd.DataFrame, score: str) -> list[str]:
-    """Return mean ± 2 std, with the number of runs where it is not all of them."""
-    binomial = 2 * data[f"{score}_binomial"] if f"{score}_binomial" in data else None
-    texts = pairs(data[f"{score}_mean"], 2 * data[f"{score}_std"], binomial)
+    """Return mean ± std, with the number of runs where it is not all of them."""
+    binomial = data.get(f"{score}_binomial")
+    texts = pairs(data[f"{score}_mean"], data[f"{score}_std"], binomial)
     return [
         text if known in (0, runs) else say("{score} ({runs} runs)", score=text, runs=known)
         for text, known, runs in zip(texts, data[f"{score}_runs"], data["runs"], strict=True)
@@ -292,8 +294,8 @@ def tss_forms(results: Results) -> Table | None:
         {
             say("Condition"): confirmed["condition"].map(thesis.label),
             say("Form of TSS"): [say(accuracy.TSS_FORMS[form]) for form in confirmed["form"]],
-            say("Confirmed ± 2 std"): pairs(confirmed["mean"], 2 * confirmed["std"], 2 * confirmed["binomial"]),
-            say("Selected ± 2 std"): pairs(selected["mean"], 2 * selected["std"], 2 * selected["binomial"]),
+            say("Confirmed ± std"): pairs(confirmed["mean"], confirmed["std"], confirmed["binomial"]),
+            say("Selected ± std"): pairs(selected["mean"], selected["std"], selected["binomial"]),
         }
     )
     caption = say(

@@ -62,7 +62,7 @@ def section(
             x=schematic.x,
             y=schematic.y,
         )
-        picture = Picture("cutout", caption, say("the schematic figure of a cutout"), wide=True)
+        picture = Picture("cutout", caption, say("the schematic figure of a cutout"))
         pictures.append(book.picture(cutout_schematic(schematic), picture))
     known = int(np.isfinite(galaxies["redshift"].to_numpy(dtype=float, na_value=np.nan)).sum())
     if not known:
@@ -88,7 +88,7 @@ def section(
         "noise, for the eye only."
     )
     sheet = contact_sheet(images, galaxies, settings.examples)
-    pictures.append(book.picture(sheet, Picture("examples", caption, wide=True)))
+    pictures.append(book.picture(sheet, Picture("examples", caption)))
     return Section("data", say("The data"), tuple(absent), book.tables(*tables), tuple(pictures))
 
 

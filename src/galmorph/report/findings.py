@@ -7,8 +7,7 @@ correction agree, and only where both conditions were given the same task and di
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
 
@@ -16,31 +15,28 @@ import pandas as pd
 
 from galmorph.report import language, thesis
 from galmorph.report.accuracy import spread
+from galmorph.report.answers import ALPHA, OPEN, QUESTIONS, Effect, Finding, Verdict, answer
 from galmorph.report.comparisons import CONFOUNDED, OTHER_TASK, comparison_table, differing, trained_on
-from galmorph.report.language import in_turn, joined, mark, say, set_name
+from galmorph.report.language import joined, mark, say
 from galmorph.report.study import Study
 from galmorph.report.table import METRICS, Table, interval, number, p_value, plus_minus, whole
 from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED
+from galmorph.settings.study import ConditionSettings, Settings
 
-ALPHA = 0.05
-
-QUESTIONS: Mapping[str, str] = MappingProxyType(
+# Of the comparisons that are none of the study's questions.
+TITLES: Mapping[str, str] = MappingProxyType(
+    {"uncertain_labels_thesis": mark("The thesis's own comparison: three classes and two (section 4.2)")}
+)
+# Which of two conditions has what the question asks about, and so scores lower if the answer is yes.
+SUSPECT: Mapping[str, Callable[[ConditionSettings], bool]] = MappingProxyType(
     {
-        "uncertain_labels": mark("Do galaxies whose label is uncertain harm classification?"),
-        "uncertain_labels_thesis": mark("The thesis's own comparison: three classes and two (section 4.2)"),
-        "class_balance": mark("Does the imbalance of the classes harm classification?"),
+        "uncertain_labels": lambda condition: "uncertain" in condition.classes,
+        "class_balance": lambda condition: condition.mix != "balanced",
     }
 )
-SHOWN = mark(
-    "In short: {claimed} of {fair} differences of {second} from {first} on the same task are significant at 5 % after "
-    "Holm's correction for {tests} tests: {differences} (corrected 95 % intervals)."
-)
-NOT_SHOWN = mark(
-    "In short: no difference of {second} from {first} is shown; on the same task, {claimed} of {fair} are significant "
-    "at 5 % after Holm's correction for {tests} tests."
-)
+DIFFER = mark("{claimed} of {fair} differences are significant.")
 CONFOUNDED_ANSWER = mark(
-    "In short: confounded. {first} and {second} differ in {settings} at once, and their networks train on about "
+    "Confounded: {first} and {second} differ in {settings} at once, and their networks train on about "
     "{first_galaxies} and {second_galaxies} spirals and ellipticals: what a difference comes from cannot be told."
 )
 SETTINGS: Mapping[str, str] = MappingProxyType(
@@ -51,13 +47,21 @@ SETTINGS: Mapping[str, str] = MappingProxyType(
         "draw": mark("the number of galaxies drawn"),
     }
 )
-OPEN = mark("In short: no comparison on the same task has an interval, so the question stays open.")
 WHERE: Mapping[str, str] = MappingProxyType(
     {
         OWN_TEST_PART: mark("In fresh runs stopped at the selected epochs, each condition on its own test parts"),
         RESTRICTED: mark("On the spirals and ellipticals of those test parts, with an answer restricted to these two"),
         "common_natural": mark("On the same galaxies, in the natural mix"),
         "common_balanced": mark("On the same galaxies, as many of each class"),
+    }
+)
+# The same, where a line is short.
+SHORT: Mapping[str, str] = MappingProxyType(
+    {
+        OWN_TEST_PART: mark("own test part"),
+        RESTRICTED: mark("own test part"),
+        "common_natural": mark("natural mix"),
+        "common_balanced": mark("balanced mix"),
     }
 )
 DIFFERENCE: Mapping[str, str] = MappingProxyType(
@@ -111,42 +115,64 @@ BASELINE = mark(
     "({first}) and {second_baseline} ({second})."
 )
 THESIS = mark(
-    "The thesis prints, at its selected epochs, {second_accuracy} for {second} against {first_accuracy} for {first} "
-    "(± 2 std)."
+    "The thesis has, at its selected epochs, {second_accuracy} for {second} against {first_accuracy} for {first} "
+    "(± 1 std; it prints two)."
 )
 
 Row = Mapping[Hashable, Any]
 
 
-@dataclass(frozen=True)
-class Finding:
-    """A question, the answer in a sentence, the sentences that support it, and the numbers."""
-
-    name: str
-    question: str
-    answer: str
-    sentences: tuple[str, ...]
-    table: Table
-
-
 def findings(study: Study, compared: pd.DataFrame) -> list[Finding]:
     """Return one finding per declared comparison, in their order; `compared` is from `comparisons.compare`."""
-    settings = study.settings
-    found = []
     confirmed = compared[compared["phase"] == "confirmed"]
     tests = int(compared["p"].notna().sum())
-    for name, comparison in settings.comparisons.items():
+    found = []
+    for name, comparison in study.settings.comparisons.items():
         rows = confirmed[confirmed["comparison"] == name].to_dict("records")
         sentences = [language.sentences([difference(row), verdict(row, tests)]) for row in rows]
         sentences.append(_baselines(study, comparison.conditions))
         if "accuracy" in comparison.metrics:
             sentences += _thesis(comparison.conditions)
-        question = say(QUESTIONS[name]) if name in QUESTIONS else say("Comparison {name}", name=name)
-        table = comparison_table(compared, settings, name)
-        several = len(differing(settings, comparison.conditions)) > 1
-        said = confounded_answer(study, comparison.conditions) if several else answer(rows, tests)
-        found.append(Finding(name, question, said, tuple(sentences), table))
+        table = comparison_table(compared, study.settings, name)
+        found.append(_finding(study, name, rows, tuple(sentences), table))
     return found
+
+
+def _finding(study: Study, name: str, rows: Sequence[Row], sentences: tuple[str, ...], table: Table) -> Finding:
+    conditions = study.settings.comparisons[name].conditions
+    suspect = _suspect(study.settings, name)
+    differences = effects(rows, suspect or 0)
+    answered: Verdict | None = None
+    if suspect is not None:
+        title = say(QUESTIONS[name].text)
+        answered, said = answer(QUESTIONS[name], differences)
+    else:
+        title = say(TITLES[name]) if name in TITLES else say("Comparison {name}", name=name)
+        claimed = sum(one.significant for one in differences)
+        said = say(DIFFER, claimed=claimed, fair=len(differences)) if differences else say(OPEN)
+    if len(differing(study.settings, conditions)) > 1:
+        said = confounded_answer(study, conditions)
+    return Finding(name, title, said, answered, differences if answered else (), sentences, table)
+
+
+def _suspect(settings: Settings, name: str) -> int | None:
+    """Return which of the two conditions has what the question asks about; None where not just one has."""
+    if name not in SUSPECT:
+        return None
+    has = [SUSPECT[name](settings.conditions[condition]) for condition in settings.comparisons[name].conditions]
+    return has.index(True) if sum(has) == 1 else None
+
+
+def effects(rows: Sequence[Row], suspect: int) -> tuple[Effect, ...]:
+    """Return the differences that are tested; rows of `comparisons.compare`, and which of the two is the suspect."""
+    sign = 1 if suspect == 0 else -1
+    found = []
+    for row in rows:
+        kind, metric, where = _kind(row), METRICS[row["metric"]], SHORT[row["evaluated_on"]]
+        if kind not in ("unknown", OTHER_TASK, CONFOUNDED):
+            label = say("{metric}, {where}", metric=say(metric), where=say(where))
+            found.append(Effect(label, sign * row["difference"], row["half"], kind == "significant"))
+    return tuple(found)
 
 
 def difference(row: Row) -> str:
@@ -165,9 +191,9 @@ def difference(row: Row) -> str:
         size=number(abs(value)),
         first=thesis.label(row["first"]),
         second=thesis.label(row["second"]),
-        first_mean=plus_minus(row["first_mean"], 2 * row["first_std"]),
-        second_mean=plus_minus(row["second_mean"], 2 * row["second_std"]),
-        spread=say("one run, which has no spread") if runs == 1 else say("± 2 std over {runs} runs", runs=runs),
+        first_mean=plus_minus(row["first_mean"], row["first_std"]),
+        second_mean=plus_minus(row["second_mean"], row["second_std"]),
+        spread=say("one run, which has no spread") if runs == 1 else say("± 1 std over {runs} runs", runs=runs),
     )
 
 
@@ -178,38 +204,8 @@ def verdict(row: Row, tests: int) -> str:
         VERDICT[_kind(row)],
         interval=interval(value - half, value + half),
         bootstrap=interval(row["bootstrap_low"], row["bootstrap_high"]),
-        p=_p_holm(row),
+        p="p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}",
         tests=tests,
-    )
-
-
-def answer(rows: Sequence[Row], tests: int) -> str:
-    """Return the answer to a question in a sentence; rows of `comparisons.compare`, and the number of tests in it."""
-    fair = [row for row in rows if _kind(row) not in ("unknown", OTHER_TASK, CONFOUNDED)]
-    if not fair:
-        return say(OPEN)
-    claimed = [row for row in fair if _kind(row) == "significant"]
-    places = {
-        "first": thesis.label(fair[0]["first"]),
-        "second": thesis.label(fair[0]["second"]),
-        "claimed": len(claimed),
-        "fair": len(fair),
-        "tests": tests,
-    }
-    if not claimed:
-        return say(NOT_SHOWN, **places)
-    return say(SHOWN, differences=in_turn(map(_claim, claimed)), **places)
-
-
-def _claim(row: Row) -> str:
-    """Return a significant difference, what it is of, and its p value."""
-    metric = row["metric"]
-    return say(
-        "{metric}, {where}, {difference}, {p}",
-        metric=say(METRICS[metric]),
-        where=set_name(row["evaluated_on"]),
-        difference=plus_minus(row["difference"], row["half"], signed=True),
-        p=_p_holm(row),
     )
 
 
@@ -218,7 +214,7 @@ def confounded_answer(study: Study, conditions: tuple[str, str]) -> str:
     first, second = conditions
     return say(
         CONFOUNDED_ANSWER,
-        first=thesis.title(first),
+        first=thesis.label(first),
         second=thesis.label(second),
         settings=joined(
             say(SETTINGS[name]) if name in SETTINGS else name for name in differing(study.settings, conditions)
@@ -226,10 +222,6 @@ def confounded_answer(study: Study, conditions: tuple[str, str]) -> str:
         first_galaxies=whole(trained_on(study, first)),
         second_galaxies=whole(trained_on(study, second)),
     )
-
-
-def _p_holm(row: Row) -> str:
-    return "p < 0.001" if row["p_holm"] < 0.0005 else f"p = {p_value(row['p_holm'])}"
 
 
 def _kind(row: Row) -> str:
@@ -263,7 +255,7 @@ def _thesis(conditions: tuple[str, str]) -> list[str]:
             THESIS,
             first=thesis.label(conditions[0]),
             second=thesis.label(conditions[1]),
-            first_accuracy=plus_minus(first.mean, first.two_std),
-            second_accuracy=plus_minus(second.mean, second.two_std),
+            first_accuracy=plus_minus(first.mean, first.two_std / 2),
+            second_accuracy=plus_minus(second.mean, second.two_std / 2),
         )
     ]

@@ -178,7 +178,7 @@ def section(
         rows = found["row"].astype(int)
         frames = galaxies["frame"].iloc[rows].tolist()
         sheet = hardest_sheet(images[rows], frames, [legend(row) for row in data.to_dict("records")])
-        pictures.append(book.picture(sheet, Picture(name, caption, results=True, wide=True)))
+        pictures.append(book.picture(sheet, Picture(name, caption, results=True)))
         shown.append(_table(name, conditions, data))
     if not shown:
         return None

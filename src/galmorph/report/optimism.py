@@ -127,15 +127,15 @@ def table(data: pd.DataFrame) -> Table:
             say("Condition"): [thesis.label(name) for name in data["condition"]],
             say("Metric"): [say(METRICS[metric]) for metric in data["metric"]],
             say("Epoch"): data["epoch"].map(str),
-            say("Selected ± 2 std"): _spreads(data, "selected"),
+            say("Selected ± std"): _spreads(data, "selected"),
             say("Epochs of the halves"): [
                 f"{a}, {b}" for a, b in zip(data["first_half_epoch"], data["second_half_epoch"], strict=True)
             ],
-            say("Chosen on half ± 2 std"): _spreads(data, "halves"),
+            say("Chosen on half ± std"): _spreads(data, "halves"),
             say("Selected less chosen on half, corrected 95 % interval"): pairs(
                 data["halves_excess"], data["halves_half"], signed=True
             ),
-            say("Confirmed ± 2 std"): _spreads(data, "confirmed"),
+            say("Confirmed ± std"): _spreads(data, "confirmed"),
             say("Selected less confirmed, corrected 95 % interval"): pairs(
                 data["confirmed_excess"], data["confirmed_half"], signed=True
             ),
@@ -151,8 +151,8 @@ def table(data: pd.DataFrame) -> Table:
 
 
 def _spreads(data: pd.DataFrame, part: str) -> list[str]:
-    """Return mean ± 2 std of one kind of score, its binomial spread in brackets."""
-    return pairs(data[f"{part}_mean"], 2 * data[f"{part}_std"], 2 * data[f"{part}_binomial"])
+    """Return mean ± std of one kind of score, its binomial spread in brackets."""
+    return pairs(data[f"{part}_mean"], data[f"{part}_std"], data[f"{part}_binomial"])
 
 
 EXCESS = mark(

@@ -11,14 +11,15 @@ from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from matplotlib.figure import Figure
 from ruamel.yaml import YAML
 
+from galmorph.errors import GalmorphError
+from galmorph.report.answers import VERDICTS, Axis, Finding
 from galmorph.report.figures import style
-from galmorph.report.findings import Finding
 from galmorph.report.language import current, in_turn, mark, say
-from galmorph.report.table import Table, is_numeric, write_table
+from galmorph.report.table import Table, is_numeric, plus_minus, write_table
 from galmorph.settings.study import Settings
 
 SIMULATED = mark(
@@ -28,16 +29,17 @@ SIMULATED = mark(
 SIMULATED_SHORT = mark("Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.")
 READING = mark(
     "A difference is paired, that is taken run by run, where runs of the same number were tested on the same galaxies; "
-    "else it is one of two means. Runs share galaxies, so that they are not independent: the corrected 95 % interval "
-    "allows for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws "
-    "galaxies anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for "
-    "all the tests of the comparisons; none is given where the test parts differ in their classes or, for the "
-    "accuracy, in the mix of them: different tasks; nor where the conditions differ in more than one setting: "
-    "those are confounded. A difference is called significant only where all three agree at 5 %. Formulae and sources: "
-    "docs/statistics.md."
+    "else it is one of two means. Runs share galaxies, so that they are not independent: the corrected interval allows "
+    "for that. Two standard errors, the thesis's interval, do not, and are too narrow. The bootstrap draws galaxies "
+    "anew and holds the networks fixed. The p value is that of the corrected interval, adjusted by Holm for all the "
+    "tests of the comparisons, or for those of the resolution; none is given where the test parts differ in their "
+    "classes or, for the accuracy, in the mix of them: different tasks; nor where the conditions differ in more than "
+    "one setting: those are confounded. A difference is called significant only where interval "
+    "and p value agree at 5 %, and for the comparisons the bootstrap too. Formulae and sources: docs/statistics.md."
 )
 # A vector picture stays sharp on any screen; a heavy one (pictures of the sky) goes in as pixels.
-_LARGEST_SVG = 120_000
+_LARGEST_SVG = 150_000
+_WIDE = 480  # pixels; a figure that is wider is not shrunk to a phone's width, and scrolls there
 
 
 @dataclass(frozen=True)
@@ -54,15 +56,12 @@ class Picture:
         What it corresponds to in the thesis, where there is something.
     results
         Whether it shows results of training.
-    wide
-        Whether it takes the page's whole width.
     """
 
     name: str
     caption: str
     counterpart: str | None = None
     results: bool = False
-    wide: bool = False
 
 
 @dataclass(frozen=True)
@@ -78,11 +77,6 @@ class Section:
     tables: tuple[Table, ...] = ()
     pictures: tuple[Picture, ...] = ()
     part_of: str | None = None
-
-    @property
-    def shows_results(self) -> bool:
-        """Whether a simulated survey must be named here."""
-        return any(table.results for table in self.tables) or any(picture.results for picture in self.pictures)
 
 
 class Book:
@@ -117,18 +111,47 @@ class Book:
         return picture
 
 
-def embed(folder: Path, name: str) -> str:
-    """Return a saved figure as a data address: its SVG, or its PNG where the SVG is heavy."""
-    svg = (folder / f"{name}.svg").read_bytes()
+@dataclass(frozen=True)
+class Image:
+    """A saved figure as the page shows it: as a data address, at its natural width in pixels."""
+
+    uri: str
+    width: int
+
+    @property
+    def wide(self) -> bool:
+        """Whether it scrolls where the page is narrower."""
+        return self.width > _WIDE
+
+
+def embed(folder: Path, name: str) -> Image:
+    """Return a saved figure: its SVG without its note, which the page has above, or its PNG where the SVG is heavy."""
+    svg = (folder / f"{name}.svg").read_text(encoding="utf-8")
+    points = re.search(r'<svg [^>]*\bwidth="([\d.]+)pt"', svg)
+    if points is None:
+        raise GalmorphError(f"{folder / name}.svg: it has no width in points; run dvc repro report")
     if len(svg) <= _LARGEST_SVG:
-        return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
-    return "data:image/png;base64," + base64.b64encode((folder / f"{name}.png").read_bytes()).decode("ascii")
+        kind = "svg+xml"
+        content = svg.replace("<style type=", f"<style>#{style.NOTE}{{display: none}}</style><style type=", 1).encode()
+    else:
+        kind, content = "png", (folder / f"{name}.png").read_bytes()
+    uri = f"data:image/{kind};base64,{base64.b64encode(content).decode('ascii')}"
+    return Image(uri, round(float(points[1]) * 96 / 72))
 
 
-def unbroken(text: str) -> str:
-    """Return text in which no line breaks within "0.688 ± 0.062", "± 2 std", "± 1 σ" or "95 %"."""
+_LINK = re.compile(r"(?P<page>docs/[\w-]+\.md)|arXiv:(?P<paper>[\d.]+\d)|(?P<site>https://[\w./-]+\w/?)")
+
+
+def prose(text: str) -> Markup:
+    """Return text as HTML: no line breaks within "0.688 ± 0.062", "± 1 std", "± 1 σ" or "95 %"; addresses are links."""
     text = re.sub(r"± (\d) (std|σ)", "±\u00a0\\1\u00a0\\2", text)
-    return re.sub(r"(?<=\d) ± |± |(?<=\d) (?=%)", lambda match: match[0].replace(" ", "\u00a0"), text)
+    text = re.sub(r"(?<=\d) ± |± |(?<=\d) (?=%)", lambda match: match[0].replace(" ", "\u00a0"), text)
+
+    def link(found: re.Match[str]) -> str:
+        page, paper, site = found.groups()
+        return f'<a href="{site or (f"https://arxiv.org/abs/{paper}" if paper else f"../{page}")}">{found[0]}</a>'
+
+    return Markup(_LINK.sub(link, str(escape(text))))
 
 
 def as_yaml(settings: Settings) -> str:
@@ -194,28 +217,33 @@ def render(
     """
     package = resources.files("galmorph.report")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    environment.filters["unbroken"] = unbroken
+    environment.filters["prose"] = prose
     template = environment.from_string((package / "page.html").read_text(encoding="utf-8"))
     pictures = [picture for section in sections for picture in section.pictures]
-    tables = [finding.table for finding in found]
+    asked = [finding for finding in found if finding.verdict]
+    others = [finding for finding in found if not finding.verdict]
+    tables = [finding.table for finding in (*asked, *others) if finding.table]
     tables += [table for section in sections for table in section.tables]
     text = template.render(
         css=Markup((package / "page.css").read_text(encoding="utf-8")),
         survey=settings.survey.name,
         run_line=what_was_run(settings, galaxies),
         simulated=say(SIMULATED) if settings.survey.source == "simulated" else None,
-        simulated_short=say(SIMULATED_SHORT),
         stamps=settings.survey.source == "stamps",
-        found=found,
+        asked=asked,
+        others=others,
+        axis=Axis(found),
+        verdicts=VERDICTS,
+        titles={section.anchor: section.title for section in sections},
         reading=say(READING),
         say=say,
-        sdss=Markup('<a href="https://www.sdss.org/">sdss.org</a>'),
+        plus_minus=plus_minus,
         language=current(),
         sections=sections,
         table_number={table.name: place for place, table in enumerate(tables, start=1)},
         numeric={table.name: [is_numeric(table.shown[column]) for column in table.shown.columns] for table in tables},
         figure_number={picture.name: place for place, picture in enumerate(pictures, start=1)},
-        uri={picture.name: embed(figures, picture.name) for picture in pictures},
+        images={picture.name: embed(figures, picture.name) for picture in pictures},
         provenance=provenance,
         parameters=as_yaml(settings),
     )

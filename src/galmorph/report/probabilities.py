@@ -127,9 +127,9 @@ def table(data: pd.DataFrame) -> Table:
             say("Condition"): [thesis.label(name) for name in data["condition"]],
             say("Evaluated on"): [set_name(where) for where in data["evaluated_on"]],
             say("Predictions"): data["galaxies"].map(whole),
-            say("Area under the ROC curve ± 2 std"): pairs(data["auc_mean"], 2 * data["auc_std"]),
+            say("Area under the ROC curve ± std"): pairs(data["auc_mean"], data["auc_std"]),
             say("Calibration error, all runs together"): data["ece"].map(number),
-            say("Calibration error of a run ± 2 std"): pairs(data["ece_mean"], 2 * data["ece_std"]),
+            say("Calibration error of a run ± std"): pairs(data["ece_mean"], data["ece_std"]),
         }
     )
     caption = say(

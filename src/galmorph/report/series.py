@@ -106,7 +106,7 @@ def sections(book: Book, study: Study) -> list[Section]:
         data, axis = points(study, name), say(_AXES[series.x])
         title = name.replace("_", " ")
         table = _table(study, name, data, axis)
-        picture = Picture(f"series_{name}", _what_is_drawn(data, axis), results=True, wide=True)
+        picture = Picture(f"series_{name}", _what_is_drawn(data, axis), results=True)
         pictures = (book.picture(curves(data, axis, logarithmic=series.x != "network.dropout"), picture),)
         made.append(
             Section(f"series-{name}", say("Series: {name}", name=title), tables=book.tables(table), pictures=pictures)

@@ -18,7 +18,6 @@ from galmorph.report.language import mark, say, sentences, set_name
 from galmorph.training.protocol import PHASES
 
 MISSING = "—"
-TWO_STE = mark("± 2 std errors (thesis)")
 BINOMIAL = mark(
     "In brackets is the spread that the number of test galaxies alone gives (binomial, as many standard deviations)."
 )

@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from galmorph.report.resolution import tables
-from galmorph.report.resolution.findings import best_epoch, summary
+from galmorph.report.resolution.findings import best_epoch, finding, summary
 from galmorph.report.resolution.results import ResolutionResults
-from galmorph.scores.statistics import corrected_mean
+from galmorph.scores.statistics import corrected_mean, holm
 from tests.support.resolution import made_resolution, watched
 
 
@@ -142,3 +142,38 @@ def test_the_best_epoch_is_said_of_each_pair_and_none_is_picked(results: Resolut
     assert "for networks trained at native and tested at blurred (" in text
     assert "most" not in text
     assert best_epoch(results) == []
+
+
+def test_the_answer_is_that_of_both_ends_after_holms_correction(results: ResolutionResults) -> None:
+    found = finding(results)
+    assert found is not None
+    first, last = results.ends
+    losses = [
+        results.estimated_loss(metric, *pair)
+        for pair in ((first, last), (last, first))
+        for metric in ("accuracy", "tss")
+    ]
+    assert [one.loss for one in found.effects] == [loss.mean for loss in losses]
+    assert [one.half for one in found.effects] == [loss.half_width() for loss in losses]
+    adjusted = holm([loss.p_value() for loss in losses])
+    assert [one.significant for one in found.effects] == [p < 0.05 for p in adjusted]
+    assert [one.label for one in found.effects][::2] == ["accuracy, native → blurred", "accuracy, blurred → native"]
+    assert found.verdict == "yes"
+
+
+def test_one_loss_in_four_must_be_shown_more_clearly_than_a_single_one(
+    results: ResolutionResults, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loss = corrected_mean([0.02, 0.06, 0.01, 0.05, 0.03], 0.1)
+    assert 0.0125 < loss.p_value() < 0.05
+    monkeypatch.setattr(ResolutionResults, "estimated_loss", lambda *given: loss)
+    found = finding(results)
+    assert found is not None
+    assert (found.verdict, [one.significant for one in found.effects]) == ("not shown", [False] * 4)
+
+
+def test_one_level_or_one_run_shows_nothing() -> None:
+    assert finding(made_resolution(1, ablations=False, mixed=False)) is None
+    alone = finding(made_resolution(runs=1))
+    assert alone is not None
+    assert (alone.verdict, alone.effects) == ("not shown", ())

@@ -34,6 +34,7 @@ BAND_COLOURS = {"u": "#332288", "g": "#117733", "r": "#CC6677", "i": "#882255", 
 INK, MUTED, PALE = "#222222", "#666666", "#D5D5D5"
 
 CROPPED: dict[str, Any] = {"bbox_inches": "tight", "pad_inches": 0.06}
+NOTE = "note"  # the id of a figure's note in its SVG
 # No version and no date, so that the bytes depend on the numbers alone.
 NO_VERSION = {"Software": None}
 _STYLE = {
@@ -114,7 +115,9 @@ def save(figure: Figure, folder: Path, name: str, dpi: int, note: str | None = N
         One line printed under the figure, where one is due.
     """
     if note:
-        figure.text(0.5, -0.015, note, ha="center", va="top", fontsize=7.5, style="italic", color=MUTED, wrap=True)
+        figure.text(
+            0.5, -0.015, note, ha="center", va="top", fontsize=7.5, style="italic", color=MUTED, wrap=True, gid=NOTE
+        )
     no_date = dict.fromkeys(("Date", "Creator", "Format", "Type"))
     figure.savefig(folder / f"{name}.png", dpi=dpi, metadata=NO_VERSION, **CROPPED)
     figure.savefig(folder / f"{name}.svg", dpi=dpi, metadata=no_date, **CROPPED)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from galmorph.report.language import capital, joined, level_name, listed, say, sentences
-from galmorph.report.page import Book, Picture, Section, unbroken
+from galmorph.report.page import Book, Picture, Section
 from galmorph.report.resolution import figures
 from galmorph.report.resolution.findings import best_epoch, summary
 from galmorph.report.resolution.results import RECALIBRATED, ResolutionResults
@@ -40,7 +40,7 @@ def section(book: Book, study: Study, examples: Examples | None) -> Section | No
     return Section(
         "resolution",
         say("Different spatial resolution (chapter 5)"),
-        paragraphs=tuple(unbroken(paragraph) for paragraph in paragraphs),
+        paragraphs=tuple(paragraphs),
         tables=book.tables(*chapter_tables(results)),
         pictures=(*pictures, *_scores(book, results)),
     )
@@ -113,7 +113,7 @@ def _stamps(book: Book, results: ResolutionResults, examples: Examples) -> Pictu
         "for the eye only."
     )
     figure = figures.stamps_at_every_level(*examples, results.levels)
-    return book.picture(figure, Picture("resolution_stamps", caption, wide=True))
+    return book.picture(figure, Picture("resolution_stamps", caption))
 
 
 def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
@@ -122,8 +122,8 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
     spread = say("mean ± 1 std over {runs} runs", runs=results.runs) if several else say("one run")
     pictures = []
 
-    def show(name: str, caption: str, figure: Figure, wide: bool = False) -> None:
-        pictures.append(book.picture(figure, Picture(f"resolution_{name}", caption, results=True, wide=wide)))
+    def show(name: str, caption: str, figure: Figure) -> None:
+        pictures.append(book.picture(figure, Picture(f"resolution_{name}", caption, results=True)))
 
     for metric in ("accuracy", "tss", "auc", *(f"{score}{RECALIBRATED}" for score in ("accuracy", "tss"))):
         caption = say(
@@ -132,7 +132,7 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
             metric=capital(say(METRICS[metric])),
             spread=spread,
         )
-        show(metric, caption, figures.heat_map(results, metric), wide=len(results.levels) > 3)
+        show(metric, caption, figures.heat_map(results, metric))
     bars = say("mean ± half of the corrected 95 % interval") if several else spread
     caption = say(
         "Loss of accuracy against the ratio of the FWHM tested at to the FWHM trained at, compared run by run with "
@@ -148,19 +148,19 @@ def _scores(book: Book, results: ResolutionResults) -> list[Picture]:
             first=level_name(results.ends[0].name),
             spread=bars,
         )
-        show("size", caption, figures.loss_against_size(results), wide=True)
+        show("size", caption, figures.loss_against_size(results))
     caption = say(
         "Recall of each class against the FWHM tested at, a line for each trained level: {spread}.", spread=spread
     )
     if several:
         shifted = say("Points are shifted sideways a little so that their bars can be told apart.")
         caption = sentences([caption, shifted])
-    show("recall", caption, figures.recall_against_fwhm(results), wide=True)
+    show("recall", caption, figures.recall_against_fwhm(results))
     caption = say(
         "Confusion matrices of networks trained and tested at {corners}: galaxies per run, {spread}; colour and "
         "percentage are of the true class.",
         corners=joined(level_name(level.name) for level in results.corners),
         spread=spread,
     )
-    show("corners", caption, figures.corner_confusions(results), wide=True)
+    show("corners", caption, figures.corner_confusions(results))
     return pictures

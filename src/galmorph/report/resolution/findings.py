@@ -1,7 +1,8 @@
-"""What the numbers of the chapter on resolution say, in sentences.
+"""What the numbers of the chapter on resolution say: the answer to its question, and sentences.
 
 Means are stated with their spread, one standard deviation over the runs, and differences with half of their corrected
-95 % interval; never that a difference is significant, since the intervals are not adjusted for their number.
+95 % interval. These are not adjusted for their number: only the answer calls a difference significant, after Holm's
+correction.
 """
 
 from __future__ import annotations
@@ -9,13 +10,42 @@ from __future__ import annotations
 import dataclasses
 import math
 
+from galmorph.report.answers import ALPHA, QUESTIONS, Effect, Finding, answer
 from galmorph.report.language import capital, in_turn, joined, level_name, plural, say, sentences
 from galmorph.report.resolution.results import RECALIBRATED, Level, ResolutionResults, mean_std
 from galmorph.report.resolution.tables import in_unit, oracle
-from galmorph.report.table import number, plus_minus
-from galmorph.scores.statistics import Estimate
+from galmorph.report.table import METRICS, number, plus_minus
+from galmorph.scores.statistics import Estimate, holm
 
 SAME_NOISE = 0.1  # relative; levels of noise that differ by less are not called different
+
+
+def finding(results: ResolutionResults) -> Finding | None:
+    """Return the answer for the first and the last level, in both directions; None where there is but one level."""
+    first, last = results.ends
+    if first == last:
+        return None
+    crossed = [(metric, *pair) for pair in ((first, last), (last, first)) for metric in ("accuracy", "tss")]
+    losses = [results.estimated_loss(*score) for score in crossed]
+    adjusted = holm([loss.p_value() for loss in losses])
+    effects = tuple(
+        Effect(
+            say(
+                "{metric}, {trained} → {tested}",
+                metric=say(METRICS[metric]),
+                trained=level_name(trained.name),
+                tested=level_name(tested.name),
+            ),
+            loss.mean,
+            loss.half_width(),
+            bool(p < ALPHA),
+        )
+        for (metric, trained, tested), loss, p in zip(crossed, losses, adjusted, strict=True)
+        if math.isfinite(loss.half_width())
+    )
+    question = QUESTIONS["resolution"]
+    verdict, said = answer(question, effects)
+    return Finding("resolution", say(question.text), said, verdict, effects)
 
 
 def summary(results: ResolutionResults) -> list[str]:
