@@ -5,7 +5,7 @@ import dask
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.parallel.cluster import client, worker_count, worker_memory
+from galmorph.parallel.cluster import client, processes, worker_count, worker_memory
 
 
 def test_worker_count_of_the_environment(monkeypatch):
@@ -59,3 +59,20 @@ def test_workers_ignore_ctrl_c_and_the_user_s_dask_settings(tmp_path, monkeypatc
     assert list(ignored.values()) == [True]
     assert list(lived.values()) == [None]
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_workers_that_do_not_end_in_time_fail_no_finished_work(monkeypatch):
+    class Late:
+        def __init__(self, **options):
+            self.closed = False
+
+        def close(self):
+            self.closed = True
+            raise TimeoutError
+
+    monkeypatch.setattr("distributed.LocalCluster", Late)
+    with processes(2) as cluster:
+        pass
+    assert cluster.closed
+    with pytest.raises(ValueError, match="of the work"), processes(2):
+        raise ValueError("of the work")

@@ -8,7 +8,7 @@ import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from galmorph.errors import GalmorphError, counted
@@ -132,7 +132,8 @@ def processes(count: int) -> Iterator[Any]:
     import dask
     from distributed import LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    for name in ("distributed", "tornado"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with ExitStack() as stack:
         # For the temporary files of Dask, and of TensorFlow in a worker that is killed.
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="galmorph-"))
@@ -149,7 +150,12 @@ def processes(count: int) -> Iterator[Any]:
                 silence_logs=logging.CRITICAL,
                 env={"TMPDIR": folder},
             )
-        yield stack.enter_context(cluster)
+        try:
+            yield cluster
+        finally:
+            # A process that a busy machine does not let end in time has been killed: no reason to fail finished work.
+            with suppress(TimeoutError):
+                cluster.close()
 
 
 @contextmanager
