@@ -7,7 +7,7 @@ import pytest
 from galmorph.report.answers import QUESTIONS, Axis, Effect, Finding, answer
 
 QUESTION = QUESTIONS["class_balance"]
-LOST, GAINED = Effect("", 0.09, 0.02, True), Effect("", -0.04, 0.02, True)
+LOST, GAINED = Effect("", -0.09, 0.02, True), Effect("", 0.04, 0.02, True)
 LARGE, SMALL = Effect("", 0.9, 0.91, False), Effect("", 0.001, 0.3, False)
 
 
@@ -15,7 +15,7 @@ LARGE, SMALL = Effect("", 0.9, 0.91, False), Effect("", 0.001, 0.3, False)
     ("effects", "verdict", "sentence"),
     [
         ([LOST, SMALL], "yes", "1 of 2 scores are significantly lower, by 0.090."),
-        ([LOST, Effect("", 0.05, 0.01, True)], "yes", "2 of 2 scores are significantly lower, by 0.050 to 0.090."),
+        ([LOST, Effect("", -0.05, 0.01, True)], "yes", "2 of 2 scores are significantly lower, by 0.050 to 0.090."),
         ([GAINED, LARGE], "no", "1 of 2 scores are significantly higher, by 0.040."),
         ([LOST, GAINED, SMALL], "both", "Of 3 scores, 1 are significantly lower and 1 significantly higher."),
         ([LARGE, SMALL], "not shown", "None of 2 differences is significant, which does not prove that there is none."),
@@ -36,7 +36,7 @@ def test_a_difference_that_is_not_significant_is_not_named_however_large() -> No
 def test_all_intervals_and_zero_are_on_the_axis_which_grows_to_the_right() -> None:
     effects = (LARGE, GAINED)
     axis = Axis([Finding("", "", "", effects=effects), Finding("", "", "", effects=(LOST,))])
-    values = [one.loss + side * one.half for one in (*effects, LOST) for side in (-1, 0, 1)]
+    values = [one.change + side * one.half for one in (*effects, LOST) for side in (-1, 0, 1)]
     places = {value: float(axis.place(value).removesuffix("%")) for value in (*values, *axis.ticks, 0.0)}
     assert all(0 <= place <= 100 for place in places.values())
     assert [places[value] for value in sorted(places)] == sorted(places.values())

@@ -97,9 +97,9 @@ def test_what_counts_as_a_test(changes: dict[Hashable, Any], significant: list[b
     assert [one.label for one in found] == ["TSS, natural mix"] * len(significant)
 
 
-def test_a_loss_is_that_of_the_suspect() -> None:
-    first, second = (effects([ROW], suspect)[0].loss for suspect in (0, 1))
-    assert (first, second) == (0.1, -0.1)  # the second mean is higher
+def test_a_change_is_that_of_the_suspect() -> None:
+    first, second = (effects([ROW], suspect)[0].change for suspect in (0, 1))
+    assert (first, second) == (-0.1, 0.1)  # the second mean is higher
 
 
 def found_in(settings: Settings) -> list[Finding]:
@@ -150,7 +150,7 @@ def test_the_order_of_two_conditions_changes_no_verdict(make_settings: MakeSetti
         either.append(found_in(make_settings(comparisons=blocks)))
     for one, other in zip(*either, strict=True):
         assert one.verdict == other.verdict is not None
-        assert [test.loss for test in one.effects] == pytest.approx([test.loss for test in other.effects])
+        assert [test.change for test in one.effects] == pytest.approx([test.change for test in other.effects])
         assert one.effects
 
 

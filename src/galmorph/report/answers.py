@@ -82,16 +82,16 @@ class Effect:
     ----------
     label
         Which score, and where it was measured.
-    loss
-        How much lower the score is with what the question asks about; negative: it is higher.
+    change
+        Of the score, with what the question asks about; negative where that does harm.
     half
-        Of the corrected 95 % interval of the loss.
+        Of the corrected 95 % interval of the change.
     significant
-        Whether the loss is significant after Holm's correction.
+        Whether the change is significant after Holm's correction.
     """
 
     label: str
-    loss: float
+    change: float
     half: float
     significant: bool
 
@@ -129,8 +129,8 @@ class Finding:
 
 def answer(question: Question, effects: Sequence[Effect]) -> tuple[Verdict, str]:
     """Return what the tests answer, and a sentence that says so."""
-    lower = [one for one in effects if one.significant and one.loss > 0]
-    higher = [one for one in effects if one.significant and one.loss < 0]
+    lower = [one for one in effects if one.significant and one.change < 0]
+    higher = [one for one in effects if one.significant and one.change > 0]
     fair = len(effects)
     if lower and higher:
         return "both", say(BOTH, fair=fair, lower=len(lower), higher=len(higher))
@@ -142,7 +142,7 @@ def answer(question: Question, effects: Sequence[Effect]) -> tuple[Verdict, str]
 
 def _size(claimed: Sequence[Effect]) -> str:
     """Return the amount of the differences, "0.028" or "0.028 to 0.091"."""
-    amounts = sorted(abs(one.loss) for one in claimed)
+    amounts = sorted(abs(one.change) for one in claimed)
     low, high = number(amounts[0]), number(amounts[-1])
     return low if low == high else say("{low} to {high}", low=low, high=high)
 
@@ -158,7 +158,7 @@ class Axis:
 
     def __init__(self, found: Sequence[Finding]) -> None:
         effects = [one for finding in found for one in finding.effects]
-        ends = [0.0, *(one.loss + side * one.half for one in effects for side in (-1, 1))]
+        ends = [0.0, *(one.change + side * one.half for one in effects for side in (-1, 1))]
         low, high = min(ends), max(ends)
         margin = 0.05 * (high - low) or 1.0
         self._low, self._width = low - margin, high - low + 2 * margin

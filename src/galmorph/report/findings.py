@@ -165,7 +165,7 @@ def _suspect(settings: Settings, name: str) -> int | None:
 
 def effects(rows: Sequence[Row], suspect: int) -> tuple[Effect, ...]:
     """Return the differences that are tested; rows of `comparisons.compare`, and which of the two is the suspect."""
-    sign = 1 if suspect == 0 else -1
+    sign = 1 if suspect == 1 else -1
     found = []
     for row in rows:
         kind, metric, where = _kind(row), METRICS[row["metric"]], SHORT[row["evaluated_on"]]

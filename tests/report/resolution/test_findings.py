@@ -153,7 +153,7 @@ def test_the_answer_is_that_of_both_ends_after_holms_correction(results: Resolut
         for pair in ((first, last), (last, first))
         for metric in ("accuracy", "tss")
     ]
-    assert [one.loss for one in found.effects] == [loss.mean for loss in losses]
+    assert [one.change for one in found.effects] == [-loss.mean for loss in losses]
     assert [one.half for one in found.effects] == [loss.half_width() for loss in losses]
     adjusted = holm([loss.p_value() for loss in losses])
     assert [one.significant for one in found.effects] == [p < 0.05 for p in adjusted]

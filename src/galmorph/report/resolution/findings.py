@@ -36,7 +36,7 @@ def finding(results: ResolutionResults) -> Finding | None:
                 trained=level_name(trained.name),
                 tested=level_name(tested.name),
             ),
-            loss.mean,
+            -loss.mean,
             loss.half_width(),
             bool(p < ALPHA),
         )
