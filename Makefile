@@ -9,7 +9,6 @@
 # make clean       remove the environment, caches and unfinished work (data, models and the store stay)
 
 VENV := .venv
-PORT := 5000
 # loadfile: module fixtures are made once. At most 8: each process imports TensorFlow and takes up to 2 GB.
 PARALLEL := --numprocesses auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 READY := $(VENV)/.ready
@@ -29,13 +28,7 @@ reproduce: repository $(READY)
 	@galmorph reproduce
 
 ui: $(READY)
-	@case "$$MLFLOW_TRACKING_URI" in \
-	http*) galmorph sync --ui "$$MLFLOW_TRACKING_URI" ;; \
-	*) galmorph sync --ui http://127.0.0.1:$(PORT) && echo "Ctrl-C ends it" && \
-	   { python -c 'import socket; socket.create_server(("127.0.0.1", $(PORT)))' 2>/dev/null || \
-	     { echo "port $(PORT) is in use, perhaps by an earlier make ui: make ui PORT=$$(($(PORT) + 1))" >&2; exit 1; }; } && \
-	   exec mlflow ui --backend-store-uri "$${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}" --host 127.0.0.1 --port $(PORT) ;; \
-	esac
+	@exec galmorph ui
 
 lint: $(READY)
 	ruff check .

@@ -7,7 +7,9 @@ import re
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from ruamel.yaml import YAML
@@ -348,21 +350,33 @@ def test_a_closed_pipe_ends_without_a_traceback(project):
     assert done.stderr == ""
 
 
-def test_sync_says_where_the_study_is_seen_and_no_password(project, empty_database, monkeypatch, capsys):
-    (project / "mlflow.db").write_bytes(empty_database)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    monkeypatch.setattr("galmorph.stages.records.read_declared", lambda settings: ([], {}))
-    cli.main(["--quiet", "sync", "--ui", "https://me:secret@mlflow.example/"])
-    page = "/#/experiments/1/runs?workflowType=machine_learning"
+def test_the_page_of_a_server_that_runs_elsewhere_is_named_without_the_password(project, monkeypatch, capsys):
+    store = SimpleNamespace(uri="https://me:secret@mlflow.example/", experiment=SimpleNamespace(experiment_id="1"))
+    monkeypatch.setattr(cli, "sync", lambda arguments: None)
+    monkeypatch.setattr("galmorph.stages.campaign.open_store", lambda settings: store)
+    cli.main(["--quiet", "ui"])
+    page = "/#/experiments/1/runs?workflowType=machine_learning&viewStateShareKey=conditions"
     assert capsys.readouterr().out == f"MLflow's page of this study: https://***@mlflow.example{page}\n"
+
+
+@contextmanager
+def server_that_is_stopped(uri, port, log):
+    """In place of MLflow's, which takes seconds to start."""
+
+    def wait():
+        raise KeyboardInterrupt
+
+    yield f"http://127.0.0.1:{port}", SimpleNamespace(wait=wait)
 
 
 def test_the_ui_opens_before_the_first_study_is_complete(project, empty_database, monkeypatch, capsys, caplog):
     (project / "mlflow.db").write_bytes(empty_database)
     monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    monkeypatch.setattr("galmorph.tracking.ui.serving", server_that_is_stopped)
+    monkeypatch.setattr("galmorph.tracking.ui.free_port", lambda first: first + 1)
     with caplog.at_level(logging.WARNING, logger="galmorph"):
-        cli.main(["sync", "--ui", "http://127.0.0.1:5000"])
-    assert "http://127.0.0.1:5000/#/experiments/1/runs" in capsys.readouterr().out
+        cli.main(["ui"])
+    assert "http://127.0.0.1:5001/#/experiments/1/runs" in capsys.readouterr().out
     assert "not synced: models/three_class/selected/epoch.json: cannot read the selected epoch" in caplog.text
     with pytest.raises(SystemExit, match="cannot read the selected epoch"):
         cli.main(["sync"])

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from galmorph import __version__
@@ -94,27 +94,38 @@ def verify(arguments: argparse.Namespace) -> None:
 
 
 def sync(arguments: argparse.Namespace) -> None:
-    """Make the MLflow store show exactly the records of the declared conditions; --ui prints their address."""
+    """Make the MLflow store show exactly the records of the declared conditions."""
     from galmorph.stages.campaign import open_store
     from galmorph.stages.records import read_declared
-    from galmorph.tracking.address import without_password
 
     settings = layout.load_params()
+    conditions, transfers = read_declared(settings)
+    notice(f"MLflow: {open_store(settings).sync([*conditions, *transfers.values()])}\n")
+
+
+def ui(arguments: argparse.Namespace) -> None:
+    """Sync the MLflow store, print the address of the study's page, and serve it on this machine until Ctrl-C."""
+    from galmorph.stages.campaign import open_store
+    from galmorph.tracking.address import without_password
+    from galmorph.tracking.ui import free_port, serving
+    from galmorph.tracking.views import page
+
     try:
-        conditions, transfers = read_declared(settings)
+        sync(arguments)
     except GalmorphError as error:
-        if arguments.ui is None:
-            raise
         # A study that is incomplete, or of other parameters by now, can be looked at.
         log.warning("not synced: %s; MLflow shows the runs that it holds", error)
-        store = open_store(settings)
-    else:
-        store = open_store(settings)
-        notice(f"MLflow: {store.sync([*conditions, *transfers.values()])}\n")
-    if arguments.ui is not None:
-        # Without the last part MLflow may open its pages for language models.
-        page = f"/#/experiments/{store.experiment.experiment_id}/runs?workflowType=machine_learning"
-        sys.stdout.write(f"MLflow's page of this study: {without_password(arguments.ui.rstrip('/'))}{page}\n")
+    store = open_store(layout.load_params())
+    experiment = store.experiment.experiment_id
+    if store.uri.startswith(("http:", "https:")):
+        sys.stdout.write(f"MLflow's page of this study: {page(without_password(store.uri), experiment)}\n")
+        return
+    port, said = free_port(arguments.port), layout.LOGS / "mlflow.log"
+    with suppress(KeyboardInterrupt), serving(store.uri, port, said) as (address, process):
+        sys.stdout.write(f"MLflow's page of this study: {page(address, experiment)}\nCtrl-C ends it\n")
+        sys.stdout.flush()
+        process.wait()
+        raise GalmorphError(f"MLflow's server has ended; {said} has what it said")
 
 
 def summary(arguments: argparse.Namespace) -> None:
@@ -126,12 +137,11 @@ def summary(arguments: argparse.Namespace) -> None:
     require_report(settings)
     table = read_summary(layout.SUMMARY)
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
-    part = "same test" if settings.protocol.validation_fraction is None else "validation"
     sys.stdout.write(
-        f"\n{short_summary(table)}\n\nMean ± standard deviation over the runs (that which the number of test galaxies "
-        f"alone gives). The first\naccuracy is at the epoch that was selected on the {part} parts; the confirmed one "
-        f"is of fresh runs. Baseline: always answering\nthe commonest class. Magnitude and size, PCA and shape: "
-        f"classifiers without a network on the galaxies of the confirmed runs.\n"
+        f"\n{short_summary(table)}\n\n"
+        f"Mean ± standard deviation over {counted(settings.protocol.runs, 'run')} that stop at the selected epoch.\n"
+        f"Commonest class: always answering it. Best baseline: of three classifiers without a network, on\n"
+        f"the same galaxies. Every score: {layout.SUMMARY}\n"
         f"{simulated if settings.survey.source == 'simulated' else ''}\nReport: {layout.PAGE}\nEvery run: make ui\n"
     )
 
@@ -159,7 +169,7 @@ def reproduce(arguments: argparse.Namespace) -> None:
             raise
     if status:
         sys.exit(status)  # the stage or DVC has said why
-    sync(argparse.Namespace(ui=None))
+    sync(arguments)
     summary(arguments)
 
 
@@ -193,7 +203,8 @@ COMMANDS: dict[Callable[[argparse.Namespace], None], tuple[str, ...]] = {
     reproduce: ("galmorph reproduce",),
     plan: ("cp presets/sdss.yaml params.yaml && galmorph plan",),
     verify: ("galmorph verify", "galmorph verify --repair"),
-    sync: ("galmorph sync", "rm mlflow.db && galmorph sync", "galmorph sync --ui http://127.0.0.1:5000"),
+    sync: ("galmorph sync", "rm mlflow.db && galmorph sync"),
+    ui: ("galmorph ui", "galmorph ui --port 8000"),
     summary: ("galmorph summary",),
     classify: (
         "galmorph classify two_class --stamps new_stamps",
@@ -244,8 +255,8 @@ def make_parser() -> argparse.ArgumentParser:
         command.set_defaults(run=function)
     add = commands.choices["verify"].add_argument
     add("--repair", action="store_true", help="fetch again what differs")
-    add = commands.choices["sync"].add_argument
-    add("--ui", metavar="ADDRESS", help="of an MLflow server or UI: print the page of this study there")
+    add = commands.choices["ui"].add_argument
+    add("--port", metavar="PORT", type=int, default=5000, help="the first that is tried (5000)")
     add = commands.choices["show"].add_argument
     add("objid", metavar="OBJID", type=int, help="as in data/cutouts/galaxies.parquet")
     add("--output", metavar="FILE", type=Path, help="the picture; by default shown/OBJID.png")

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
 import re
+from collections.abc import Iterable
 
 # Remedies by errno.
 _REMEDIES = {
@@ -64,6 +66,18 @@ def counted(number: int, one: str, several: str = "") -> str:
     ('1 run', '3,000 galaxies')
     """
     return f"{number:,} {one if number == 1 else several or one + 's'}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return a question, in brackets for the end of a message, where a name is nearly one that is known.
+
+    Examples
+    --------
+    >>> did_you_mean("two_clas", ["two_class", "balanced"]), did_you_mean("x", ["two_class"])
+    (' (did you mean two_class?)', '')
+    """
+    guess = difflib.get_close_matches(name, list(known), n=1)
+    return f" (did you mean {guess[0]}?)" if guess else ""
 
 
 def with_remedy(error: OSError) -> GalmorphError | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from galmorph.tracking import views
 from galmorph.tracking.store import Store
 from tests.support.browser import Page
 from tests.support.mlflow_server import mlflow_serving
@@ -55,6 +56,21 @@ def press(page: Page, text: str) -> None:
         f"((part) => (part.closest('button, label') || part).click())"
         f"([...document.querySelectorAll('*')].filter(part => part.innerText?.trim() === {text!r}).pop())"
     )
+
+
+def test_the_printed_address_shows_a_line_for_each_condition_with_its_scores(
+    browser: Page, server: str, study: Store, screenshots: Path
+) -> None:
+    browser.open(views.page(server, study.experiment.experiment_id), 1600)
+    browser.wait_for("document.body.innerText.includes('two_class')")
+    (parent,) = study.runs("condition", condition="two_class")
+    text = browser.text()
+    for name in ("confirmed/accuracy", "confirmed/accuracy_std", "confirmed/tss"):
+        assert f"{name}\n" in text
+        assert str(parent.data.metrics[name]) in text
+    assert "2\nmatching runs" in text or "2 matching runs" in text
+    browser.screenshot(screenshots / "mlflow-conditions.png")
+    assert troubles(browser) == []
 
 
 def test_the_experiment_lists_conditions_and_their_runs_by_name(ui: Any, screenshots: Path) -> None:

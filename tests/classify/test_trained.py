@@ -55,7 +55,7 @@ def test_conditions_and_levels_are_known(own_study: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("three_clas", "three_clas: nothing of this name is trained; did you mean three_class"),
+        ("three_clas", r"three_clas: nothing of this name is trained \(did you mean three_class\?\); trained are: "),
         ("quite_another", "quite_another: nothing of this name is trained; trained are: three_class$"),
         ("../models/three_class", "nothing of this name is trained"),
     ],

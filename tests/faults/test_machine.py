@@ -9,7 +9,6 @@ import re
 import resource
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 from pathlib import Path
@@ -328,16 +327,6 @@ def test_a_study_without_git_works_as_the_page_says(tmp_path):
     assert (tmp_path / "one").read_text() == "1\n"
     refused = subprocess.run([*dvc, "exp", "run"], cwd=tmp_path, capture_output=True, text=True)
     assert "Only supported for Git repositories" in refused.stderr
-
-
-def test_a_port_that_is_in_use(tmp_path):
-    copy_of_make(tmp_path)
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        port = other.getsockname()[1]
-        made = make(tmp_path, "ui", f"PORT={port}")
-    assert made.returncode != 0
-    assert f"port {port} is in use, perhaps by an earlier make ui: make ui PORT={port + 1}" in made.stderr
-    assert "mlflow" not in made.stdout
 
 
 def test_a_python_without_bz2(tmp_path):

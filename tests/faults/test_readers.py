@@ -31,7 +31,7 @@ from galmorph.sources.stamps import read_labels
 from galmorph.training.declared import read_epoch
 from galmorph.training.records import load_record
 from tests.support.frames import TABLE2_HEADER, header_cards, objid, table2_row, write_table2
-from tests.support.parameters import ROOT, settings_with
+from tests.support.parameters import settings_with
 
 pytestmark = pytest.mark.fault
 
@@ -168,8 +168,3 @@ def test_markup_in_names_is_text_on_the_page(tmp_path):
     )
     assert script not in html
     assert html.count("&lt;script&gt;") >= 7
-
-
-def test_the_mlflow_ui_listens_on_this_machine_only():
-    (line,) = (line for line in (ROOT / "Makefile").read_text().splitlines() if "mlflow ui" in line)
-    assert "--host 127.0.0.1" in line

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import shlex
 import shutil
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,6 +19,7 @@ from mlflow.entities import Run
 from galmorph.baselines import BASELINES
 from tests.support.dask_scheduler import running_scheduler
 from tests.support.dvc_project import CONDITIONS, Project
+from tests.support.parameters import ROOT
 
 pytestmark = pytest.mark.slow
 RATE = "training.learning_rate"
@@ -54,7 +58,21 @@ def test_exp_show_has_the_parameter_and_the_metrics_of_each(project: Project) ->
     assert rates == {"here": 0.002, "aside": 0.003, "waiting": 0.004}
     for row in rows:
         for name in CONDITIONS:
-            assert 0 <= float(row[f"{name}.confirmed.accuracy.mean"]) <= 1
+            assert 0 <= float(row[f"reports/metrics/{name}.json:accuracy"]) <= 1
+
+
+def test_the_documented_tables_fit_a_terminal_of_140_columns(project: Project) -> None:
+    page = (ROOT / "docs/experiments.md").read_text(encoding="utf-8")
+    (line,) = re.findall(r"^    dvc (exp show --only-changed --drop .*)$", page, flags=re.MULTILINE)
+    experiments = project.run("env", "COLUMNS=140", "dvc", *shlex.split(line), "--no-pager")
+    assert "…" not in experiments  # a column that found no place
+    for name in ("here", "reports/metrics/three_class.json:accuracy", RATE):
+        assert name in experiments
+    metrics = project.run("dvc", "metrics", "show")
+    assert [row.split()[0] for row in metrics.splitlines()[1:]] == sorted(
+        f"reports/metrics/{n}.json" for n in CONDITIONS
+    )
+    assert max(len(row) for row in [*experiments.splitlines(), *metrics.splitlines()]) <= 140
 
 
 def test_the_store_of_the_checkout_holds_the_runs_of_all(project: Project) -> None:
@@ -76,15 +94,11 @@ def test_the_store_of_the_checkout_holds_the_runs_of_all(project: Project) -> No
     )
 
 
-def test_metrics_diff_names_condition_phase_and_score(project: Project) -> None:
+def test_metrics_diff_names_condition_and_score(project: Project) -> None:
     difference = json.loads(project.run("dvc", "metrics", "diff", "HEAD", "here", "--json"))
-    (scores,) = difference.values()
-    assert {name.rpartition(".")[0] for name in scores if not name.endswith("epoch")} <= {
-        f"{condition}.{phase}.{score}"
-        for condition in CONDITIONS
-        for phase in ("selected", "confirmed")
-        for score in ("accuracy", "tss")
-    }
+    assert {Path(path).stem for path in difference} <= set(CONDITIONS)
+    scores = next(iter(difference.values()))
+    assert set(scores) <= {"epoch", "accuracy", "accuracy_std", "tss", "tss_std", "selected_accuracy"}
     assert {"old", "new", "diff"} == set(next(iter(scores.values())))
 
 

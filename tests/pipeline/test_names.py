@@ -40,7 +40,7 @@ def test_a_name_that_is_a_command_is_refused_by_key(project: Project, stage: str
     said = project.run("dvc", "repro", "--single-item", f"{stage}@x; touch y", code=255)
     project.params = before
     assert not (project.folder / "y").exists()
-    assert f"params.yaml: {block}.x; touch y: string should match pattern" in said
+    assert f"params.yaml: {block}.x; touch y: a name is of a to z, 0 to 9 and _" in said
 
 
 @pytest.mark.fault

@@ -137,7 +137,7 @@ def test_the_signs_that_our_tables_use_are_plain_latex(character: str) -> None:
 
 def test_a_terminal_has_one_line_for_each_condition() -> None:
     rows = []
-    for condition, offset in (("two_class", 0.0), ("balanced", 0.1)):
+    for condition, offset in (("two_class_small", 0.0), ("balanced", 0.1)):
         for metric, mean in (("accuracy", 0.8), ("tss", 0.6), ("baseline", 0.5), ("accuracy@common_natural", 0.7)):
             for phase in ("selected", "confirmed"):
                 value = mean + offset + 0.01 * (phase == "confirmed")
@@ -148,21 +148,18 @@ def test_a_terminal_has_one_line_for_each_condition() -> None:
     columns = ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial"]
     lines = short_summary(pd.DataFrame(rows, columns=columns)).splitlines()
     assert len(lines) == 4
-    two_class = [cell.strip() for cell in lines[2].strip("|").split("|")]
-    assert two_class == [
-        "two_class",
-        "30 + 30",
+    assert max(map(len, lines)) <= 100
+    table = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert table[0] == ["condition", "epoch", "accuracy", "commonest class", "best baseline", "TSS"]
+    assert table[2] == [
+        "two_class_small",
         "7",
-        "0.800 ± 0.020 (0.019)",
-        "0.810 ± 0.020 (0.019)",
+        "0.810 ± 0.020",
         "0.510 ± 0.020",
-        "0.550 ± 0.020 (0.019)",
-        "0.650 ± 0.020 (0.019)",
-        "0.750 ± 0.020 (0.019)",
-        "0.600 ± 0.020 (0.019)",
-        "0.610 ± 0.020 (0.019)",
+        "0.750 ± 0.020",
+        "0.610 ± 0.020",
     ]
-    assert "0.910 ± 0.020" in lines[3]
+    assert table[3][2] == "0.910 ± 0.020"
 
 
 def test_a_condition_that_the_thesis_does_not_know_stands_alone() -> None:

@@ -190,7 +190,7 @@ def test_the_oracle_is_the_selecting_run_once_more_and_its_predictions_elsewhere
     assert not np.array_equal(after.sets["noise"].predicted, before.predicted)
     content = run_content(score_run(after, 1), tmp_path / "oracle" / record_name(2))
     assert content.name == "three_class oracle 02"
-    assert content.metrics["here/test_accuracy"] == content.metrics["test_accuracy"]
-    assert list(content.metrics["noise/test_accuracy"]) == [1, 2]
+    assert content.metrics["by_epoch/here/test_accuracy"] == content.metrics["by_epoch/test_accuracy"]
+    assert list(content.metrics["by_epoch/noise/test_accuracy"]) == [1, 2]
     # It has no probabilities, and so no further scores on the levels.
     assert "noise/accuracy" not in content.metrics

@@ -21,7 +21,8 @@ def add_run(store: Store, folder: Path, run: int) -> None:
 
 
 def addresses(store: Store) -> list[str]:
-    return [run.info.artifact_uri for run in store.runs("run")]
+    versions = store.client.search_model_versions("name = 'network'")
+    return [run.info.artifact_uri for run in store.runs("run")] + [version.source for version in versions]
 
 
 @pytest.fixture
@@ -30,7 +31,10 @@ def checkout(place: Path) -> Path:
     folder = place / "study 50% done"
     folder.mkdir()
     shutil.move(place / "mlflow.db", folder / "mlflow.db")
-    add_run(open_store(folder), folder, 1)
+    store = open_store(folder)
+    add_run(store, folder, 1)
+    store.client.create_registered_model("network")
+    store.client.create_model_version("network", f"{store.experiment.artifact_location}/models/m-1/artifacts")
     return folder
 
 
@@ -43,7 +47,7 @@ def test_a_store_that_was_copied_or_moved_has_its_own_files(
     _ = shutil.move(checkout, here) if moved else shutil.copytree(checkout, here)
     store = open_store(here)
     add_run(store, here, 2)
-    assert len(addresses(store)) == 2
+    assert len(addresses(store)) == 3
     assert all(address.startswith((here / "mlartifacts").as_uri() + "/") for address in addresses(store))
     for run in store.runs("run"):
         assert record_name(int(run.data.tags["galmorph.run"])) in {

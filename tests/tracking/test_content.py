@@ -14,7 +14,7 @@ def test_a_run_holds_its_curves_scores_parameters_and_record(store, declared, pl
     scored, path = declared[0].scored["confirmed"][1], declared[0].files["confirmed"][1]
     (run,) = store.runs("run", condition="two_class", phase="confirmed", run="2")
     for name, values in scored.curves.items():
-        assert store.history(run, name) == dict(enumerate(values.tolist(), start=1))
+        assert store.history(run, f"by_epoch/{name}") == dict(enumerate(values.tolist(), start=1))
     for name, value in scored.scores.items():
         assert run.data.metrics[metric_name(name)] == value
     assert run.data.params["training.learning_rate"] == "0.0003"
@@ -26,11 +26,19 @@ def test_a_run_holds_its_curves_scores_parameters_and_record(store, declared, pl
 def test_a_parent_holds_the_mean_curves(store, declared):
     (parent,) = store.runs("condition", condition="two_class")
     stack = np.array([record.history["test_accuracy"] for record in declared[0].phases["selected"]])
-    history = store.history(parent, "selected/test_accuracy_mean")
+    history = store.history(parent, "by_epoch/selected/test_accuracy_mean")
     np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.mean(axis=0))
-    history = store.history(parent, "selected/test_accuracy_std")
+    history = store.history(parent, "by_epoch/selected/test_accuracy_std")
     np.testing.assert_allclose([history[epoch] for epoch in (1, 2, 3, 4)], stack.std(axis=0, ddof=1))
     assert parent.data.params["selected_epoch"] == "3"
+
+
+def test_only_curves_are_drawn_as_curves(store):
+    """MLflow draws a metric as a bar where its step is 0."""
+    for run in store.runs("run") + store.runs("condition"):
+        for name in run.data.metrics:
+            steps = set(store.history(run, name))
+            assert len(steps) > 1 if name.startswith("by_epoch/") else steps == {0}, name
 
 
 def test_runs_and_parents_name_their_data_by_dvcs_md5(store):
@@ -114,6 +122,6 @@ def test_undefined_values_are_not_logged(declared):
     record = declared[0].phases["selected"][0]
     broken = dataclasses.replace(record, history=record.history | {"test_loss": np.full(4, np.nan)})
     content = run_content(score_run(broken, 3), declared[0].files["selected"][0])
-    assert "test_loss" not in content.metrics
+    assert "by_epoch/test_loss" not in content.metrics
     single = dataclasses.replace(declared[0], phases={"selected": [record]})
-    assert "selected/test_accuracy_std" not in condition_content(single).metrics
+    assert "by_epoch/selected/test_accuracy_std" not in condition_content(single).metrics

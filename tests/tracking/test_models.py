@@ -64,6 +64,26 @@ def model(store):
         mlflow.set_tracking_uri(before)
 
 
+def test_it_is_registered_under_an_alias_which_follows_the_records(store, condition, model):
+    (version,) = store.client.search_model_versions("name = 'galmorph-three_class'")
+    before = mlflow.get_tracking_uri()
+    try:
+        mlflow.set_tracking_uri(store.uri)
+        loaded = mlflow.pyfunc.load_model("models:/galmorph-three_class@confirmed")
+    finally:
+        mlflow.set_tracking_uri(before)
+    assert loaded.metadata.model_uuid == model.metadata.model_uuid
+    assert version.aliases == ["confirmed"]
+    store.sync([condition])
+    assert len(store.client.search_model_versions("name = 'galmorph-three_class'")) == 1
+    # Another network of the same condition becomes the second version, and has the alias.
+    store.client.delete_logged_model(version.tags["galmorph.model"])
+    store.sync([condition])
+    assert store.client.get_model_version_by_alias("galmorph-three_class", "confirmed").version == 2
+    (current,) = store.client.search_logged_models([store.experiment.experiment_id])
+    assert store.client.get_model_version("galmorph-three_class", "2").tags["galmorph.model"] == current.model_id
+
+
 def models(store):
     found = store.client.search_logged_models([store.experiment.experiment_id])
     return sorted((model.name, str(model.status), model.tags["galmorph.status"]) for model in found)

@@ -129,8 +129,8 @@ def test_sync_mends(store, before, declared, damage, place):
 @pytest.mark.parametrize(
     ("name", "value", "step"),
     [
-        ("test_accuracy", 0.999, 1),
-        ("test_accuracy", None, 9),  # the last value, again after an epoch that there was not
+        ("by_epoch/test_accuracy", 0.999, 1),
+        ("by_epoch/test_accuracy", None, 9),  # the last value, again after an epoch that there was not
         ("confusion/spiral_as_elliptical", 7, 3),
     ],
 )
@@ -231,7 +231,28 @@ def test_a_watched_set_is_a_curve_and_no_score(place, tmp_path):
     (result,) = load_results(store, [condition]).values()
     assert set(result.selected.scores) == set(condition.scored["selected"][0].scores)
     (run,) = store.runs("run", phase="selected", run="1")
-    assert run.data.metrics["validation/test_accuracy"] == pytest.approx(2 / 3)
+    assert run.data.metrics["by_epoch/validation/test_accuracy"] == pytest.approx(2 / 3)
+
+
+def test_how_long_a_run_took_is_shown_and_stays_when_it_is_replaced(place, declared):
+    store = open_store(place)
+    condition = declared[0]
+    records, files = condition.phases["confirmed"], condition.files["confirmed"]
+    store.add(records[0], files[0], 90.5)
+    store.sync([condition])
+    (run,) = store.runs("run", phase="confirmed", run="1")
+    assert run.data.metrics["training_seconds"] == 90.5
+    assert 90_500 <= run.info.end_time - run.info.start_time < 150_000
+    store.client.log_metric(run.info.run_id, "luck", 1.0)
+    assert store.sync([condition]).replaced == 1
+    (after,) = store.runs("run", phase="confirmed", run="1")
+    assert after.info.run_id != run.info.run_id
+    assert after.data.metrics["training_seconds"] == 90.5
+    assert store.sync([condition]).replaced == 0
+    load_results(store, [condition])
+    # A store that is rebuilt from the records does not know it.
+    (other,) = store.runs("run", phase="confirmed", run="2")
+    assert "training_seconds" not in other.data.metrics
 
 
 def test_notes_on_a_run_that_is_replaced_stay(store, declared):
@@ -325,10 +346,10 @@ def test_a_baseline_is_a_run_under_its_condition_with_the_scores_of_each_run(sto
     assert (run.info.run_name, run.data.tags["mlflow.parentRunId"]) == ("two_class pca", parents["two_class"])
     scored = conditions[0].scored_baselines["pca"]
     accuracies = [one.scores["accuracy@common_natural"] for one in scored]
-    assert store.history(run, "run/common_natural/accuracy") == dict(enumerate(accuracies, start=1))
+    assert store.history(run, "by_run/common_natural/accuracy") == dict(enumerate(accuracies, start=1))
     # Named as in the parent, so that MLflow's comparison has them in one line.
     parent = store.client.get_run(parents["two_class"])
-    assert run.data.metrics["confirmed/common_natural/accuracy"] == pytest.approx(np.mean(accuracies))
+    assert run.data.metrics["confirmed/common_natural/accuracy"] == pytest.approx(np.mean(accuracies), abs=1e-6)
     assert "confirmed/common_natural/accuracy" in parent.data.metrics
     for name, result in load_results(store, conditions).items():
         for baseline, part in result.baselines.items():
@@ -343,7 +364,7 @@ def test_sync_rebuilds_baselines_from_their_records(store, with_baselines):
     (deleted,) = store.runs("baseline", condition="two_class", baseline="pca")
     (edited,) = store.runs("baseline", condition="two_class", baseline="shape")
     store.client.delete_run(deleted.info.run_id)
-    store.client.log_metric(edited.info.run_id, "run/accuracy", 0.999, step=3)
+    store.client.log_metric(edited.info.run_id, "by_run/accuracy", 0.999, step=3)
     with pytest.raises(GalmorphError, match="two_class, baseline pca: the store holds 0 runs of it"):
         load_results(store, conditions)
     counts = store.sync(conditions)
@@ -351,8 +372,8 @@ def test_sync_rebuilds_baselines_from_their_records(store, with_baselines):
     load_results(store, conditions)
     # One that a search does not tell from the record is found by the report.
     (run,) = store.runs("baseline", condition="two_class", baseline="shape")
-    store.client.log_metric(run.info.run_id, "run/accuracy", 0.999, step=1)
-    with pytest.raises(GalmorphError, match="its metric run/accuracy in the MLflow store is not that of its record"):
+    store.client.log_metric(run.info.run_id, "by_run/accuracy", 0.999, step=1)
+    with pytest.raises(GalmorphError, match="its metric by_run/accuracy in the MLflow store is not that of its record"):
         load_results(store, conditions)
     store.sync(conditions)
     load_results(store, conditions)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from pydantic import ValidationError
 
 from galmorph.classify.ensemble import Ensemble, Member
 from galmorph.classify.likeness import Typical, common_kind, measure
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, did_you_mean
 from galmorph.files.datafiles import open_stamps, read_table
 from galmorph.settings.layout import GALAXIES, IMAGES, MODELS, PARAMS, level_galaxies, level_path, records_folder
 from galmorph.settings.lock import LOCK, LockedStage, declared_stages, read_lock, require_current
@@ -165,9 +164,7 @@ def read_ensemble(name: str, project: Path, compare: bool = False) -> Ensemble:
 def _unknown(name: str, known: list[str], models: Path) -> str:
     if not known:
         return f"{models}: nothing is trained here; run dvc repro, or dvc pull, or go to the project's root"
-    guess = difflib.get_close_matches(name, known, n=1)
-    hint = f"did you mean {guess[0]}? " if guess else ""
-    return f"{name}: nothing of this name is trained; {hint}trained are: {', '.join(known)}"
+    return f"{name}: nothing of this name is trained{did_you_mean(name, known)}; trained are: {', '.join(known)}"
 
 
 @dataclass(frozen=True)

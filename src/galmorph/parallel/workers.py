@@ -30,6 +30,7 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 _job = threading.local()  # the job of this thread of a worker
+_taken = threading.local()  # by the job whose result this thread has received last
 
 
 def tick(done: int) -> None:
@@ -40,6 +41,11 @@ def tick(done: int) -> None:
 
     _job.sent = time.monotonic()
     get_worker().log_event(_job.topic, (_job.index, done))
+
+
+def job_seconds() -> float | None:
+    """Return how many seconds the job took whose result `spread` yielded last; None before the first."""
+    return getattr(_taken, "seconds", None)
 
 
 def spread(
@@ -120,7 +126,7 @@ def spread(
         for future in pending:
             index = indices.pop(future.key)
             try:
-                result = future.result()
+                result, seconds = future.result()
             except CancelledError:
                 raise
             except Exception as error:
@@ -134,14 +140,15 @@ def spread(
             else:
                 progress.step(index, steps)
                 progress.finish(index, steps)
+                _taken.seconds = seconds
                 yield index, result
             top_up()
 
 
 def _do(
     function: Callable[..., Result], code: tuple[tuple[str, ...], str], topic: str, index: int, job: tuple[Any, ...]
-) -> Result:
-    """Do a job in a worker, for which `tick` then reports."""
+) -> tuple[Result, float]:
+    """Do a job in a worker, for which `tick` then reports; returns its result, and the seconds that it took."""
     from distributed import get_worker
 
     require_settled()
@@ -158,9 +165,10 @@ def _do(
             f"the worker {worker.address} has other code than this project: {' or '.join(parts)} differs; update it to "
             "the same commit and restart it; if the code was edited meanwhile, run dvc repro again"
         )
-    _job.topic, _job.index, _job.sent = topic, index, time.monotonic()
+    started = time.monotonic()
+    _job.topic, _job.index, _job.sent = topic, index, started
     try:
-        return function(*job)
+        return function(*job), time.monotonic() - started
     finally:
         _job.sent = None
 

@@ -34,7 +34,7 @@ def build(
     provenance: Mapping[str, str],
     folder: Path,
 ) -> None:
-    """Write tables/, figures/, plots/, metrics.json and report.html; the same bytes for the same arguments.
+    """Write tables/, figures/, plots/, metrics/ and report.html; the same bytes for the same arguments.
 
     Parameters
     ----------

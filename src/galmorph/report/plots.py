@@ -1,7 +1,7 @@
 """What `dvc metrics show` and `dvc plots show` read.
 
-Each folder of plots holds one CSV per condition with the same columns, because DVC takes a folder as one entry of
-dvc.yaml: a condition that is added needs no new line there.
+Each folder holds one file per condition with the same keys or columns, because DVC takes a folder as one entry of
+dvc.yaml: a condition that is added needs no new line there, and is a line of `dvc metrics show`.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,26 +18,20 @@ from galmorph.report.figures.results import Quantity, mean_curves
 from galmorph.report.study import ConditionResults, Results
 from galmorph.report.table import csv
 
-# What `dvc metrics diff` and `dvc exp show` print, a column each for mean and spread of each phase; every other score
-# is in tables/summary.csv.
-METRICS = ("accuracy", "tss")
 QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy")
 
 
-def metrics(results: Results) -> dict[str, Any]:
-    """Return condition -> epoch, and condition -> phase -> accuracy and TSS -> mean and std, rounded to 6 digits.
+def metrics(result: ConditionResults) -> dict[str, float]:
+    """Return what DVC prints of a condition, rounded to 6 digits; every other score is in tables/summary.csv.
 
-    What cannot be computed (the spread of a single run) is left out: JSON has no word for it.
+    The scores but for selected_accuracy are of the confirmed runs: mean and standard deviation. What cannot be computed
+    (the spread of a single run) is left out: JSON has no word for it.
     """
-    nested: dict[str, Any] = {name: {"epoch": result.epoch} for name, result in results.items()}
-    for name, result in results.items():
-        for phase, part in result.phases.items():
-            nested[name][phase] = {}
-            for metric in METRICS:
-                mean, std, _ = accuracy.spread(part.scores[metric])
-                numbers = {"mean": mean, "std": std}
-                nested[name][phase][metric] = {key: round(n, 6) for key, n in numbers.items() if math.isfinite(n)}
-    return nested
+    found: dict[str, float] = {}
+    for metric in ("accuracy", "tss"):
+        found[metric], found[f"{metric}_std"], _ = accuracy.spread(result.confirmed.scores[metric])
+    found["selected_accuracy"], *_ = accuracy.spread(result.selected.scores["accuracy"])
+    return {"epoch": result.epoch} | {name: round(value, 6) for name, value in found.items() if math.isfinite(value)}
 
 
 def curve(result: ConditionResults, quantity: Quantity) -> pd.DataFrame:
@@ -61,11 +54,11 @@ def confusion_items(result: ConditionResults) -> pd.DataFrame:
 
 
 def write(results: Results, folder: Path) -> None:
-    """Write metrics.json, plots/loss/CONDITION.csv, plots/accuracy/CONDITION.csv and plots/confusion/CONDITION.csv."""
-    _write(folder / "metrics.json", json.dumps(metrics(results), indent=2, allow_nan=False) + "\n")
-    for kind in (*QUANTITIES, "confusion"):
-        (folder / "plots" / kind).mkdir(parents=True, exist_ok=True)
+    """Write metrics/CONDITION.json, and CONDITION.csv in plots/loss, plots/accuracy and plots/confusion."""
+    for kind in ("metrics", *(f"plots/{kind}" for kind in (*QUANTITIES, "confusion"))):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
     for name, result in results.items():
+        _write(folder / "metrics" / f"{name}.json", json.dumps(metrics(result), indent=2, allow_nan=False) + "\n")
         for quantity in QUANTITIES:
             _write(folder / "plots" / quantity / f"{name}.csv", csv(curve(result, quantity)))
         _write(folder / "plots" / "confusion" / f"{name}.csv", csv(confusion_items(result)))

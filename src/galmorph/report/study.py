@@ -14,8 +14,16 @@ from galmorph.errors import GalmorphError
 from galmorph.report.resolution.results import ResolutionResults
 from galmorph.scores.evaluation import ConditionRecords, ScoredRun
 from galmorph.settings.study import Settings
-from galmorph.tracking.content import BY_RUN, CONFUSION, baseline_content, confusion_name, run_metrics, score_name
-from galmorph.tracking.store import Store
+from galmorph.tracking.content import (
+    BY_EPOCH,
+    BY_RUN,
+    CONFUSION,
+    baseline_content,
+    confusion_name,
+    run_metrics,
+    score_name,
+)
+from galmorph.tracking.store import Store, recorded_metrics
 
 
 @dataclass(frozen=True)
@@ -172,13 +180,12 @@ def phase_results(store: Store, condition: ConditionRecords, phase: str) -> Phas
         history.insert(0, "epoch", history.index)
         history.insert(0, "run", scored.record.run)
         histories.append(history)
-        metrics = run.data.metrics
+        metrics = recorded_metrics(run)
         confusions.append([[metrics[confusion_name(true, guess)] for guess in classes] for true in classes])
-        # Curves are of the test part, or of a set that was watched: "validation/test_accuracy".
         scores[scored.record.run] = {
             score_name(name): value
             for name, value in metrics.items()
-            if name.rpartition("/")[2] not in CURVES and CONFUSION not in name
+            if not name.startswith(BY_EPOCH) and CONFUSION not in name
         }
     return PhaseResults(
         history=pd.concat(histories, ignore_index=True),
@@ -207,8 +214,9 @@ def phase_runs(store: Store, condition: ConditionRecords, phase: str) -> list[tu
     pairs = [(by_number[one.record.run], one) for one in scored]
     for run, one in pairs:
         expected = {name: steps[max(steps)] for name, steps in run_metrics(one).items()}
-        for name in sorted(expected.keys() | run.data.metrics.keys()):
-            _agree(store, run, name, run.data.metrics.get(name), expected.get(name))
+        shown = recorded_metrics(run)
+        for name in sorted(expected.keys() | shown.keys()):
+            _agree(store, run, name, shown.get(name), expected.get(name))
     return pairs
 
 
@@ -220,10 +228,10 @@ def stored_curves(store: Store, run: Run, scored: ScoredRun, names: Sequence[str
     GalmorphError
         If a curve is not that of the record.
     """
-    found = {name: store.history(run, name) for name in names}
+    found = {name: store.history(run, f"{BY_EPOCH}{name}") for name in names}
     expected = run_metrics(scored)
     for name, curve in found.items():
-        _agree(store, run, name, curve, expected.get(name, {}))
+        _agree(store, run, f"{BY_EPOCH}{name}", curve, expected.get(f"{BY_EPOCH}{name}", {}))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
@@ -20,8 +21,23 @@ def _seen_by_dvc(name: str) -> str:
     return name
 
 
+def matching(pattern: str, words: str) -> AfterValidator:
+    """Return a validator of text that must match a regular expression as a whole; `words` says so to people."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text):
+            raise ValueError(words)
+        return text
+
+    return AfterValidator(check)
+
+
 # Names become folder names, MLflow run names and DVC stage names.
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$"), AfterValidator(_seen_by_dvc)]
+Name = Annotated[
+    str,
+    matching("[a-z][a-z0-9_]{0,39}", "a name is of a to z, 0 to 9 and _, a letter first, at most 40 characters"),
+    AfterValidator(_seen_by_dvc),
+]
 Share = Annotated[float, Field(ge=0, le=1)]
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 # Of a pixel or a PSF, arcsec. Pixels of up to 36 arcsec lie below when they are given in degrees.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import json
+import re
 import reprlib
 from pathlib import Path
 from typing import Any, get_args, get_origin
@@ -14,10 +14,32 @@ from ruamel.yaml import YAML
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
-from galmorph.errors import GalmorphError
+from galmorph.errors import GalmorphError, did_you_mean
 from galmorph.files.reading import regular_file
 from galmorph.settings.study import Settings
 
+# What a value must be, by pydantic's name of the error and with the limits that it gives; pydantic's own sentences are
+# for programmers.
+_WORDS = {
+    "int_type": "must be a whole number",
+    "int_from_float": "must be a whole number",
+    "int_parsing_size": "must be a whole number of fewer digits",
+    "float_type": "must be a number",
+    "finite_number": "must be a finite number",
+    "string_type": "must be text",
+    "none_required": "must be null",
+    "tuple_type": "must be a list",
+    "model_type": "must be a block of keys",
+    "dict_type": "must be a block of keys",
+    "too_short": "must have at least {min_length} entries",
+    "too_long": "must have at most {max_length} entries",
+    "greater_than": "must be greater than {gt}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than": "must be less than {lt}",
+    "less_than_equal": "must be at most {le}",
+    "multiple_of": "must be a multiple of {multiple_of}",
+    "literal_error": "must be {expected}",
+}
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = 80
 
@@ -146,17 +168,18 @@ def _describe(error: ErrorDetails) -> str:
         return f"{key}.kind: missing"
     if error["type"] == "union_tag_invalid":
         context = error["ctx"]
-        return f"{key}.kind: input should be one of {context['expected_tags']}, not {_SHORT.repr(context['tag'])}"
+        return f"{key}.kind: must be one of {context['expected_tags']}, not {_SHORT.repr(context['tag'])}"
     if error["type"] == "extra_forbidden":
         known = _known_keys(location[:-1])
-        guess = difflib.get_close_matches(location[-1], known, n=1)
-        return f"{key}: unknown key" + (f" (did you mean {guess[0]}?)" if guess else f" (known: {', '.join(known)})")
+        return f"{key}: unknown key" + (did_you_mean(location[-1], known) or f" (known: {', '.join(known)})")
     if error["type"] == "missing":
         return f"{key}: missing"
-    message = error["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    value = error["input"]
+    value, context = error["input"], error.get("ctx", {})
+    words = _WORDS.get(error["type"])
+    message = words.format(**context) if words else error["msg"].removeprefix("Value error, ")
     shown = "" if isinstance(value, dict | list) else f", not {_SHORT.repr(value)}"
+    if error["type"] == "literal_error":
+        shown += did_you_mean(str(value), re.findall("'([^']*)'", context["expected"]))
     return f"{key}: {message}{shown}" if key else message
 
 

@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, field_validator, model_validator
 
+from galmorph.errors import did_you_mean
 from galmorph.settings.fields import Block, Name, Seed, distinct
 from galmorph.settings.survey import StampsSettings
 
@@ -121,12 +122,13 @@ class ResolutionSettings(Block):
         if foreign := [name for name, level in self.ablations.items() if level.stamps]:
             raise ValueError(f"ablations.{foreign[0]}: another survey is a level, not a part of one")
         if unknown := [name for name in self.oracle if name not in self.levels]:
-            raise ValueError(f"oracle: {unknown[0]} is not among levels")
+            raise ValueError(f"oracle: {unknown[0]} is not among levels{did_you_mean(unknown[0], self.levels)}")
         if twice := sorted(name for name in names if names.count(name) > 1):
             raise ValueError(f"{twice[0]} names two of levels, ablations and remedies")
         for name, remedy in self.remedies.items():
             if unknown := [level for level in remedy.levels if level not in self.levels]:
-                raise ValueError(f"remedies.{name}.levels: {unknown[0]} is not among levels")
+                guess = did_you_mean(unknown[0], self.levels)
+                raise ValueError(f"remedies.{name}.levels: {unknown[0]} is not among levels{guess}")
             seen = remedy.levels if remedy.kind == "mixed" else remedy.levels[:1]
             if foreign := [level for level in seen if self.levels[level].stamps]:
                 raise ValueError(

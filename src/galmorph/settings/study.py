@@ -7,10 +7,12 @@ is allowed. What depends on the machine is an environment variable: moving to an
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from galmorph.errors import did_you_mean
 from galmorph.settings.fields import Block, Classes, ClassName, Count, Fraction, Name, Seed, distinct
 from galmorph.settings.resolution import TRANSFER, ResolutionSettings
 from galmorph.settings.survey import LocalSettings, SdssSettings, SimulatedSettings, StampsSettings, SurveySettings
@@ -43,7 +45,7 @@ NUMERIC_KEYS = ("draw", "network.dropout", "training.epochs", "training.batch_si
 def _mix(value: object) -> object:
     numbers = isinstance(value, dict) and all(type(count) is int and count > 0 for count in value.values())
     if not (numbers or value in ("natural", "balanced")):
-        raise ValueError("input should be natural, balanced, or a number of galaxies, 1 or more, for each class")
+        raise ValueError("must be natural, balanced, or a number of galaxies, 1 or more, for each class")
     return value
 
 
@@ -78,7 +80,7 @@ class SeriesSettings(Block):
     @classmethod
     def _known(cls, x: str) -> str:
         if x not in (TRAINING_GALAXIES, *NUMERIC_KEYS):
-            raise ValueError(f"input should be {TRAINING_GALAXIES}, or one of {', '.join(NUMERIC_KEYS)}")
+            raise ValueError(f"must be {TRAINING_GALAXIES}, or one of {', '.join(NUMERIC_KEYS)}")
         return x
 
 
@@ -159,6 +161,10 @@ class ConditionSettings(Block):
         return self.model_dump(mode="json", exclude={"network", "training"})
 
 
+def _not_among(name: str, conditions: Iterable[str]) -> str:
+    return f"{name} is not among conditions{did_you_mean(name, conditions)}"
+
+
 class ComparisonSettings(Block):
     """Two conditions set side by side."""
 
@@ -197,10 +203,10 @@ class Settings(Block):
     def _consistent(self) -> Self:
         for name, comparison in self.comparisons.items():
             if unknown := [c for c in comparison.conditions if c not in self.conditions]:
-                raise ValueError(f"comparisons.{name}.conditions: {unknown[0]} is not among conditions")
+                raise ValueError(f"comparisons.{name}.conditions: {_not_among(unknown[0], self.conditions)}")
         for name, series in self.series.items():
             if unknown := [c for c in series.conditions if c not in self.conditions]:
-                raise ValueError(f"series.{name}.conditions: {unknown[0]} is not among conditions")
+                raise ValueError(f"series.{name}.conditions: {_not_among(unknown[0], self.conditions)}")
             if lacking := [c for c in series.conditions if not self.conditions[c].tested_on_common_sets]:
                 raise ValueError(
                     f"series.{name}.conditions: {lacking[0]} lacks spiral or elliptical, so that it is not tested on "

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
-from galmorph.settings.fields import Arcsec, Block, Count, Seed, Share
+from galmorph.settings.fields import Arcsec, Block, Count, Seed, Share, matching
 
 
 def _above_the_pixel_scale(seeing: float) -> float:
@@ -35,11 +35,12 @@ def _address(text: str) -> str:
 def _part(value: object) -> object:
     fraction = isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= 1
     if not (fraction or value in ("whole", "centre")):
-        raise ValueError("input should be whole, centre, or a fraction of the side, above 0 and at most 1")
+        raise ValueError("must be whole, centre, or a fraction of the side, above 0 and at most 1")
     return value
 
 
-Place = Annotated[str, Field(pattern=r"^[^\x00]+$"), AfterValidator(_address)]  # a path, or the address of a file
+# A path, or the address of a file.
+Place = Annotated[str, matching(r"[^\x00]+", "must be the path or the address of a file"), AfterValidator(_address)]
 Angle = Annotated[float, Field(ge=0, le=360)]
 Range = Annotated[tuple[float, float], AfterValidator(_ascending)]
 
@@ -70,7 +71,13 @@ class SampleSettings(Block):
 class SurveySettings(Block):
     """The survey in use."""
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}$")]
+    name: Annotated[
+        str,
+        matching(
+            "[A-Za-z0-9][A-Za-z0-9 ._-]{0,59}",
+            "must be letters, digits, blanks and . _ -, a letter or digit first, at most 60 characters",
+        ),
+    ]
     source: Literal["simulated", "sdss", "local", "stamps"]
     sample: SampleSettings
 
@@ -105,7 +112,14 @@ class SdssSettings(Block):
     """The archive on the network."""
 
     release: Literal["dr7", "dr17"]
-    archive: Annotated[str, Field(pattern=r"^https?://[^\s?#]+$"), AfterValidator(_address)] | None
+    archive: (
+        Annotated[
+            str,
+            matching(r"https?://[^\s?#]+", "must be an address that begins with http:// or https://, without ? and #"),
+            AfterValidator(_address),
+        ]
+        | None
+    )
     catalogue: Place
     redshifts: Place | None
     band: Literal["u", "g", "r", "i", "z"]

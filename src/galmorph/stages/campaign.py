@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
+from galmorph.parallel.workers import job_seconds
 from galmorph.settings.layout import EPOCH, LOGS, PARTIAL, store_root
 from galmorph.settings.study import Settings
 from galmorph.stages.work import Work
@@ -82,7 +83,8 @@ def run_and_store(work: Work, campaign: Campaign, destination: Path, *, log_runs
         work.require_unchanged()
         if log_runs:
             record = load_record(path)
-            live.write(lambda store: store.add(record, path))
+            seconds = job_seconds()
+            live.write(lambda store: store.add(record, path, seconds))
 
     def failed(run: int, reason: str) -> None:
         work.require_unchanged()  # a worker that was started after an edit refuses its run

@@ -117,6 +117,12 @@ def adopt_artifacts(uri: str, artifacts: Path) -> set[str]:
                     f"WHERE experiment_id = :experiment AND instr({column}, :old) = 1"
                 )
                 store.execute(change, {"own": own, "old": old, "experiment": experiment})
+            for column in ("source", "storage_location"):  # of registered models, which belong to no experiment
+                change = text(
+                    f"UPDATE model_versions SET {column} = :own || substr({column}, length(:old) + 1) "
+                    f"WHERE instr({column}, :old) = 1"
+                )
+                store.execute(change, {"own": own, "old": old})
     engine.dispose()
     return foreign
 

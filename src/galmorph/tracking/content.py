@@ -23,7 +23,13 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 CONFUSION = "confusion/"
-BY_RUN = "run/"  # metrics whose steps are runs
+# Curves: metrics whose steps are epochs, or runs. MLflow draws each metric of a run's page, in sections by this part of
+# the name, in the order of the alphabet: these come first.
+BY_EPOCH, BY_RUN = "by_epoch/", "by_run/"
+# A score has one value. MLflow draws one of step 0 as a bar, any other as a curve of one point.
+SCORED = 0
+DIGITS = 6  # of a mean over runs: MLflow shows every one
+SECONDS = "training_seconds"  # measured, so that no record has it
 KIND, STATUS = "galmorph.kind", "galmorph.status"
 
 
@@ -162,13 +168,13 @@ def data_files(records: Sequence[Record], paths: Mapping[str, Path]) -> tuple[Da
 
 def run_metrics(run: ScoredRun) -> dict[str, dict[int, float]]:
     """Return every curve, score and cell of a confusion matrix of a run, {name: {step: value}}; what is finite."""
-    metrics = {name: dict(enumerate(values.tolist(), start=1)) for name, values in run.curves.items()}
+    metrics = {f"{BY_EPOCH}{name}": dict(enumerate(values.tolist(), start=1)) for name, values in run.curves.items()}
     if run.epoch is not None:
-        metrics |= {metric_name(name): {run.epoch: value} for name, value in run.scores.items()}
+        metrics |= {metric_name(name): {SCORED: value} for name, value in run.scores.items()}
         for part, matrix in run.confusions.items():
             classes, where = (run.record.classes, "") if part == "test" else (EVALUATION_CLASSES, part)
             for (i, j), count in np.ndenumerate(matrix):
-                metrics[confusion_name(classes[i], classes[j], where)] = {run.epoch: float(count)}
+                metrics[confusion_name(classes[i], classes[j], where)] = {SCORED: float(count)}
     return _finite(metrics)
 
 
@@ -206,18 +212,24 @@ def run_content(run: ScoredRun, file: Path, paths: Mapping[str, Path] | None = N
     )
 
 
+def _mean_scores(phase: str, runs: Sequence[ScoredRun]) -> dict[str, dict[int, float]]:
+    """Return the mean of each score over runs, and its standard deviation."""
+    metrics = {}
+    for name, column in pd.DataFrame([run.scores for run in runs]).items():
+        for ending, value in (("", column.mean()), ("_std", column.std(ddof=1))):
+            metrics[f"{phase}/{metric_name(str(name))}{ending}"] = {SCORED: round(float(value), DIGITS)}
+    return metrics
+
+
 def condition_content(condition: ConditionRecords) -> Content:
     """Describe the parent run of a condition: the mean curves and mean scores of each phase, with their spread."""
     metrics: dict[str, dict[int, float]] = {}
     for phase, runs in condition.scored.items():
-        table = pd.DataFrame([run.scores for run in runs])
-        for name, column in table.items():
-            metrics[f"{phase}/{metric_name(str(name))}"] = {condition.epoch: float(column.mean())}
-            metrics[f"{phase}/{metric_name(str(name))}_std"] = {condition.epoch: float(column.std(ddof=1))}
+        metrics |= _mean_scores(phase, runs)
         for name in runs[0].curves:
             epochs = pd.DataFrame([run.curves[name] for run in runs])
             for statistic, values in (("mean", epochs.mean()), ("std", epochs.std(ddof=1))):
-                metrics[f"{phase}/{name}_{statistic}"] = dict(enumerate(values.tolist(), start=1))
+                metrics[f"{BY_EPOCH}{phase}/{name}_{statistic}"] = dict(enumerate(values.tolist(), start=1))
     phase, runs = list(condition.scored.items())[-1]
     confusion = np.stack([run.confusions["test"] for run in runs])
     firsts = [records[0] for records in condition.phases.values()]
@@ -243,14 +255,11 @@ def baseline_content(condition: ConditionRecords, baseline: str) -> Content:
     """
     runs = condition.scored_baselines[baseline]
     first = runs[0].record
-    metrics: dict[str, dict[int, float]] = {}
-    for name, column in pd.DataFrame([run.scores for run in runs]).items():
-        metrics[f"{first.phase}/{metric_name(str(name))}"] = {0: float(column.mean())}
-        metrics[f"{first.phase}/{metric_name(str(name))}_std"] = {0: float(column.std(ddof=1))}
+    metrics = _mean_scores(first.phase, runs)
     for run in runs:
         for shown, steps in run_metrics(run).items():
-            if shown not in run.curves:
-                metrics.setdefault(f"{BY_RUN}{shown}", {})[run.record.run] = steps[run.record.epochs]
+            if not shown.startswith(BY_EPOCH):
+                metrics.setdefault(f"{BY_RUN}{shown}", {})[run.record.run] = steps[SCORED]
     return Content(
         name=f"{condition.name} {baseline}",
         tags={
@@ -277,7 +286,7 @@ def _description(condition: ConditionRecords, metrics: Mapping[str, Mapping[int,
     for phase, records in condition.phases.items():
         values = []
         for name, label in (("accuracy", "accuracy"), ("tss", "TSS")):
-            mean, std = (metrics[f"{phase}/{name}{ending}"][condition.epoch] for ending in ("", "_std"))
+            mean, std = (metrics[f"{phase}/{name}{ending}"][SCORED] for ending in ("", "_std"))
             values.append(f"{label} {mean:.3f}" + (f" ± {std:.3f}" if np.isfinite(std) else ""))
         lines.append(f"- {phase}, {counted(len(records), 'run')}, epoch {condition.epoch}: {', '.join(values)}")
     classes = " / ".join(next(iter(condition.phases.values()))[0].classes)

@@ -11,6 +11,9 @@ from pathlib import Path
 import numpy as np
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelOutput, LoggedModelStatus
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
@@ -24,6 +27,8 @@ from galmorph.training.records import KeptNetwork
 PACKAGES = ("h5py", "keras", "mlflow", "numpy", "pandas", "pydantic", "ruamel.yaml", "tensorflow-cpu", "tensorflow")
 
 OURS = "galmorph.fingerprint"  # the tag of every logged model that is this project's
+REGISTERED, ALIAS = "galmorph-", "confirmed"  # models:/galmorph-CONDITION@confirmed
+MODEL = "galmorph.model"  # the tag of a registered version with the id of its logged model
 
 
 class KeptNetworks:
@@ -41,6 +46,7 @@ class KeptNetworks:
         self.client = client
         self.experiment = experiment
         self.unclaimed: dict[str | None, list[LoggedModel]] = {}
+        self.kept: dict[str, dict[int, str]] = {}  # by condition and run, the id of the model
         for model in every_page(lambda token: client.search_logged_models([experiment], page_token=token)):
             if OURS in model.tags:  # a user may have logged models of their own
                 self.unclaimed.setdefault(model.source_run_id, []).append(model)
@@ -62,10 +68,10 @@ class KeptNetworks:
                 self._set_status(model, "current")
             else:
                 self.client.delete_logged_model(model.model_id)
-        if kept is None:
-            self._log(run_id, network, tags)
+        kept_id = self._log(run_id, network, tags) if kept is None else kept.model_id
+        self.kept.setdefault(network.record.condition, {})[network.record.run] = kept_id
 
-    def _log(self, run_id: str, network: KeptNetwork, tags: dict[str, str]) -> None:
+    def _log(self, run_id: str, network: KeptNetwork, tags: dict[str, str]) -> str:
         # Not mlflow.pyfunc.log_model: it needs the run to be active again (RUNNING, another end time), and the store to
         # be the tracking URI of the whole process and its children.
         params = {name: str(value) for name, value in network.record.parameters.items()}
@@ -75,6 +81,32 @@ class KeptNetworks:
             self.client.log_model_artifacts(model.model_id, str(Path(name) / "model"))
         self.client.finalize_logged_model(model.model_id, LoggedModelStatus.READY)
         self.client.log_outputs(run_id, [LoggedModelOutput(model.model_id, network.record.epochs)])
+        return str(model.model_id)
+
+    def register(self) -> None:
+        """Make the networks of each condition versions of a registered model; that of the first run has the alias."""
+        for condition, networks in self.kept.items():
+            name = f"{REGISTERED}{condition}"
+            try:
+                registered = self.client.get_registered_model(name)
+            except MlflowException as error:
+                if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                    raise
+                registered = self.client.create_registered_model(name, description=WARNING)
+            versions = {version.tags.get(MODEL): version.version for version in self._versions(name)}
+            for run, model_id in sorted(networks.items()):
+                if model_id not in versions:
+                    place = self.client.get_logged_model(model_id).artifact_location
+                    tags = {MODEL: model_id, "galmorph.run": str(run)}
+                    version = self.client.create_model_version(name, place, tags=tags, model_id=model_id)
+                    versions[model_id] = version.version
+            first = versions[networks[min(networks)]]
+            if registered.aliases.get(ALIAS) != first:
+                self.client.set_registered_model_alias(name, ALIAS, first)
+
+    def _versions(self, name: str) -> list[ModelVersion]:
+        """Return the versions of a registered model."""
+        return every_page(lambda token: self.client.search_model_versions(f"name = '{name}'", page_token=token))
 
     def retire(self, current: set[str], earlier: set[str]) -> None:
         """Mark the models of earlier runs, and delete those whose run is gone.

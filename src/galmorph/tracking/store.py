@@ -32,6 +32,8 @@ from galmorph.scores.evaluation import ConditionRecords, score_run
 from galmorph.tracking.address import adopt_artifacts, every_page, explained, locked
 from galmorph.tracking.content import (
     KIND,
+    SCORED,
+    SECONDS,
     STATUS,
     Content,
     DataFile,
@@ -40,6 +42,7 @@ from galmorph.tracking.content import (
     run_content,
 )
 from galmorph.tracking.models import KeptNetworks
+from galmorph.tracking.views import shared_views
 from galmorph.training.records import Record
 
 log = logging.getLogger(__name__)
@@ -54,8 +57,8 @@ EXPERIMENT_TAGS = {
     # So that the UI opens its pages for training, not those for language models.
     "mlflow.experimentKind": "custom_model_development",
     DESCRIPTION: (
-        "One parent run for each condition, with the mean curves of its runs; unfold it to see the runs, named "
-        "CONDITION PHASE NUMBER. To compare conditions, tick their parents and choose Compare."
+        "Views (upper right) lists the conditions, their runs, and the baselines. A condition has the mean scores and "
+        "mean curves of its runs, which are named CONDITION PHASE NUMBER. To compare, tick lines and choose Compare."
     ),
 }
 
@@ -104,6 +107,9 @@ class Store:
         with self.explained(), locked(uri):
             self.client = MlflowClient(uri)
             self.experiment = self._experiment(survey, artifacts)
+            for name, value in shared_views(self.experiment.creation_time).items():
+                if self.experiment.tags.get(name) != value:
+                    self.client.set_experiment_tag(self.experiment.experiment_id, name, value)
 
     def explained(self) -> AbstractContextManager[None]:
         """Turn the errors of MLflow and its database into a GalmorphError with the remedy."""
@@ -162,9 +168,10 @@ class Store:
         """Have the next sync replace a run."""
         self.client.set_tag(run.info.run_id, DIGEST, "")
 
-    def add(self, record: Record, file: Path) -> None:
+    def add(self, record: Record, file: Path, seconds: float | None = None) -> None:
         """Write the run of a record that has just been finished, under a parent that `sync` completes.
 
+        `seconds` is how long it took, which no record says: a store that is rebuilt from the records lacks it.
         A run that is there already is left to `sync`: repeating a study must not leave a deleted run for each run
         that it repeats.
         """
@@ -178,7 +185,7 @@ class Store:
                 parent = found[0].info.run_id if found else self._write(Content(name, tags))
                 self.open_parents[name] = parent
             epoch = record.epochs if record.phase == "confirmed" else None
-            self._write(run_content(score_run(record, epoch), file), self.open_parents[name])
+            self._write(run_content(score_run(record, epoch), file), self.open_parents[name], seconds=seconds)
 
     def add_failure(self, condition: str, phase: str, run: int, fingerprint: str, reason: str) -> None:
         """Show a run that failed, and why, as a run of its own with the status FAILED."""
@@ -234,6 +241,7 @@ class Store:
                         earlier.add(run.info.run_id)
                         counts.earlier += 1
             networks.retire(shown, earlier)
+            networks.register()
             for run in self.runs("failure"):
                 # Its campaign has finished since, or the parameters have changed.
                 if run.data.tags.get("galmorph.fingerprint") in fingerprints:
@@ -249,6 +257,7 @@ class Store:
         kept: Run | None = None
         digest = content.digest()
         notes: dict[str, str] = {}  # what people wrote beside a run that is replaced
+        seconds: float | None = None
         for run in candidates:
             if kept is None and agrees(run, content, digest):
                 kept = run
@@ -259,11 +268,12 @@ class Store:
                 for name, value in run.data.tags.items()
                 if name == own or not name.startswith(("galmorph.", "mlflow."))
             }
+            seconds = run.data.metrics.get(SECONDS, seconds)
             self.client.delete_run(run.info.run_id)
             counts.replaced += 1
         if kept is None:
             counts.added += not candidates
-            return self._write(content, parent, notes, digest)
+            return self._write(content, parent, notes, digest, seconds=seconds)
         counts.kept += 1
         if DIGEST not in kept.data.tags:
             self._complete(kept.info.run_id, content, kept)
@@ -282,6 +292,7 @@ class Store:
         notes: Mapping[str, str] | None = None,
         digest: str | None = None,
         status: str = "FINISHED",
+        seconds: float | None = None,
     ) -> str:
         """Write a run and end it; returns its id.
 
@@ -297,12 +308,19 @@ class Store:
             The digest of the content; None for a run that `sync` will complete.
         status
             The status with which it ends.
+        seconds
+            How long the training took, if that is known.
         """
         more = {DESCRIPTION: content.description, "mlflow.parentRunId": parent, DIGEST: digest}
         tags = (
             dict(notes or {}) | content.tags | self.provenance | {name: value for name, value in more.items() if value}
         )
-        run_id = self.client.create_run(self.experiment.experiment_id, run_name=content.name, tags=tags).info.run_id
+        # MLflow shows the time between start and end as the run's duration.
+        start = int(1000 * (time.time() - (seconds or 0)))
+        run = self.client.create_run(self.experiment.experiment_id, start, tags, run_name=content.name)
+        run_id = run.info.run_id
+        if seconds is not None:
+            self.client.log_metric(run_id, SECONDS, seconds, step=SCORED)
         if content.params:
             self.client.log_batch(run_id, params=[Param(*item) for item in content.params.items()])
         self._complete(run_id, content)
@@ -356,7 +374,7 @@ def agrees(run: Run, content: Content, digest: str) -> bool:
 
     A run without a digest was written by `Store.add`, before all of its content was known.
     """
-    metrics, data = run.data.metrics, data_held(run)
+    metrics, data = recorded_metrics(run), data_held(run)
     whole = metrics.keys() == content.metrics.keys() and data == set(content.inputs)
     return (
         run.info.status == "FINISHED"
@@ -367,6 +385,11 @@ def agrees(run: Run, content: Content, digest: str) -> bool:
         and data <= set(content.inputs)
         and (DIGEST not in run.data.tags or (whole and run.data.tags[DIGEST] == digest))
     )
+
+
+def recorded_metrics(run: Run) -> dict[str, float]:
+    """Return the last value of each metric of a run, except what was measured beside its record."""
+    return {name: value for name, value in run.data.metrics.items() if name != SECONDS}
 
 
 def data_input(file: DataFile) -> DatasetInput:
