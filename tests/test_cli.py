@@ -103,6 +103,24 @@ def test_check_outside_a_project_says_where_to_go(tmp_path, monkeypatch):
         cli.main(["check"])
 
 
+def test_a_command_finds_the_project_from_a_folder_below(project, monkeypatch, capsys):
+    below = project / "data/external"
+    below.mkdir(parents=True)
+    monkeypatch.chdir(below)
+    cli.main(["check"])
+    assert "4 conditions" in capsys.readouterr().out
+    # Paths are from where the user is.
+    given = {}
+    monkeypatch.setattr("galmorph.classify.command.classify", lambda condition, **paths: given.update(paths) or "")
+    monkeypatch.chdir(below)
+    cli.main(["classify", "two_class", "--stamps", "new", "--output", "../classes"])
+    assert (given["stamps"], given["output"], given["labels"]) == (
+        Path("data/external/new"),
+        Path("data/classes"),
+        None,
+    )
+
+
 def test_summary_before_any_report_says_how_to_make_one(project):
     with pytest.raises(SystemExit, match="run dvc repro"):
         cli.main(["summary"])

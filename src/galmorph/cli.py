@@ -281,6 +281,19 @@ def _examples(lines: tuple[str, ...]) -> str:
     return "examples:\n" + "".join(f"  {line}\n" for line in lines)
 
 
+def enter_project(arguments: argparse.Namespace) -> None:
+    """Go to the project's root, if it is above; paths of the command line stay those that the user named."""
+    here = Path.cwd()
+    root = next((folder for folder in here.parents if (folder / layout.PARAMS).is_file()), None)
+    if layout.PARAMS.exists() or root is None:
+        return
+    log.info("the project is in %s", root)
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            setattr(arguments, name, Path(os.path.relpath(here / value, root)))
+    os.chdir(root)
+
+
 def main(argv: Sequence[str] | None = None) -> None:
     """Parse the command line and run the command."""
     parser = make_parser()
@@ -289,7 +302,12 @@ def main(argv: Sequence[str] | None = None) -> None:
         parser.error("classify: --frame and --positions go together")
     if arguments.command == "classify" and arguments.labels and arguments.stamps is None:
         parser.error("classify: --labels goes with --stamps")
-    launch(lambda: arguments.run(arguments), getattr(arguments, "verbosity", NORMAL), STOPPED)
+
+    def run() -> None:
+        enter_project(arguments)
+        arguments.run(arguments)
+
+    launch(run, getattr(arguments, "verbosity", NORMAL), STOPPED)
 
 
 if __name__ == "__main__":

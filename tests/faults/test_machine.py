@@ -329,6 +329,17 @@ def test_a_study_without_git_works_as_the_page_says(tmp_path):
     assert "Only supported for Git repositories" in refused.stderr
 
 
+def test_a_stage_in_another_python_names_the_environment(tmp_path):
+    """`python -S` has no packages but its own."""
+    command = [sys.executable, "-S", "-m", "galmorph.stages.train", "selected"]
+    environment = {"PYTHONPATH": str(ROOT / "src"), "DVC_ROOT": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.startswith(f"galmorph: {sys.executable} (Python 3.")
+    assert f"activate it with `. {tmp_path}/.venv/bin/activate`" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_python_without_bz2(tmp_path):
     lacking = tmp_path / "python"
     code = "import sys; sys.modules['bz2'] = None; exec(sys.argv[1])"

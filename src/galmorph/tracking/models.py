@@ -96,9 +96,11 @@ class KeptNetworks:
             versions = {version.tags.get(MODEL): version.version for version in self._versions(name)}
             for run, model_id in sorted(networks.items()):
                 if model_id not in versions:
-                    place = self.client.get_logged_model(model_id).artifact_location
+                    model = self.client.get_logged_model(model_id)
                     tags = {MODEL: model_id, "galmorph.run": str(run)}
-                    version = self.client.create_model_version(name, place, tags=tags, model_id=model_id)
+                    version = self.client.create_model_version(
+                        name, model.artifact_location, model.source_run_id, tags, model_id=model_id
+                    )
                     versions[model_id] = version.version
             first = versions[networks[min(networks)]]
             if registered.aliases.get(ALIAS) != first:
