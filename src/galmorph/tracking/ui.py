@@ -17,7 +17,7 @@ from galmorph.errors import GalmorphError
 
 HOST = "127.0.0.1"
 PORTS = 100  # that are tried, from the first that is wanted
-_START_SECONDS, _END_SECONDS = 120, 10
+_START_SECONDS, _END_SECONDS = 300, 10
 
 
 def free_port(first: int) -> int:
