@@ -111,9 +111,9 @@ def test_predictions_elsewhere_are_scored_and_name_their_images(tested: Path, le
     assert content.tags["galmorph.tested_noise_md5"] == file_md5(levels["noise"][0])
     assert content.tags["galmorph.tested_other_split_md5"] == file_md5(levels["other"][1])
     pairs = [(true, guess) for true in ("spiral", "elliptical") for guess in ("spiral", "elliptical")]
-    cells = [content.metrics[f"noise/confusion/{true}_as_{guess}"][1] for true, guess in pairs]
+    cells = [content.metrics[f"noise/confusion/{true}_as_{guess}"][0] for true, guess in pairs]
     assert sum(cells) == np.isin(record.sets["noise"].truth, [0, 1]).sum()
-    assert content.metrics["noise/accuracy"][1] == pytest.approx((cells[0] + cells[3]) / sum(cells))
+    assert content.metrics["noise/accuracy"][0] == pytest.approx((cells[0] + cells[3]) / sum(cells))
 
 
 def test_another_number_of_galaxies_is_refused(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
