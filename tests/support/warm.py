@@ -87,7 +87,7 @@ def _import_libraries() -> None:
 
     # The greater part of a report's time. The page reads the width.
     empty = '<svg width="72pt" height="72pt"></svg>'
-    Figure.savefig = lambda figure, target, **options: Path(target).write_text(empty)  # type: ignore[assignment,return-value]
+    Figure.savefig = lambda figure, target, **options: Path(target).write_text(empty)  # type: ignore[assignment]
     for name in [name for name in sys.modules if name.split(".")[0] == "galmorph"]:
         del sys.modules[name]
     sys.path[:] = [entry for entry in sys.path if entry != str(ROOT / "src")]
