@@ -109,7 +109,7 @@ class Finding:
     answer
         In a sentence.
     verdict
-        None for a comparison that is none of `QUESTIONS`.
+        None if the comparison is not one of `QUESTIONS`.
     effects
         The differences that the verdict follows from.
     sentences

@@ -23,7 +23,7 @@ from galmorph.report.table import METRICS, Table, interval, number, p_value, plu
 from galmorph.scores.predictions import OWN_TEST_PART, RESTRICTED
 from galmorph.settings.study import ConditionSettings, Settings
 
-# Of the comparisons that are none of the study's questions.
+# Of comparisons that are not among the questions of the study.
 TITLES: Mapping[str, str] = MappingProxyType(
     {"uncertain_labels_thesis": mark("The thesis's own comparison: three classes and two (section 4.2)")}
 )
