@@ -139,6 +139,38 @@ def test_blas_has_one_thread_even_if_numpy_was_imported_first():
     assert {pool["num_threads"] for pool in threadpool_info()} == {1}  # in this process, too
 
 
+# `import galmorph` has settled the environment; NumPy reads what is set after it.
+SURVEY = """
+import galmorph, hashlib, os, pathlib, sys
+os.environ |= {changes}
+from galmorph.parallel import workers
+from galmorph.settings.survey import SimulatedSettings
+from galmorph.sources import simulated
+from galmorph.sources.simulated import survey
+survey.spread = lambda function, jobs, **named: ((index, function(*job)) for index, job in enumerate(jobs))
+settings = SimulatedSettings(seed=7, galaxies=40, galaxies_per_frame=30, band="r", seeing=1.43, types=None)
+folder = pathlib.Path("{folder}")
+simulated.acquire(settings, folder)
+for path in sorted(folder.rglob("*")):
+    if path.is_file():
+        print(path.relative_to(folder), hashlib.sha256(path.read_bytes()).hexdigest())
+"""
+
+
+def test_the_survey_is_the_same_bytes_with_the_blas_of_another_processor(tmp_path: Path) -> None:
+    hashes = [
+        python(SURVEY.format(changes=changes, folder=tmp_path / name))
+        for name, changes in {"here": {}, "there": {"OPENBLAS_CORETYPE": "Prescott"}}.items()
+    ]
+    assert hashes[0].count("fpC-") == 2
+    assert hashes[0] == hashes[1]
+
+
+def test_numpy_uses_the_instructions_that_all_processors_have() -> None:
+    code = "import galmorph, numpy._core._multiarray_umath as numpy; print(numpy.__cpu_features__['X86_V3'])"
+    assert python(code) == "False\n"
+
+
 @pytest.mark.fault
 def test_other_mathematical_functions_of_the_c_library_are_refused():
     code = "from galmorph.stages.launch import launch; launch(print)"

@@ -45,6 +45,25 @@ def test_conditions_that_differ_in_the_axis_alone_are_one_line() -> None:
     assert found["mixed"] == {"natural": ["two_class"], "balanced": ["balanced"]}
 
 
+def test_epochs_may_differ_along_training_galaxies_and_the_caption_says_so(tmp_path: Path) -> None:
+    two_class = committed()["conditions"]["two_class"]
+    conditions = {
+        "many": two_class | {"training": {"epochs": 2}},
+        "few": two_class | {"draw": 150, "training": {"epochs": 3}},
+    }
+    blocks = {
+        "protocol.runs": 2,
+        "report.png_dpi": 50,
+        "conditions": conditions,
+        "comparisons": {},
+        "series": {"curve": {"x": "training galaxies", "conditions": list(conditions)}},
+    }
+    study = study_of(settings_with(blocks))
+    assert series.lines(study.settings, study.settings.series["curve"]) == {"": ["many", "few"]}
+    (made,) = series.sections(Book(study.settings, tmp_path), study)
+    assert "The number of epochs to select from differs: 2 to 3." in made.tables[0].caption
+
+
 def test_numbers_of_each_class_are_one_line_along_training_galaxies() -> None:
     two_class = committed()["conditions"]["two_class"]
     added = {f"plus_{n}": two_class | {"mix": {"spiral": n, "elliptical": 50}, "draw": n + 50} for n in (50, 150)}

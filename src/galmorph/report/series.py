@@ -36,10 +36,10 @@ _AXES = {
 def lines(settings: Settings, series: SeriesSettings) -> dict[str, list[str]]:
     """Return the conditions of each line of a series, by what sets the line apart from the others.
 
-    Conditions of one line differ in nothing but the axis. Along training galaxies both the draw and a mix given in
-    numbers may differ.
+    Conditions of one line differ in nothing but the axis. Along training galaxies the draw, a mix given in numbers and
+    the number of epochs may differ: few galaxies need more epochs for the same number of updates.
     """
-    axis = ("draw",) if series.x == TRAINING_GALAXIES else (series.x,)
+    axis = ("draw", "training.epochs") if series.x == TRAINING_GALAXIES else (series.x,)
     grouped: dict[str, list[str]] = {}
     rest = {}
     for name in series.conditions:
@@ -106,7 +106,7 @@ def sections(book: Book, study: Study) -> list[Section]:
         data, axis = points(study, name), say(_AXES[series.x])
         title = name.replace("_", " ")
         table = _table(study, name, data, axis)
-        picture = Picture(f"series_{name}", _what_is_drawn(data, axis), results=True)
+        picture = Picture(f"series_{name}", _what_is_drawn(study, name, data, axis), results=True)
         pictures = (book.picture(curves(data, axis, logarithmic=series.x != "network.dropout"), picture),)
         made.append(
             Section(f"series-{name}", say("Series: {name}", name=title), tables=book.tables(table), pictures=pictures)
@@ -114,17 +114,24 @@ def sections(book: Book, study: Study) -> list[Section]:
     return made
 
 
-def _what_is_drawn(data: pd.DataFrame, axis: str) -> str:
-    drawn = say(
-        "Accuracy and TSS against {axis}: confirmed networks on the common evaluation set of the natural mix, the same "
-        "galaxies for all conditions in runs of the same number; bars are 95 % intervals of the mean, corrected for "
-        "the galaxies that runs share.",
-        axis=axis,
-    )
+def _what_is_drawn(study: Study, name: str, data: pd.DataFrame, axis: str) -> str:
+    what = [
+        say(
+            "Accuracy and TSS against {axis}: confirmed networks on the common evaluation set of the natural mix, the "
+            "same galaxies for all conditions in runs of the same number; bars are 95 % intervals of the mean, "
+            "corrected for the galaxies that runs share.",
+            axis=axis,
+        )
+    ]
+    series = study.settings.series[name]
+    epochs = {study.settings.training_of(condition).epochs for condition in series.conditions}
+    if len(epochs) > 1 and series.x != "training.epochs":
+        few, many = min(epochs), max(epochs)
+        what.append(say("The number of epochs to select from differs: {few} to {many}.", few=few, many=many))
     names = [line for line in data["line"].unique() if line]
-    if len(names) < 2:
-        return drawn
-    return sentences([drawn, say("The lines differ in more than that: {lines}.", lines="; ".join(names))])
+    if len(names) > 1:
+        what.append(say("The lines differ in more than that: {lines}.", lines="; ".join(names)))
+    return sentences(what)
 
 
 def _table(study: Study, name: str, data: pd.DataFrame, axis: str) -> Table:
@@ -145,7 +152,7 @@ def _table(study: Study, name: str, data: pd.DataFrame, axis: str) -> Table:
     for baseline in BASELINES:
         heading = say("{baseline}, accuracy ± std", baseline=capital(phase_name(baseline)))
         shown[heading] = pairs(data[f"accuracy_{baseline}_mean"], data[f"accuracy_{baseline}_std"])
-    caption = sentences([_what_is_drawn(data, axis), say(BESIDE)])
+    caption = sentences([_what_is_drawn(study, name, data, axis), say(BESIDE)])
     return Table(f"series_{name}", caption, data, pd.DataFrame(shown))
 
 

@@ -92,9 +92,12 @@ def isophote(image: Image, level: float) -> tuple[float, float]:
     y, x = np.nonzero(image > level)
     if x.size < 3:
         return 1.0, 0.0
-    # Plus the moments of a pixel, without which a line of pixels would have no width.
-    moments = np.cov(np.stack([x, y]).astype(np.float64), bias=True) + np.eye(2) / 12
-    small, large = np.linalg.eigvalsh(moments)
+    # Plus the moments of a pixel, without which a line of pixels would have no width. The eigenvalues are written out,
+    # because LAPACK's last digits depend on the processor.
+    dx, dy = x - x.mean(), y - y.mean()
+    xx, yy, xy = np.mean(dx**2) + 1 / 12, np.mean(dy**2) + 1 / 12, np.mean(dx * dy)
+    middle, spread = (xx + yy) / 2, np.hypot((xx - yy) / 2, xy)
+    small, large = middle - spread, middle + spread
     return float(np.sqrt(small / large)), float(2 * np.sqrt(large) * PIXEL_SCALE)
 
 
