@@ -147,6 +147,49 @@ def test_summary_of_a_report_of_other_records_is_refused(own_study, monkeypatch,
         cli.main(["summary"])
 
 
+@pytest.fixture
+def committed_scores(tmp_path, monkeypatch):
+    """A git repository with a params.yaml, a summary and the metrics of one condition."""
+    for path, text in ((layout.PARAMS, "a: 1\n"), (layout.SUMMARY, "0.9\n"), (layout.METRICS / "one.json", "{}\n")):
+        (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / path).write_text(text, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ["init", "--quiet"],
+        ["add", "--all"],
+        ["-c", "user.name=t", "-c", "user.email=t@example.org", "commit", "--quiet", "--message", "scores"],
+    ):
+        subprocess.run(["git", *command], check=True)
+    return tmp_path
+
+
+def test_scores_of_the_last_commit(committed_scores):
+    assert cli.beside_the_commit().startswith("The same scores, byte for byte, as in git's last commit.")
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        (layout.PARAMS, "params.yaml is not the one of git's last commit"),
+        (layout.SUMMARY, "Other scores than in git's last commit"),
+        (layout.METRICS / "one.json", "Other scores than in git's last commit"),
+        (layout.METRICS / "two.json", "Other scores than in git's last commit"),
+    ],
+)
+def test_other_scores_than_of_the_last_commit(committed_scores, changed, said):
+    (committed_scores / changed).write_text("2\n", encoding="utf-8")
+    assert cli.beside_the_commit().startswith(said)
+
+
+def test_scores_outside_git(committed_scores):
+    subprocess.run(["git", "rm", "--quiet", "--cached", layout.SUMMARY], check=True)
+    assert cli.beside_the_commit() == ""
+    Path(".gitignore").write_text(f"{layout.SUMMARY}\n", encoding="utf-8")
+    assert cli.beside_the_commit() == ""
+    shutil.rmtree(".git")
+    assert cli.beside_the_commit() == ""
+
+
 def test_a_defect_of_ours_keeps_its_traceback():
     def broken():
         raise KeyError("ours")

@@ -19,7 +19,7 @@ from galmorph.report.comparisons import differing, obstacle
 from galmorph.report.series import lines
 from galmorph.settings.reading import load_settings
 from galmorph.settings.study import NUMERIC_KEYS, TRAINING_GALAXIES, Settings
-from tests.support.parameters import ROOT
+from tests.support.parameters import ROOT, stages
 
 PAGES = [ROOT / name for name in ("README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").glob("*.md")
@@ -179,21 +179,20 @@ def rows() -> dict[str, tuple[str, set[str]]]:
 
 
 @pytest.fixture(scope="module")
-def stages() -> dict[str, dict[str, Any]]:
+def stage_inputs() -> dict[str, dict[str, Any]]:
     """Return the stages of dvc.yaml, each with the parameters that it reads, its dependencies and outputs."""
     found = {}
-    for name, block in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items():
-        stage = block.get("do", block)
+    for name, stage in stages().items():
         read = [re.sub(r"\$\{\w+\}", "NAME", param) for param in stage["params"] if param != "${survey.source}"]
         if "${survey.source}" in stage["params"]:
             read += ["simulated", "sdss", "local", "stamps"]
         paths = {kind: [re.sub(r"\$\{[^}]+\}", "NAME", path) for path in stage[kind]] for kind in ("deps", "outs")}
-        found[name] = paths | {"params": read, "foreach": block.get("foreach", "${none}")[2:-1]}
+        found[name] = paths | {"params": read, "foreach": stage.get("foreach", "${none}")[2:-1]}
     return found
 
 
 def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again(
-    rows: dict[str, tuple[str, set[str]]], stages: dict[str, dict[str, Any]]
+    rows: dict[str, tuple[str, set[str]]], stage_inputs: dict[str, dict[str, Any]]
 ) -> None:
     names = ("params.yaml", "presets/resolution.yaml", "presets/learning.yaml")
     written = {key for name in names for key in leaves(YAML(typ="safe").load(ROOT / name))}
@@ -205,13 +204,13 @@ def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again
     followers = {
         name: {
             other
-            for other, later in stages.items()
+            for other, later in stage_inputs.items()
             if any(
                 f"{out}/".startswith(f"{dep}/") or f"{dep}/".startswith(f"{out}/")
                 for out, dep in product(stage["outs"], later["deps"])
             )
         }
-        for name, stage in stages.items()
+        for name, stage in stage_inputs.items()
     }
 
     def all_after(named: set[str]) -> set[str]:
@@ -220,10 +219,10 @@ def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again
 
     for key, (_, named) in rows.items():
         for name in named:
-            assert reads(stages[name], key), (key, name)
+            assert reads(stage_inputs[name], key), (key, name)
         # The galaxies of a condition stay the same if it changes how it is trained: nothing follows from the splits.
         same = {"splits"} if key in ("conditions.NAME.network", "conditions.NAME.training") else set()
-        others = {name for name, stage in stages.items() if reads(stage, key)} - named - {"report"}
+        others = {name for name, stage in stage_inputs.items() if reads(stage, key)} - named - {"report"}
         assert others <= all_after(named - same), key
 
 

@@ -142,7 +142,29 @@ def summary(arguments: argparse.Namespace) -> None:
         f"Mean ± standard deviation over {counted(settings.protocol.runs, 'run')} that stop at the selected epoch.\n"
         f"Commonest class: always answering it. Best baseline: of three classifiers without a network, on\n"
         f"the same galaxies. Every score: {layout.SUMMARY}\n"
+        f"{beside_the_commit()}"
         f"{simulated if settings.survey.source == 'simulated' else ''}\nReport: {layout.PAGE}\nEvery run: make ui\n"
+    )
+
+
+def beside_the_commit() -> str:
+    """Say whether git's last commit has these scores; nothing where they are not in git."""
+    names = (layout.PARAMS, layout.SUMMARY, layout.METRICS)
+    asked = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all", "--", *map(os.fspath, names)]
+    try:
+        answer = subprocess.run(asked, capture_output=True, text=True)
+    except OSError:  # no git
+        return ""
+    states = {Path(line[3:]): line[:2] for line in answer.stdout.splitlines()}
+    if answer.returncode or states.get(layout.SUMMARY) in ("??", "!!"):
+        return ""
+    if not states:
+        return "The same scores, byte for byte, as in git's last commit.\n"
+    if layout.PARAMS in states:
+        return "params.yaml is not the one of git's last commit; dvc metrics diff compares the scores.\n"
+    return (
+        "Other scores than in git's last commit, with the same params.yaml: dvc metrics diff compares them. Networks\n"
+        "are the same bytes on one instruction set (docs/architecture.md); other code or data change them, too.\n"
     )
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePosixPath
-from typing import Any
 
 import grimp
 import pytest
-from ruamel.yaml import YAML
 
 from galmorph.training.plan import TRAINING_CODE
-from tests.support.parameters import ROOT
+from tests.support.parameters import ROOT, stages
 
 # What a stage may import without depending on it: it decides no number of the stage's outputs. Imports are not
 # followed into these.
@@ -30,9 +28,7 @@ DECIDES_NOTHING = {
 # Of the stages that make the records, which MLflow only shows.
 SHOWS_ONLY = {"galmorph.tracking": "a view of the records"}
 
-STAGES: Mapping[str, Mapping[str, Any]] = {
-    name: stage.get("do", stage) for name, stage in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items()
-}
+STAGES = stages()
 
 
 @cache

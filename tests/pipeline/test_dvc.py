@@ -68,7 +68,7 @@ def test_the_report_agrees_with_the_records(project, name):
     curves = [(predicted == truth).mean(axis=1) for predicted, truth in selected]
     assert epoch == np.mean(curves, axis=0).argmax() + 1
     assert [len(predicted) for predicted, _ in confirmed] == [epoch, epoch]
-    table = pd.read_csv(folder / "reports/tables/summary.csv")
+    table = pd.read_csv(folder / "reports/summary.csv")
     assert list(table.columns) == ["condition", "metric", "phase", "epoch", "runs", "mean", "std", "binomial", "ste"]
     for phase, runs in (("selected", selected), ("confirmed", confirmed)):
         values = [np.mean(predicted[epoch - 1] == truth) for predicted, truth in runs]
@@ -198,7 +198,7 @@ def test_the_matrix_is_that_of_the_networks_trained_at_each_level(project):
         row = matrix.query("trained == @trained and tested == @trained").iloc[0]
         assert row["accuracy_mean"] == pytest.approx(np.mean(accuracy))
         assert row["loss_mean"] == 0
-    assert set(pd.read_csv(project.folder / "reports/tables/summary.csv")["condition"]) == set(CONDITIONS)
+    assert set(pd.read_csv(project.folder / "reports/summary.csv")["condition"]) == set(CONDITIONS)
 
 
 def another_survey(project):

@@ -60,7 +60,7 @@ def test_a_name_that_leads_elsewhere_removes_nothing(project: Project, place: st
 
 def test_each_output_is_in_a_folder_that_dvc_sees() -> None:
     shown = re.findall(r"(?m)^!/(\w+)$", (ROOT / ".dvcignore").read_text(encoding="utf-8"))
-    paths = [Path(path) for stage in STAGES.values() for path in [*stage.get("outs", []), *stage["deps"]]]
+    paths = [Path(path) for stage in STAGES.values() for path in [*stage["outs"], *stage["deps"]]]
     assert {path.parts[0] for path in paths} == set(shown)
 
 

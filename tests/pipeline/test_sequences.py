@@ -94,7 +94,7 @@ def check(user: User, known: Known, made: bool = False) -> None:
     nothing reads them. Its numbers are then those that such records gave before.
     """
     folder, conditions = user.folder, user.params["conditions"]
-    table = pd.read_csv(folder / "reports/tables/summary.csv")
+    table = pd.read_csv(folder / "reports/summary.csv")
     metrics = {path.stem: json.loads(path.read_text()) for path in (folder / "reports/metrics").iterdir()}
     assert set(table["condition"]) == set(conditions) == set(metrics)
     for name in conditions:

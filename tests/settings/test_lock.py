@@ -16,7 +16,7 @@ from galmorph.errors import GalmorphError
 from galmorph.settings.lock import declared_stages, difference, read_lock, require_current
 from galmorph.settings.study import Settings
 from tests.support.dvc_project import environment
-from tests.support.parameters import ROOT, changed, committed, settings_with
+from tests.support.parameters import changed, committed, settings_with, stages
 from tests.support.trained_study import write_yaml
 
 STAGES = ("acquire", "cutouts", "splits@two_class")
@@ -169,7 +169,7 @@ def expanded(settings: Settings) -> set[str]:
         "resolution.oracle": settings.resolution.oracle,
     }
     names: set[str] = set()
-    for stage, block in YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"].items():
+    for stage, block in stages().items():
         each = blocks[block["foreach"].strip("${}")] if "foreach" in block else None
         names |= {stage} if each is None else {f"{stage}@{name}" for name in each}
     return names

@@ -1,4 +1,4 @@
-"""params.yaml of the project with changes, for tests."""
+"""params.yaml of the project with changes, and the stages of dvc.yaml, for tests."""
 
 from __future__ import annotations
 
@@ -31,6 +31,15 @@ def changed(data: Any, changes: dict[str, Any]) -> Any:
 def committed() -> Any:
     """Return params.yaml as it stands, as plain values."""
     return YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+
+
+def stages() -> dict[str, Any]:
+    """Return the stages of dvc.yaml by name, without `do` around them and without the options of an output."""
+    blocks = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+    found = {name: {**block, **block.get("do", {})} for name, block in blocks.items()}
+    for stage in found.values():
+        stage["outs"] = [next(iter(one)) if isinstance(one, dict) else one for one in stage["outs"]]
+    return found
 
 
 def settings_with(changes: dict[str, Any]) -> Settings:

@@ -34,7 +34,7 @@ def build(
     provenance: Mapping[str, str],
     folder: Path,
 ) -> None:
-    """Write tables/, figures/, plots/, metrics/ and report.html; the same bytes for the same arguments.
+    """Write tables/, figures/, plots/, metrics/, summary.csv and report.html; the same bytes for the same arguments.
 
     Parameters
     ----------
@@ -80,6 +80,8 @@ def build(
             _network(book, layers),
             _every_number(book, study),
         ]
+        # Not with the other tables, which DVC keeps: this one is in git, as metrics/ are.
+        (folder / "tables" / "summary.csv").replace(folder / "summary.csv")
         found = findings(study, compared)
         book.tables(*(finding.table for finding in found if finding.table), comparisons.comparisons_table(compared))
         if study.resolution and (crossed := finding(study.resolution)):

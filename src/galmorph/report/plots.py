@@ -22,7 +22,7 @@ QUANTITIES: tuple[Quantity, ...] = ("loss", "accuracy")
 
 
 def metrics(result: ConditionResults) -> dict[str, float]:
-    """Return what DVC prints of a condition, rounded to 6 digits; every other score is in tables/summary.csv.
+    """Return what DVC prints of a condition, rounded to 6 digits; every other score is in summary.csv.
 
     The scores but for selected_accuracy are of the confirmed runs: mean and standard deviation. What cannot be computed
     (the spread of a single run) is left out: JSON has no word for it.
