@@ -4,6 +4,7 @@
 # make test-all    the same with the tests that take minutes
 # make bench       cost of training, compared with plain Keras and the machine, and of the survey (40 minutes on an idle machine)
 # make docs        docs/ and the functions that users call, as pages: open site/index.html
+# make notebook    docs/explore.ipynb, run from top to bottom in the finished study
 # make gpu         replace TensorFlow's CPU build by the same version with CUDA (5 GB)
 # make lock        update requirements.lock from pyproject.toml
 # make clean       remove the environment, caches and unfinished work (data, models and the store stay)
@@ -22,7 +23,7 @@ export MLFLOW_DISABLE_TELEMETRY := true
 export DO_NOT_TRACK := true
 unexport PYTHONPATH PYTHONHOME
 
-.PHONY: reproduce ui test test-all lint bench docs gpu lock clean environment repository
+.PHONY: reproduce ui test test-all lint bench docs notebook gpu lock clean environment repository
 
 reproduce: repository $(READY)
 	@galmorph reproduce
@@ -47,6 +48,9 @@ bench: $(READY)
 
 docs: $(READY)
 	NO_MKDOCS_2_WARNING=1 mkdocs build --quiet
+
+notebook: $(READY)
+	jupyter execute --inplace docs/explore.ipynb
 
 environment: $(READY)
 
