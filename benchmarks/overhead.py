@@ -41,7 +41,7 @@ def condition(epochs: int, folder: Path) -> None:
     place.mkdir()
     store = Store(f"sqlite:///{place / 'mlflow.db'}", "benchmark", place / "mlartifacts")
     with logged(place / "log"):
-        run_campaign(campaign, place / "records", lambda path: store.add(load_record(path), path))
+        run_campaign(campaign, place / "records", lambda path, seconds: store.add(load_record(path), path))
 
 
 def write_data(folder: Path) -> None:

@@ -21,6 +21,7 @@ from tests.support.trained_study import write_yaml
 
 NOTEBOOK = ROOT / "docs/explore.ipynb"
 
+
 @pytest.fixture(scope="module")
 def cells() -> list[dict[str, Any]]:
     notebook = json.loads(NOTEBOOK.read_text(encoding="utf-8"))

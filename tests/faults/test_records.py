@@ -24,7 +24,7 @@ from galmorph.stages.records import declared_records, declared_transfers, read_b
 from galmorph.tracking.content import run_content
 from galmorph.tracking.pyfunc import StampClassifier
 from galmorph.training.declared import campaign_of, read_epoch
-from galmorph.training.plan import code_hash, fingerprint_of
+from galmorph.training.plan import fingerprint_of
 from galmorph.training.protocol import PHASES, selected_epoch
 from galmorph.training.records import load_record, record_name, save_record, weights_name
 from galmorph.training.run import run_one
@@ -266,7 +266,7 @@ def test_stamps_with_infinite_pixels_stop_the_run(tmp_path):
     np.save(made.images, images)
     (tmp_path / "records").mkdir()
     with pytest.raises(GalmorphError, match=r"three_class, phase confirmed, run 1: 28 of 28 stamps hold pixels"):
-        run_one(made, code_hash(), 1, tmp_path / "records")
+        run_one(made, 1, tmp_path / "records")
     assert not list((tmp_path / "records").iterdir())
 
 

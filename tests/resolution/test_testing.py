@@ -17,7 +17,7 @@ from galmorph.resolution.testing import tested_campaign as run_tests
 from galmorph.scores.evaluation import score_run
 from galmorph.tracking.content import run_content
 from galmorph.training.campaign import run_campaign
-from galmorph.training.plan import Campaign, Levels, Origin, code_hash
+from galmorph.training.plan import Campaign, Levels, Origin
 from galmorph.training.records import load_phase, load_record, record_name, save_record, weights_name
 from galmorph.training.run import run_one
 from tests.support.campaigns import made_campaign
@@ -38,7 +38,7 @@ def campaign(tmp_path_factory: pytest.TempPathFactory) -> Campaign:
 @pytest.fixture(scope="module")
 def confirmed(campaign: Campaign, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("confirmed") / "records"
-    run_campaign(campaign, folder, lambda path: None)
+    run_campaign(campaign, folder, lambda path, seconds: None)
     return folder
 
 
@@ -96,7 +96,7 @@ def test_a_network_that_is_watched_and_one_that_is_tested_predict_the_same(
     campaign: Campaign, levels: Levels, tested: Path, tmp_path: Path
 ) -> None:
     # Two ways to the predictions at a level: the oracle's, while the network is in training, and from kept weights.
-    run_one(dataclasses.replace(campaign, watched=levels), code_hash(), 1, tmp_path)
+    run_one(dataclasses.replace(campaign, watched=levels), 1, tmp_path)
     watched, after = (load_record(folder / record_name(1)) for folder in (tmp_path, tested))
     for name in levels:
         predicted = watched.sets[name].predicted
@@ -146,7 +146,7 @@ def test_fine_tuning_continues_from_no_network_of_another_campaign(
     save_record(path, dataclasses.replace(right, fingerprint="another"))
     tuned = dataclasses.replace(campaign, start=Origin(own_confirmed, "three_class", right.fingerprint, 12))
     with pytest.raises(GalmorphError, match=r"run-002\.npz: of another campaign than run 1"):
-        run_one(tuned, code_hash(), 2, tmp_path)
+        run_one(tuned, 2, tmp_path)
 
 
 def test_fine_tuning_continues_from_the_network_and_its_scaling(
@@ -156,7 +156,7 @@ def test_fine_tuning_continues_from_the_network_and_its_scaling(
     # With a rate of learning so small that nothing changes, it is the network that it continues from.
     still = with_training(campaign, learning_rate=1e-12)
     origin = Origin(confirmed, "three_class", before.fingerprint, 12)
-    run_one(dataclasses.replace(still, start=origin), code_hash(), 1, tmp_path)
+    run_one(dataclasses.replace(still, start=origin), 1, tmp_path)
     after = load_record(tmp_path / record_name(1))
     np.testing.assert_allclose(after.sets["test"].probabilities, before.sets["test"].probabilities, atol=1e-6)
     # That of 28 training galaxies, not of the 12.
@@ -167,7 +167,7 @@ def test_fine_tuning_continues_from_the_network_and_its_scaling(
 
 def test_fine_tuning_with_more_galaxies_than_there_are(campaign: Campaign, confirmed: Path, tmp_path: Path) -> None:
     with pytest.raises(GalmorphError, match="three_class: 29 training galaxies are asked for, but run 1 has 28"):
-        run_one(dataclasses.replace(campaign, start=Origin(confirmed, "three_class", "", 29)), code_hash(), 1, tmp_path)
+        run_one(dataclasses.replace(campaign, start=Origin(confirmed, "three_class", "", 29)), 1, tmp_path)
 
 
 def test_the_oracle_is_the_selecting_run_once_more_and_its_predictions_elsewhere(
@@ -177,7 +177,7 @@ def test_the_oracle_is_the_selecting_run_once_more_and_its_predictions_elsewhere
     watching = dataclasses.replace(selecting, phase="oracle", watched=levels)
     for each in (selecting, watching):
         (tmp_path / each.phase).mkdir()
-        run_one(each, code_hash(), 2, tmp_path / each.phase)
+        run_one(each, 2, tmp_path / each.phase)
     before, after = (load_record(tmp_path / phase / record_name(2)) for phase in ("selected", "oracle"))
     # To look on changes nothing.
     np.testing.assert_array_equal(after.predicted, before.predicted)

@@ -54,7 +54,7 @@ def test_a_campaign_ends_with_the_first_run_after_an_edit_and_keeps_it(
             trained.append(run)
             if run == 2 and refused:
                 failed(2, "the worker has other code than this project")
-            finished(folder / record_name(run))
+            finished(folder / record_name(run), 1.0)
 
     monkeypatch.setattr("galmorph.stages.campaign.run_campaign", train)
     with stage_work("selected-x") as work, pytest.raises(GalmorphError, match=r"params\.yaml: edited while"):

@@ -13,7 +13,7 @@ import pandas as pd
 from ruamel.yaml import YAML
 
 from galmorph.files.reading import file_md5
-from galmorph.training.plan import Campaign, code_hash
+from galmorph.training.plan import Campaign
 from galmorph.training.run import run_one
 from tests.support.campaigns import CHANGES, made_campaign
 from tests.support.frames import add_galaxy, sky_image, sky_position, write_dr7
@@ -64,7 +64,7 @@ def made_trained_study(folder: Path) -> Campaign:
     confirmed = folder / "models/three_class/confirmed"
     confirmed.mkdir()
     for run in (1, 2, 3):
-        run_one(campaign, code_hash(), run, confirmed)
+        run_one(campaign, run, confirmed)
     return campaign
 
 

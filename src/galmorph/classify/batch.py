@@ -19,9 +19,10 @@ from galmorph.errors import GalmorphError
 from galmorph.parallel.progress import Progress
 from galmorph.parallel.workers import spread
 from galmorph.stamps.stampset import Reject
-from galmorph.training.plan import code_hash
+from galmorph.training.plan import TRAINING_CODE
 
 BLOCK = 256  # galaxies
+CODE = ("classify", "sdss", "stamps", *TRAINING_CODE)
 FEW = 4  # blocks that are done before the processes of the others would have started
 
 WRONG_SCALE, FLAT = "wrong pixel scale", "all pixels the same"
@@ -86,8 +87,8 @@ def classify_targets(
                 blocks.append(_classify(part, targets.read, ensemble))
                 progress.step(number, 1)
     else:
-        jobs = [(part, targets.read, ensemble.name, project.resolve(), ensemble.digest, code_hash()) for part in parts]
-        found = dict(spread(classify_block, jobs, label="classify", unit="block"))
+        jobs = [(part, targets.read, ensemble.name, project.resolve(), ensemble.digest) for part in parts]
+        found = dict(spread(classify_block, jobs, label="classify", unit="block", code=CODE))
         blocks = [found[number] for number in range(len(parts))]
     rejected = pd.DataFrame(
         [row for block in blocks for row in block.rejected], columns=["row", "frame", "reason"]
@@ -111,12 +112,8 @@ def classify_targets(
     return galaxies, rejected, ensemble.warnings(galaxies, measured)
 
 
-def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, digest: str, code: str) -> Block:
+def classify_block(requests: pd.DataFrame, read: Read, name: str, project: Path, digest: str) -> Block:
     """Read and classify some galaxies in a worker, which loads the networks once."""
-    if code != code_hash():
-        raise GalmorphError(
-            "the code of a worker differs from this project's; update it to the same commit and restart it"
-        )
     return _classify(requests, read, _load(name, project, digest))
 
 

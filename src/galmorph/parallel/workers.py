@@ -30,7 +30,6 @@ Result = TypeVar("Result")
 log = logging.getLogger(__name__)
 
 _job = threading.local()  # the job of this thread of a worker
-_taken = threading.local()  # by the job whose result this thread has received last
 
 
 def tick(done: int) -> None:
@@ -41,11 +40,6 @@ def tick(done: int) -> None:
 
     _job.sent = time.monotonic()
     get_worker().log_event(_job.topic, (_job.index, done))
-
-
-def job_seconds() -> float | None:
-    """Return how many seconds the job took whose result `spread` yielded last; None before the first."""
-    return getattr(_taken, "seconds", None)
 
 
 def spread(
@@ -126,7 +120,7 @@ def spread(
         for future in pending:
             index = indices.pop(future.key)
             try:
-                result, seconds = future.result()
+                result = future.result()
             except CancelledError:
                 raise
             except Exception as error:
@@ -140,15 +134,14 @@ def spread(
             else:
                 progress.step(index, steps)
                 progress.finish(index, steps)
-                _taken.seconds = seconds
                 yield index, result
             top_up()
 
 
 def _do(
     function: Callable[..., Result], code: tuple[tuple[str, ...], str], topic: str, index: int, job: tuple[Any, ...]
-) -> tuple[Result, float]:
-    """Do a job in a worker, for which `tick` then reports; returns its result, and the seconds that it took."""
+) -> Result:
+    """Do a job in a worker, for which `tick` then reports."""
     from distributed import get_worker
 
     require_settled()
@@ -165,10 +158,9 @@ def _do(
             f"the worker {worker.address} has other code than this project: {' or '.join(parts)} differs; update it to "
             "the same commit and restart it; if the code was edited meanwhile, run dvc repro again"
         )
-    started = time.monotonic()
-    _job.topic, _job.index, _job.sent = topic, index, started
+    _job.topic, _job.index, _job.sent = topic, index, time.monotonic()
     try:
-        return function(*job), time.monotonic() - started
+        return function(*job)
     finally:
         _job.sent = None
 

@@ -10,9 +10,11 @@ import numpy as np
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import open_stamps
 from galmorph.parallel.workers import spread
-from galmorph.training.plan import Campaign, Levels, code_hash, levels_md5
+from galmorph.training.plan import TRAINING_CODE, Campaign, Levels, levels_md5
 from galmorph.training.records import Evaluation, Record, load_run, record_name, save_record, weights_name
 from galmorph.training.run import parts_of
+
+CODE = ("resolution/testing.py", *TRAINING_CODE)
 
 
 def tested_campaign(campaign: Campaign, confirmed: Path, levels: Levels, destination: Path) -> None:
@@ -39,14 +41,13 @@ def tested_campaign(campaign: Campaign, confirmed: Path, levels: Levels, destina
     """
     destination.mkdir(parents=True, exist_ok=True)
     md5, runs = levels_md5(levels), range(1, campaign.protocol.runs + 1)
-    jobs = [(campaign, code_hash(), confirmed, dict(levels), md5, run, destination) for run in runs]
-    for _ in spread(tested_run, jobs, label=f"{campaign.name}, tested", unit="run"):
+    jobs = [(campaign, confirmed, dict(levels), md5, run, destination) for run in runs]
+    for _ in spread(tested_run, jobs, label=f"{campaign.name}, tested", unit="run", code=CODE):
         pass
 
 
 def tested_run(
     campaign: Campaign,
-    code: str,
     confirmed: Path,
     levels: Levels,
     md5: dict[str, str],
@@ -54,10 +55,6 @@ def tested_run(
     destination: Path,
 ) -> None:
     """Test one run, in a worker process."""
-    if code != code_hash():
-        raise GalmorphError(
-            "the code of a worker differs from this project's; update it to the same commit and restart it"
-        )
     record = load_run(confirmed, run, campaign.name, campaign.phase)
     if record.parameters != campaign.parameters:
         raise GalmorphError(

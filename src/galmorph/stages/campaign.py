@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from galmorph.errors import GalmorphError
-from galmorph.parallel.workers import job_seconds
 from galmorph.settings.layout import EPOCH, LOGS, PARTIAL, store_root
 from galmorph.settings.study import Settings
 from galmorph.stages.work import Work
@@ -79,11 +78,10 @@ def run_and_store(work: Work, campaign: Campaign, destination: Path, *, log_runs
     name, phase = campaign.name, campaign.phase
     live = LiveStore(work.settings)
 
-    def finished(path: Path) -> None:
+    def finished(path: Path, seconds: float) -> None:
         work.require_unchanged()
         if log_runs:
             record = load_record(path)
-            seconds = job_seconds()
             live.write(lambda store: store.add(record, path, seconds))
 
     def failed(run: int, reason: str) -> None:

@@ -13,7 +13,7 @@ from galmorph.errors import GalmorphError
 from galmorph.files.atomic import PARTIAL
 from galmorph.files.reading import file_sha256
 from galmorph.parallel.workers import spread
-from galmorph.training.plan import Campaign, code_hash
+from galmorph.training.plan import TRAINING_CODE, Campaign
 from galmorph.training.records import load_record, record_name, weights_name
 from galmorph.training.run import run_one
 
@@ -69,7 +69,7 @@ def logged(path: Path) -> Iterator[None]:
 def run_campaign(
     campaign: Campaign,
     folder: Path,
-    on_finished: Callable[[Path], None],
+    on_finished: Callable[[Path, float], None],
     on_failed: Callable[[int, str], None] = lambda run, reason: None,
 ) -> None:
     """Train every run whose record is not yet in `folder`, where a campaign that was stopped has left some.
@@ -77,7 +77,7 @@ def run_campaign(
     Parameters
     ----------
     on_finished
-        Called in this process with the path of each new record.
+        Called in this process with the path of each new record, and the seconds that its run took.
     on_failed
         Called in this process with the number of a run that failed, and why.
 
@@ -105,16 +105,17 @@ def run_campaign(
 
     trained = spread(
         run_one,
-        [(campaign, code_hash(), run, folder) for run in missing],
+        [(campaign, run, folder) for run in missing],
         label=label,
         unit="epoch",
         steps=campaign.epochs,
         names=[f"run {run}" for run in missing],
         on_failure=failed,
+        code=TRAINING_CODE,
     )
-    for index, summary in trained:
+    for index, (summary, seconds) in trained:
         log.debug("%s: run %d finished, %s", label, missing[index], summary)
-        on_finished(folder / record_name(missing[index]))
+        on_finished(folder / record_name(missing[index]), seconds)
     if failures:
         raise GalmorphError(f"{label}: {len(failures)} of {runs} runs failed; the others are kept; {failures[0]}")
     log.debug("%s: all %d runs are finished", label, runs)

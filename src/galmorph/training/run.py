@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from galmorph.errors import GalmorphError
 from galmorph.files.datafiles import REMEDY, open_stamps, read_table
 from galmorph.parallel.workers import tick
-from galmorph.training.plan import TRAINING_CODE, Campaign, Origin, code_hash
+from galmorph.training.plan import Campaign, Origin
 from galmorph.training.protocol import UNCERTAIN_SET, generator, network_purpose
 from galmorph.training.records import (
     VALIDATION,
@@ -73,28 +73,25 @@ def uncertain_rows(campaign: Campaign, run: int) -> NDArray[np.int64] | None:
     return rows if len(rows) else None
 
 
-def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
-    """Train one run, write its record, and its weights if they are kept, into `folder`; return a line for the log.
+def run_one(campaign: Campaign, run: int, folder: Path) -> tuple[str, float]:
+    """Train one run, and write its record, and its weights if they are kept, into `folder`.
 
     Parameters
     ----------
-    code
-        `code_hash` of the process that made the campaign.
     run
         From 1.
+
+    Returns
+    -------
+    summary, seconds
+        A line for the log, and how long it took.
 
     Raises
     ------
     GalmorphError
-        If this process has other code, if a loss, weight or output is not finite, or if the record cannot be written.
+        If a loss, weight or output is not finite, or if the record cannot be written.
     """
     started = time.monotonic()
-    place = f"{socket.gethostname()} {os.getpid()}"
-    if code != code_hash():
-        raise GalmorphError(
-            f"the worker {place} has other code than this project: {' or '.join(TRAINING_CODE)} differs; "
-            "update it to the same commit and restart it"
-        )
     # Only worker processes need TensorFlow.
     from galmorph.training.engine import prepare_device
     from galmorph.training.fit import Sample, train
@@ -165,10 +162,12 @@ def run_one(campaign: Campaign, code: str, run: int, folder: Path) -> str:
         uncertain=None if uncertain is None else Unlabelled(uncertain, outcome.probabilities[UNCERTAIN_SET]),
     )
     save_record(folder / record_name(run), record)
-    return (
-        f"test accuracy {outcome.history['test_accuracy'][-1]:.4f} after epoch {campaign.epochs}, "
-        f"{time.monotonic() - started:.0f} s in process {place}, peak memory {peak_memory() / 1e9:.2f} GB"
+    seconds = time.monotonic() - started
+    summary = (
+        f"test accuracy {outcome.history['test_accuracy'][-1]:.4f} after epoch {campaign.epochs}, {seconds:.0f} s in "
+        f"process {socket.gethostname()} {os.getpid()}, peak memory {peak_memory() / 1e9:.2f} GB"
     )
+    return summary, seconds
 
 
 def peak_memory() -> int:
