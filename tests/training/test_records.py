@@ -7,7 +7,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galmorph.errors import GalmorphError
-from galmorph.training.records import Record, Unlabelled, load_phase, load_record, record_name, save_record
+from galmorph.training.records import (
+    Record,
+    Unlabelled,
+    load_phase,
+    load_record,
+    record_name,
+    results_sha256,
+    save_record,
+)
 from tests.support.records import made_record
 
 
@@ -40,6 +48,21 @@ def test_same_record_same_bytes(tmp_path):
     for name in ("a", "b"):
         save_record(tmp_path / name, made_record())
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_the_hash_of_the_results_is_theirs_alone():
+    record = made_record(phase="confirmed")
+    elsewhere = dataclasses.replace(record, fingerprint="of other code", parameters={}, data={}, weights="0" * 64)
+    assert results_sha256(elsewhere) == results_sha256(record)
+    shown = Unlabelled(np.array([9, 4]), np.array([[0.2, 0.8], [0.5, 0.5]], np.float32))
+    curves = record.history | {"test_loss": np.nextafter(record.history["test_loss"], 1)}
+    for other in (
+        dataclasses.replace(record, uncertain=shown),
+        dataclasses.replace(record, history=curves),
+        dataclasses.replace(record, predicted=1 - record.predicted),
+        made_record(phase="confirmed", run=2),
+    ):
+        assert results_sha256(other) != results_sha256(record)
 
 
 @settings(max_examples=40)

@@ -146,16 +146,25 @@ def save_record(path: Path, record: Record) -> None:
         If it cannot be written.
     """
     head = {"format": FORMAT} | {name: getattr(record, name) for name in HEAD}
-    arrays: dict[str, Any] = {"head": np.array(json.dumps(head, sort_keys=True))}
-    arrays |= {f"history/{name}": values for name, values in record.history.items()}
+    arrays: dict[str, Any] = {"head": np.array(json.dumps(head, sort_keys=True))} | _results(record)
+    arrays[CONTENTS] = np.array(_digest(arrays))
+    with atomic_file(path) as partial, partial.open("wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
+def results_sha256(record: Record) -> str:
+    """Return the sha256 of what a run computed: curves, predictions and probabilities, whatever code computed them."""
+    return _digest(_results(record))
+
+
+def _results(record: Record) -> dict[str, NDArray[Any]]:
+    arrays: dict[str, NDArray[Any]] = {f"history/{name}": values for name, values in record.history.items()}
     arrays["predicted"] = record.predicted
     for name, evaluation in record.sets.items():
         arrays |= {f"sets/{name}/{part}": values for part, values in vars(evaluation).items() if values is not None}
     if record.uncertain is not None:
         arrays |= {f"uncertain/{part}": values for part, values in vars(record.uncertain).items()}
-    arrays[CONTENTS] = np.array(_digest(arrays))
-    with atomic_file(path) as partial, partial.open("wb") as file:
-        np.savez_compressed(file, **arrays)
+    return arrays
 
 
 def _digest(arrays: Mapping[str, NDArray[Any]]) -> str:
