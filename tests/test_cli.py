@@ -138,7 +138,7 @@ def test_summary_before_any_report_says_how_to_make_one(project):
 )
 def test_summary_of_a_report_of_other_records_is_refused(own_study, monkeypatch, records, message):
     summary = own_study / layout.SUMMARY
-    summary.parent.mkdir(parents=True)
+    (own_study / layout.REPORTED).parent.mkdir(parents=True)
     summary.write_text("condition,metric,phase,epoch,runs,mean,std,binomial\n", encoding="utf-8")
     if records is not None:
         (own_study / layout.REPORTED).write_text(f"condition,phase,runs,fingerprint\n{records}\n", encoding="utf-8")
@@ -302,7 +302,7 @@ def test_help_names_all_commands_and_the_exit_statuses(capsys):
 
 def test_a_users_mistake_ends_with_1_and_no_traceback(project):
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("epochs: 8", "epochs: 0"))
+    (project / "params.yaml").write_text(text.replace("epochs: 11", "epochs: 0"))
     done = run(project)
     assert done.returncode == 1
     assert done.stdout == ""

@@ -129,27 +129,28 @@ def ui(arguments: argparse.Namespace) -> None:
 
 
 def summary(arguments: argparse.Namespace) -> None:
-    """Print the summary of the last report and the location of the full report."""
+    """Print the scores and answers of the last report, and the location of the full report."""
     from galmorph.report.table import read_summary, short_summary
     from galmorph.stages.records import require_report
 
     settings = layout.load_params()
     require_report(settings)
-    table = read_summary(layout.SUMMARY)
+    scores = short_summary(read_summary(layout.SUMMARY))
     simulated = "Simulated survey, tuned towards the thesis's numbers: agreement is no evidence.\n"
-    sys.stdout.write(
-        f"\n{short_summary(table)}\n\n"
+    reading = (
         f"Mean ± standard deviation over {counted(settings.protocol.runs, 'run')} that stop at the selected epoch.\n"
         f"Commonest class: always answering it. Best baseline: of three classifiers without a network, on\n"
         f"the same galaxies. Every score: {layout.SUMMARY}\n"
-        f"{beside_the_commit()}"
-        f"{simulated if settings.survey.source == 'simulated' else ''}\nReport: {layout.PAGE}\nEvery run: make ui\n"
+        f"{simulated if settings.survey.source == 'simulated' else ''}{beside_the_commit()}"
     )
+    answers = layout.ANSWERS.read_text(encoding="utf-8") if layout.ANSWERS.exists() else ""
+    places = f"Report: {layout.PAGE}\nEvery run: make ui\n"
+    sys.stdout.write("\n" + "\n".join([f"{scores}\n", reading, answers, places]))
 
 
 def beside_the_commit() -> str:
     """Say whether git's last commit has these scores; nothing where they are not in git."""
-    names = (layout.PARAMS, layout.SUMMARY, layout.METRICS)
+    names = (layout.PARAMS, layout.SUMMARY, layout.ANSWERS, layout.METRICS)
     asked = ["git", "status", "--porcelain", "--ignored", "--untracked-files=all", "--", *map(os.fspath, names)]
     try:
         answer = subprocess.run(asked, capture_output=True, text=True)

@@ -22,12 +22,11 @@ from galmorph.report.figures import style
 from galmorph.report.figures.network import LayerDrawing
 from galmorph.report.figures.stamps import Schematic
 from galmorph.report.study import ConditionResults, Study
-from galmorph.settings.reading import load_settings, parse_settings
+from galmorph.settings.reading import parse_settings
 from galmorph.settings.study import Settings
+from tests.support.parameters import settings_with
 from tests.support.resolution import made_resolution
 from tests.support.study import GALAXIES, made_study, results_of, rows_by_class, study_of
-
-ROOT = Path(__file__).resolve().parents[2]
 
 SettingsFactory = Callable[..., Settings]
 ResultsFactory = Callable[..., dict[str, ConditionResults]]
@@ -36,7 +35,7 @@ ResultsFactory = Callable[..., dict[str, ConditionResults]]
 @pytest.fixture(scope="session")
 def make_settings() -> SettingsFactory:
     """Settings of the quick preset with `protocol.runs` and others replaced; conditions: names to keep."""
-    base = json.loads(load_settings(ROOT / "params.yaml").model_dump_json())
+    base = json.loads(settings_with({}).model_dump_json())
 
     def make(
         runs: int = 5,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from galmorph.report.answers import QUESTIONS, Axis, Effect, Finding, answer
+from galmorph.report.answers import QUESTIONS, Axis, Effect, Finding, answer, short_answers
 
 QUESTION = QUESTIONS["class_balance"]
 LOST, GAINED = Effect("", -0.09, 0.02, True), Effect("", 0.04, 0.02, True)
@@ -26,6 +26,14 @@ def test_only_significant_differences_answer(effects: list[Effect], verdict: str
     found, said = answer(QUESTION, effects)
     assert found == verdict
     assert said.endswith(sentence) or sentence in said
+
+
+def test_the_short_answers_are_of_the_questions_alone_and_fit_a_terminal() -> None:
+    asked = Finding("class_balance", "Does it harm?", "None of 2 differences is significant. " * 4, "not shown")
+    text = short_answers([asked, Finding("other", "And that?", "No.")])
+    assert text.startswith("Does it harm?\n  Not shown. None of 2 differences is significant.")
+    assert "And that?" not in text
+    assert max(len(line) for line in text.splitlines()) <= 100
 
 
 def test_a_difference_that_is_not_significant_is_not_named_however_large() -> None:

@@ -101,7 +101,7 @@ CONDITIONS = ("three_class", "two_class", "balanced", "two_class_small")
 
 
 def test_everything_is_written(whole: Path) -> None:
-    assert names(whole) == {"tables", "figures", "plots", "metrics", "summary.csv", "report.html"}
+    assert names(whole) == {"tables", "figures", "plots", "metrics", "summary.csv", "answers.txt", "report.html"}
     tables = {"summary", "conditions", "table_4_1", "class_scores", "question_1", "section_4_3", "comparisons"}
     tables |= {"tss_forms", "optimism", "test_mixes", "probabilities", "roc", "reliability", "doubt", "doubt_bins"}
     tables |= {"class_counts", "filters", "table2_row"}

@@ -13,6 +13,8 @@ from galmorph.settings.study import Settings
 from galmorph.settings.survey import SampleSettings
 
 ROOT = Path(__file__).resolve().parents[2]
+# So that samples of a few thousand made galaxies suffice, whatever the quick preset draws.
+DRAW, EVALUATED = 200, 60
 SMALL_NETWORK = {"filters": [4, 4], "kernels": [3, 3], "padding": "valid", "dense": [8], "dropout": 0.0}
 
 
@@ -29,8 +31,10 @@ def changed(data: Any, changes: dict[str, Any]) -> Any:
 
 
 def committed() -> Any:
-    """Return params.yaml as it stands, as plain values."""
-    return YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    """Return params.yaml as plain values, with draws and evaluation sets for made galaxies."""
+    params = YAML(typ="safe", pure=True).load((ROOT / "params.yaml").read_text(encoding="utf-8"))
+    sizes = {f"conditions.{name}.draw": DRAW for name in params["conditions"]} | {"resolution.draw": DRAW}
+    return changed(params, sizes | {f"protocol.evaluation.{kind}": EVALUATED for kind in ("natural", "balanced")})
 
 
 def stages() -> dict[str, Any]:

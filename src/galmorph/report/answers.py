@@ -5,6 +5,7 @@ Only a significant difference answers anything. What is not shown may still be t
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -138,6 +139,17 @@ def answer(question: Question, effects: Sequence[Effect]) -> tuple[Verdict, str]
         template = question.lower if lower else question.higher
         return "yes" if lower else "no", say(template, claimed=len(claimed), fair=fair, size=_size(claimed))
     return "not shown", say(NOT_SHOWN, fair=fair) if effects else say(OPEN)
+
+
+def short_answers(found: Sequence[Finding]) -> str:
+    """Return the questions of the study with their answers, in lines for a terminal of 100 columns."""
+    return "".join(
+        f"{finding.question}\n"
+        + textwrap.indent(textwrap.fill(f"{say(VERDICTS[finding.verdict])}. {finding.answer}", 98), "  ")
+        + "\n"
+        for finding in found
+        if finding.verdict
+    )
 
 
 def _size(claimed: Sequence[Effect]) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from galmorph.errors import GalmorphError
 from galmorph.report import comparisons, conditions, data, doubt, hardest, page, plots, series, thesis
+from galmorph.report.answers import short_answers
 from galmorph.report.figures.network import LayerDrawing, network_diagram
 from galmorph.report.figures.stamps import Schematic
 from galmorph.report.findings import findings
@@ -34,7 +35,7 @@ def build(
     provenance: Mapping[str, str],
     folder: Path,
 ) -> None:
-    """Write tables/, figures/, plots/, metrics/, summary.csv and report.html; the same bytes for the same arguments.
+    """Write all files of the report; the same bytes for the same arguments.
 
     Parameters
     ----------
@@ -86,6 +87,7 @@ def build(
         book.tables(*(finding.table for finding in found if finding.table), comparisons.comparisons_table(compared))
         if study.resolution and (crossed := finding(study.resolution)):
             found.append(crossed)
+        (folder / "answers.txt").write_text(short_answers(found), encoding="utf-8", newline="\n")
         plots.write(study.results, folder)
         html = page.render(
             settings=settings,

@@ -29,6 +29,7 @@ MODELS = Path("models")
 REPORTS = Path("reports")
 SUMMARY = REPORTS / "summary.csv"
 METRICS = REPORTS / "metrics"
+ANSWERS = REPORTS / "answers.txt"
 REPORTED = REPORTS / "tables" / "records.csv"  # the records that the report is made from
 PAGE = REPORTS / "report.html"
 PARTIAL = Path(".galmorph/partial")
