@@ -220,6 +220,22 @@ def show(arguments: argparse.Namespace) -> None:
     sys.stdout.write(show(arguments.objid, arguments.output))
 
 
+def publish(arguments: argparse.Namespace) -> None:
+    """Write the finished study to published/NAME: parameters, hashes, numbers, the sha256 of each run."""
+    from galmorph import published
+
+    notice(f"{published.publish(arguments.name)}\n")
+
+
+def replay(arguments: argparse.Namespace) -> None:
+    """Train runs of a published study again and compare the bytes of their results."""
+    from galmorph import published
+
+    runs = published.published_runs(arguments.study)
+    chosen = published.choose(runs, arguments.condition, arguments.phase, arguments.run_number, arguments.random)
+    sys.stdout.write(published.replay(arguments.study, chosen))
+
+
 # Each command with its examples; its name is that of the function, its help the docstring.
 COMMANDS: dict[Callable[[argparse.Namespace], None], tuple[str, ...]] = {
     check: ("galmorph check", "galmorph check --quiet && dvc repro"),
@@ -235,6 +251,8 @@ COMMANDS: dict[Callable[[argparse.Namespace], None], tuple[str, ...]] = {
         "galmorph classify three_class --frame fpC-001729-r3-0083.fit.gz --positions galaxies.csv",
         "galmorph classify transfer/coarse --stamps coarse_stamps",
     ),
+    publish: ("galmorph publish my_study",),
+    replay: ("galmorph replay published/gz1 two_class confirmed 17", "galmorph replay published/gz1 --random 3"),
     show: ("galmorph show 587724087142055967", "galmorph show 587724087142055967 --output galaxy.png"),
 }
 
@@ -283,6 +301,14 @@ def make_parser() -> argparse.ArgumentParser:
     add = commands.choices["show"].add_argument
     add("objid", metavar="OBJID", type=int, help="as in data/cutouts/galaxies.parquet")
     add("--output", metavar="FILE", type=Path, help="the picture; by default shown/OBJID.png")
+    add = commands.choices["publish"].add_argument
+    add("name", metavar="NAME", help="the folder in published; an earlier one is replaced")
+    add = commands.choices["replay"].add_argument
+    add("study", metavar="FOLDER", type=Path, help="a folder in published")
+    add("condition", metavar="CONDITION", nargs="?", help="what was trained: a condition, or transfer/LEVEL")
+    add("phase", metavar="PHASE", nargs="?", help="selected or confirmed")
+    add("run_number", metavar="RUN", nargs="?", type=int, help="from 1")
+    add("--random", metavar="N", type=int, help="any N of them; without it, all")
     add = commands.choices["classify"].add_argument
     add("condition", metavar="CONDITION", help="what was trained: a condition, or transfer/LEVEL")
     galaxies = commands.choices["classify"].add_mutually_exclusive_group(required=True)

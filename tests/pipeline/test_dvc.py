@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,26 @@ def project(tmp_path_factory):
         per_level = {f"{kind}@{name}" for kind in ("degrade", "parts", "transfer", "tested") for name in LEVELS}
         assert set(stages) == {"acquire", "cutouts", "resolution", "report"} | per_condition | per_level
         yield project
+
+
+def test_any_run_of_a_published_study_is_trained_again_to_the_same_bytes(project):
+    assert project.run("galmorph", "publish", "tiny").strip() == "published/tiny"
+    published = project.folder / "published/tiny"
+    runs = pd.read_csv(published / "records.csv")
+    assert set(runs["condition"]) == {*CONDITIONS, "transfer/native", "transfer/coarse"}
+    assert len(runs) == 2 * 2 * 4
+    page = (published / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"\d+ epochs in all, [\d.]+ s each on one core", page)
+    assert sum(path.stat().st_size for path in published.rglob("*")) < 2_000_000
+    # One of two hashes is altered.
+    first = runs.query("condition == 'balanced' and phase == 'confirmed'")["sha256"].iloc[0]
+    (published / "records.csv").write_text((published / "records.csv").read_text().replace(first, "0" * 64))
+    said = project.run("galmorph", "replay", "published/tiny", "balanced", "confirmed")
+    assert re.search(
+        r"balanced, confirmed, run 1: other bytes, accuracy 0\.\d+, \+0\.0000 from the published one", said
+    )
+    assert re.search(r"balanced, confirmed, run 2: the same bytes, accuracy 0\.\d+\n", said)
+    assert "1 of 2 runs have the published bytes.\nData, processor and versions are the same: the code" in said
 
 
 def test_accepted_and_rejected_are_the_requested(project):

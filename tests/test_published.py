@@ -1,0 +1,74 @@
+"""Published studies: which runs are chosen, and what is said of the machine."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from galmorph.errors import GalmorphError
+from galmorph.published import COLUMNS, INSTRUCTIONS, choose, machine, publish, published_runs, replay
+from tests.support.parameters import ROOT
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A published study with six runs."""
+    runs = [("two_class", phase, run, 3, 0.75, "0" * 64) for phase in ("selected", "confirmed") for run in (1, 2)] + [
+        ("transfer/tuned", "confirmed", run, 3, 0.5, "1" * 64) for run in (1, 2)
+    ]
+    pd.DataFrame(runs, columns=COLUMNS).to_csv(tmp_path / "records.csv", index=False)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("wanted", "found"),
+    [
+        ((None, None, None, None), 6),
+        (("two_class", None, None, None), 4),
+        (("two_class", "confirmed", None, None), 2),
+        (("two_class", "confirmed", 2, None), 1),
+        ((None, None, None, 3), 3),
+        (("two_class", "selected", None, 9), 2),
+    ],
+)
+def test_runs_are_chosen_by_what_is_given(folder: Path, wanted: tuple[str, str, int, int], found: int) -> None:
+    chosen = choose(published_runs(folder), *wanted)
+    assert len(chosen) == found
+    assert chosen.drop_duplicates().equals(chosen)
+    for column, value in zip(("condition", "phase", "run"), wanted, strict=False):
+        assert value is None or set(chosen[column]) == {value}
+
+
+def test_runs_that_are_not_there_are_named(folder: Path) -> None:
+    runs = published_runs(folder)
+    with pytest.raises(GalmorphError, match=r"condition two_clas: not among .* \(did you mean two_class\?\)"):
+        choose(runs, "two_clas", None, None, None)
+    with pytest.raises(GalmorphError, match="run 3: not among the published runs"):
+        choose(runs, "two_class", "confirmed", 3, None)
+    with pytest.raises(GalmorphError, match=r"not a published study, which has a file records\.csv"):
+        published_runs(folder / "nowhere")
+
+
+def test_the_machine_is_described() -> None:
+    known = machine()
+    assert known["instructions"] in INSTRUCTIONS.values()
+    assert re.fullmatch(r"\d+\.\d+\.\d+", known["tensorflow"])
+
+
+@pytest.mark.parametrize("name", ["../elsewhere", "a/b", ".."])
+def test_a_study_is_published_in_its_own_folder(name: str) -> None:
+    with pytest.raises(GalmorphError, match="not a name for a folder"):
+        publish(name)
+
+
+def test_a_remedy_is_not_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "study").mkdir()
+    (tmp_path / "study/params.yaml").write_text((ROOT / "presets/resolution.yaml").read_text(encoding="utf-8"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "dvc.yaml").touch()
+    runs = pd.DataFrame([("transfer/mixed", "confirmed", 1, 3, 0.5, "")], columns=COLUMNS)
+    with pytest.raises(GalmorphError, match="transfer/mixed: a remedy starts from other runs"):
+        replay(tmp_path / "study", runs)
