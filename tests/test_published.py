@@ -9,7 +9,17 @@ import pandas as pd
 import pytest
 
 from galmorph.errors import GalmorphError
-from galmorph.published import COLUMNS, INSTRUCTIONS, choose, machine, publish, published_runs, replay
+from galmorph.published import (
+    COLUMNS,
+    INSTRUCTIONS,
+    _data_stages,
+    _trained,
+    choose,
+    machine,
+    publish,
+    published_runs,
+)
+from galmorph.settings.reading import load_settings
 from tests.support.parameters import ROOT
 
 
@@ -64,11 +74,10 @@ def test_a_study_is_published_in_its_own_folder(name: str) -> None:
         publish(name)
 
 
-def test_a_remedy_is_not_replayed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "study").mkdir()
-    (tmp_path / "study/params.yaml").write_text((ROOT / "presets/resolution.yaml").read_text(encoding="utf-8"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "dvc.yaml").touch()
-    runs = pd.DataFrame([("transfer/mixed", "confirmed", 1, 3, 0.5, "")], columns=COLUMNS)
-    with pytest.raises(GalmorphError, match="transfer/mixed: a remedy starts from other runs"):
-        replay(tmp_path / "study", runs)
+def test_a_published_run_needs_the_stages_of_its_data_alone() -> None:
+    settings = load_settings(ROOT / "presets/resolution.yaml")
+    assert _data_stages(settings, "two_class") == ["splits@two_class"]
+    assert _data_stages(settings, "transfer/fwhm_26") == ["parts@fwhm_26"]
+    assert _data_stages(settings, "transfer/mixed") == ["mix@mixed", "parts@fwhm_52"]
+    trained = {name for name, *_ in _trained(settings)}
+    assert trained == {*settings.conditions, *(f"transfer/{name}" for name in (*settings.resolution.levels, "mixed"))}

@@ -49,7 +49,6 @@ INSTRUCTIONS = {
 # Figures of the network's results; those of single galaxies are in the report.
 FIGURES = ("accuracy_*", "loss_*", "confusion_*", "series_*", "resolution_*", "doubt_*")
 WIDTH, COLOURS = 800, 64  # of a figure, in pixels and shades: a tenth of the report's size
-PROJECT = ("dvc.yaml", ".dvcignore", "src")  # what DVC needs beside params.yaml to make a study's data
 PAGE = """# {name}
 
 {about}
@@ -90,7 +89,7 @@ def publish(name: str) -> Path:
         made.mkdir()
         for source in (layout.PARAMS, LOCK, layout.SUMMARY, layout.ANSWERS):
             shutil.copy(source, made)
-        metrics = {path.stem: json.loads(path.read_text()) for path in sorted(layout.METRICS.glob("*.json"))}
+        metrics = {path.stem: json.loads(path.read_bytes()) for path in sorted(layout.METRICS.glob("*.json"))}
         _write_json(made / "metrics.json", metrics)
         pd.DataFrame(_finished(settings), columns=COLUMNS).to_csv(made / RUNS, index=False, lineterminator="\n")
         _write_json(made / MACHINE, machine() | cost(settings))
@@ -225,13 +224,16 @@ def cost(settings: Settings) -> dict[str, Any]:
 
 
 def _trained(settings: Settings) -> Iterator[tuple[str, str, Path]]:
-    """Yield what is trained, the phase, and the folder of its records, as training left them."""
+    """Yield what is trained from initial weights, the phase, and the folder of its records, as training left them.
+
+    Fine-tuning starts from the weights of other runs, which are not published.
+    """
     for condition in settings.conditions:
         for phase in PHASES:
             yield condition, phase, layout.records_folder(condition, phase)
-    for name in (*settings.resolution.levels, *settings.resolution.remedies):
-        remedy = settings.resolution.remedies.get(name)
-        for phase in PHASES if remedy is None or remedy.kind == "mixed" else ("confirmed",):
+    mixed = [name for name, remedy in settings.resolution.remedies.items() if remedy.kind == "mixed"]
+    for name in (*settings.resolution.levels, *mixed):
+        for phase in PHASES:
             yield f"{TRANSFER}/{name}", phase, layout.transfer_folder(name, phase)
 
 
@@ -245,32 +247,34 @@ def _finished(settings: Settings) -> Iterator[tuple[str, str, int, int, float, s
 
 def _project(folder: Path, settings: Settings, trained: list[str]) -> Path:
     """Make a project with the study's params.yaml and data; what this project's DVC cache has is taken from there."""
-    stages = []
-    for one in trained:
-        name = one.removeprefix(f"{TRANSFER}/")
-        if name in settings.resolution.remedies:
-            raise GalmorphError(f"{one}: a remedy starts from other runs; replay a condition or a level")
-        stages.append(f"{'splits' if name == one else 'parts'}@{name}")
     project = Path(".galmorph/replay") / folder.name
-    for name in PROJECT:
-        move = shutil.copytree if Path(name).is_dir() else shutil.copy
-        shutil.rmtree(project / name, ignore_errors=True)
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        move(name, project / name)
-    shutil.copy(folder / layout.PARAMS, project / layout.PARAMS)
     external = project / layout.EXTERNAL
-    external.parent.mkdir(parents=True, exist_ok=True)
+    for path in (external.parent, project / ".dvc"):
+        path.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(project / "src", ignore_errors=True)
+    shutil.copytree("src", project / "src", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("dvc.yaml", ".dvcignore", ".dvc/config"):
+        shutil.copy(name, project / name)
+    shutil.copy(folder / layout.PARAMS, project)
     if not external.exists():
         external.symlink_to(layout.EXTERNAL.resolve())
-    (project / ".dvc").mkdir(exist_ok=True)
-    shutil.copy(".dvc/config", project / ".dvc/config")
     (project / ".dvc/config.local").write_text(
         f"[core]\n    no_scm = true\n[cache]\n    dir = {Path('.dvc/cache').resolve()}\n", encoding="utf-8"
     )
+    stages = [stage for name in trained for stage in _data_stages(settings, name)]
     done = subprocess.run([sys.executable, "-m", "dvc", "repro", "--quiet", *stages], cwd=project)
     if done.returncode:
         raise GalmorphError(f"{folder}: its data could not be made; the message above says why")
     return project
+
+
+def _data_stages(settings: Settings, trained: str) -> list[str]:
+    """Return the stages that make what a condition, or transfer/NAME, is trained on and tested at."""
+    if trained in settings.conditions:
+        return [f"splits@{trained}"]
+    name = trained.removeprefix(f"{TRANSFER}/")
+    remedy = settings.resolution.remedies.get(name)
+    return [f"parts@{name}"] if remedy is None else [f"mix@{name}", f"parts@{remedy.levels[-1]}"]
 
 
 def _why(folder: Path, project: Path) -> str:

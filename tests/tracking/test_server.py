@@ -3,11 +3,15 @@
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 
+import pytest
 from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
 
+from galmorph.errors import GalmorphError
 from galmorph.report.study import load_results
 from galmorph.tracking.address import default_uri
 from galmorph.tracking.store import Store
+from galmorph.tracking.views import shared_views
 from tests.support.mlflow_server import mlflow_serving
 
 
@@ -24,6 +28,26 @@ def opened_by_two_at_once(address, place, monkeypatch):
         patched.setattr(MlflowClient, "get_experiment_by_name", found_at_once)
         stores = list(two.map(lambda _: Store(address, "first", place / "unused"), range(2)))
     return [store.experiment.experiment_id for store in stores]
+
+
+@pytest.mark.parametrize("first", ["another", "none"])
+def test_views_that_another_process_wrote_first_are_there(place, monkeypatch, first):
+    write = MlflowClient.set_experiment_tag
+
+    def refused(client, experiment, name, value):
+        if first == "another":
+            write(client, experiment, name, value)
+        raise MlflowException("UNIQUE constraint failed")
+
+    monkeypatch.setattr(MlflowClient, "set_experiment_tag", refused)
+    address = f"sqlite:///{place / 'views.db'}"
+    if first == "another":
+        store = Store(address, "survey", place / "unused")
+        tags = store.client.get_experiment(store.experiment.experiment_id).tags
+        assert shared_views(store.experiment.creation_time).items() <= tags.items()
+    else:
+        with pytest.raises(GalmorphError, match="cannot be used"):
+            Store(address, "survey", place / "unused")
 
 
 def test_a_server_shows_what_the_project_s_own_store_shows(store, place, declared, empty_database, monkeypatch):

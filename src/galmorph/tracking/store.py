@@ -109,11 +109,19 @@ class Store:
             self.experiment = self._experiment(survey, artifacts)
             for name, value in shared_views(self.experiment.creation_time).items():
                 if self.experiment.tags.get(name) != value:
-                    self.client.set_experiment_tag(self.experiment.experiment_id, name, value)
+                    self._tag_experiment(name, value)
 
     def explained(self) -> AbstractContextManager[None]:
         """Turn the errors of MLflow and its database into a GalmorphError with the remedy."""
         return explained(self.uri)
+
+    def _tag_experiment(self, name: str, value: str) -> None:
+        try:
+            self.client.set_experiment_tag(self.experiment.experiment_id, name, value)
+        except MlflowException:
+            # On a server another process may have been the first.
+            if self.client.get_experiment(self.experiment.experiment_id).tags.get(name) != value:
+                raise
 
     def _experiment(self, name: str, artifacts: Path) -> Experiment:
         experiment = self.client.get_experiment_by_name(name)
