@@ -181,6 +181,18 @@ def test_other_scores_than_of_the_last_commit(committed_scores, changed, said):
     assert cli.beside_the_commit().startswith(said)
 
 
+def test_scores_of_a_project_within_a_repository(committed_scores, monkeypatch):
+    shutil.copytree(committed_scores, committed_scores / "study", ignore=shutil.ignore_patterns(".git", "study"))
+    monkeypatch.chdir(committed_scores / "study")
+    assert cli.beside_the_commit() == ""
+    subprocess.run(["git", "add", "."], check=True)
+    identity = ["-c", "user.name=t", "-c", "user.email=t@example.org"]
+    subprocess.run(["git", *identity, "commit", "--quiet", "--message", "study"], check=True)
+    assert cli.beside_the_commit().startswith("The same scores")
+    Path("params.yaml").write_text("a: 2\n", encoding="utf-8")
+    assert cli.beside_the_commit().startswith("params.yaml is not the one")
+
+
 def test_scores_outside_git(committed_scores):
     subprocess.run(["git", "rm", "--quiet", "--cached", layout.SUMMARY], check=True)
     assert cli.beside_the_commit() == ""

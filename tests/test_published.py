@@ -15,12 +15,13 @@ from galmorph.published import (
     _data_stages,
     _trained,
     choose,
+    cost,
     machine,
     publish,
     published_runs,
 )
 from galmorph.settings.reading import load_settings
-from tests.support.parameters import ROOT
+from tests.support.parameters import ROOT, settings_with
 
 
 @pytest.fixture
@@ -66,6 +67,19 @@ def test_the_machine_is_described() -> None:
     known = machine()
     assert known["instructions"] in INSTRUCTIONS.values()
     assert re.fullmatch(r"\d+\.\d+\.\d+", known["tensorflow"])
+
+
+def test_a_run_that_was_trained_twice_costs_what_it_did_the_last_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    line = "selected: run {} finished, test accuracy 0.9 after epoch {}, {} s in process a 1, peak memory {} GB\n"
+    logs = tmp_path / ".galmorph/logs"
+    logs.mkdir(parents=True)
+    trained = [(1, 8, 80, 1.5), (1, 4, 20, 1.0), (2, 4, 30, 1.2)]
+    (logs / "two_class.selected.log").write_text("".join(line.format(*numbers) for numbers in trained))
+    found = cost(settings_with({}))
+    assert (found["run_epochs"], found["seconds_per_run_epoch"], found["peak_memory_gb"]) == (8, 6.25, 1.2)
 
 
 @pytest.mark.parametrize("name", ["../elsewhere", "a/b", ".."])

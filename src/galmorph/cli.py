@@ -156,10 +156,11 @@ def beside_the_commit() -> str:
         answer = subprocess.run(asked, capture_output=True, text=True)
     except OSError:  # no git
         return ""
-    states = {Path(line[3:]): line[:2] for line in answer.stdout.splitlines()}
+    # Git names them from its own root, which may be above the project's.
+    states = {name: line[:2] for line in answer.stdout.splitlines() for name in names[:2] if line.endswith(str(name))}
     if answer.returncode or states.get(layout.SUMMARY) in ("??", "!!"):
         return ""
-    if not states:
+    if not answer.stdout:
         return "The same scores, byte for byte, as in git's last commit.\n"
     if layout.PARAMS in states:
         return "params.yaml is not the one of git's last commit; dvc metrics diff compares the scores.\n"

@@ -69,7 +69,7 @@ COST = (
     "{peak_memory_gb} GB for a process. "
 )
 MADE = "{processor} ({instructions}), Python {python}, TensorFlow {tensorflow}, commit {commit}."
-TRAINED = re.compile(r"run \d+ finished, .* after epoch (\d+), (\d+) s in .* peak memory ([\d.]+) GB")
+TRAINED = re.compile(r"run (\d+) finished, .* after epoch (\d+), (\d+) s in .* peak memory ([\d.]+) GB")
 
 
 def publish(name: str) -> Path:
@@ -206,13 +206,14 @@ def machine() -> dict[str, Any]:
 
 
 def cost(settings: Settings) -> dict[str, Any]:
-    """Return what the runs cost, by the logs of this folder; nothing of runs that were trained elsewhere."""
+    """Return what the runs cost, by the logs of this folder, each when it was trained last; nothing of others."""
     seconds = epochs = 0
     memory = 0.0
     for trained, phase, _ in _trained(settings):
         log = layout.LOGS / f"{recorded_name(trained)}.{phase}.log"
-        for line in TRAINED.findall(log.read_text(encoding="utf-8") if log.exists() else ""):
-            epochs, seconds, memory = epochs + int(line[0]), seconds + int(line[1]), max(memory, float(line[2]))
+        found = TRAINED.findall(log.read_text(encoding="utf-8") if log.exists() else "")
+        for after, taken, most in {run: numbers for run, *numbers in found}.values():
+            epochs, seconds, memory = epochs + int(after), seconds + int(taken), max(memory, float(most))
     if not epochs:
         return {}
     return {
