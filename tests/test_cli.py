@@ -314,7 +314,7 @@ def test_help_names_all_commands_and_the_exit_statuses(capsys):
 
 def test_a_users_mistake_ends_with_1_and_no_traceback(project):
     text = (project / "params.yaml").read_text()
-    (project / "params.yaml").write_text(text.replace("epochs: 10", "epochs: 0"))
+    (project / "params.yaml").write_text(text.replace("epochs: 8", "epochs: 0"))
     done = run(project)
     assert done.returncode == 1
     assert done.stdout == ""
