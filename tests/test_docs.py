@@ -17,6 +17,7 @@ from galmorph import cli
 from galmorph.report import thesis
 from galmorph.report.comparisons import differing, obstacle
 from galmorph.report.series import lines
+from galmorph.report.table import read_summary, short_summary
 from galmorph.settings.reading import load_settings
 from galmorph.settings.study import NUMERIC_KEYS, TRAINING_GALAXIES, Settings
 from tests.support.parameters import ROOT, stages
@@ -83,6 +84,21 @@ def test_the_japanese_readme_has_the_commands_links_and_results_of_the_english_o
         ours, theirs = (re.findall(what, text, flags=re.MULTILINE) for text in (japanese, english))
         assert ours
         assert set(theirs) - {"README.ja.md"} <= set(ours)
+
+
+@pytest.mark.parametrize(
+    ("page", "heading"),
+    [("README.md", "# galmorph"), ("README.ja.md", "# galmorph"), ("docs/resolution.md", "## The quick preset")],
+)
+def test_scores_of_the_quick_preset_are_the_published_ones(page: str, heading: str) -> None:
+    _, text = (ROOT / page).read_text(encoding="utf-8").split(f"{heading}\n")
+    quick = ROOT / "published/quick"
+    tables = [path.read_text(encoding="utf-8") for path in sorted(quick.glob("tables/*.md"))]
+    published = "\n".join([short_summary(read_summary(quick / "summary.csv")), *tables])
+    score = r"\d\.\d{3} ± \d\.\d{3}"
+    written = re.findall(score, text)
+    assert written
+    assert set(written) <= set(re.findall(score, published))
 
 
 def test_every_fault_has_its_row_and_every_row_its_test():

@@ -94,7 +94,8 @@ def publish(name: str) -> Path:
         pd.DataFrame(_finished(settings), columns=COLUMNS).to_csv(made / RUNS, index=False, lineterminator="\n")
         _write_json(made / MACHINE, machine() | cost(settings))
         for kind in ("tables", "plots"):
-            ignore = shutil.ignore_patterns("*.tex", layout.REPORTED.name)
+            # Left out: tables for LaTeX, the report's own list of records, and the answers to single galaxies.
+            ignore = shutil.ignore_patterns("*.tex", layout.REPORTED.name, "confusion")
             shutil.copytree(layout.REPORTS / kind, made / kind, ignore=ignore)
         _copy_figures(made / "figures")
         (made / "README.md").write_text(_readme(name, made), encoding="utf-8")
