@@ -144,7 +144,7 @@ def replay(folder: Path, chosen: pd.DataFrame) -> str:
                         f"{label}, run {record.run}: other bytes, accuracy {accuracy:.4f}, "
                         f"{accuracy - expected['accuracy']:+.4f} from the published one"
                     )
-    lines.append(f"{same} of {counted(len(chosen), 'run')} have the published bytes.")
+    lines.append(f"{same} of {counted(len(chosen), 'run')} with the published bytes.")
     if same < len(chosen):
         lines.append(_why(folder, project))
     return "\n".join(lines) + "\n"

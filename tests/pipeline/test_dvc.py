@@ -48,7 +48,7 @@ def test_any_run_of_a_published_study_is_trained_again_to_the_same_bytes(project
         r"balanced, confirmed, run 1: other bytes, accuracy 0\.\d+, \+0\.0000 from the published one", said
     )
     assert re.search(r"balanced, confirmed, run 2: the same bytes, accuracy 0\.\d+\n", said)
-    assert "1 of 2 runs have the published bytes.\nData, processor and versions are the same: the code" in said
+    assert "1 of 2 runs with the published bytes.\nData, processor and versions are the same: the code" in said
 
 
 def test_accepted_and_rejected_are_the_requested(project):
