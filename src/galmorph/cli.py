@@ -253,7 +253,7 @@ COMMANDS: dict[Callable[[argparse.Namespace], None], tuple[str, ...]] = {
         "galmorph classify transfer/coarse --stamps coarse_stamps",
     ),
     publish: ("galmorph publish my_study",),
-    replay: ("galmorph replay published/gz1 two_class confirmed 17", "galmorph replay published/gz1 --random 3"),
+    replay: ("galmorph replay published/quick two_class confirmed 17", "galmorph replay published/quick --random 3"),
     show: ("galmorph show 587724087142055967", "galmorph show 587724087142055967 --output galaxy.png"),
 }
 
