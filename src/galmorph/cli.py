@@ -7,6 +7,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -197,6 +198,31 @@ def reproduce(arguments: argparse.Namespace) -> None:
     summary(arguments)
 
 
+def cluster(arguments: argparse.Namespace) -> None:
+    """Start a scheduler whose workers are jobs of SLURM, print its address, and serve it until Ctrl-C."""
+    from galmorph.parallel import slurm
+
+    with slurm.slurm_jobs(
+        arguments.workers,
+        queue=arguments.queue,
+        account=arguments.account,
+        walltime=arguments.walltime,
+        memory=arguments.memory,
+        interface=arguments.interface,
+        options=arguments.option,
+        logs=layout.LOGS / "slurm",
+    ) as jobs:
+        sys.stdout.write(
+            f"Up to {counted(arguments.workers, 'job')} when there is work; what they print: {layout.LOGS / 'slurm'}\n"
+            f"In another shell, and then make reproduce:\n"
+            f"  export GALMORPH_SCHEDULER={jobs.scheduler_address}\n"
+            f"Ctrl-C ends the scheduler and its jobs\n"
+        )
+        sys.stdout.flush()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
+
+
 def classify(arguments: argparse.Namespace) -> None:
     """Classify new galaxies with the kept networks of a condition: a folder of stamps, or positions on a frame."""
     from galmorph.classify.command import classify
@@ -252,6 +278,10 @@ COMMANDS: dict[Callable[[argparse.Namespace], None], tuple[str, ...]] = {
         "galmorph classify three_class --frame fpC-001729-r3-0083.fit.gz --positions galaxies.csv",
         "galmorph classify transfer/coarse --stamps coarse_stamps",
     ),
+    cluster: (
+        "galmorph cluster slurm --workers 30",
+        "galmorph cluster slurm --workers 30 --queue short --walltime 02:00:00 --option=--constraint=avx512f",
+    ),
     publish: ("galmorph publish my_study",),
     replay: ("galmorph replay published/quick two_class confirmed 17", "galmorph replay published/quick --random 3"),
     show: ("galmorph show 587724087142055967", "galmorph show 587724087142055967 --output galaxy.png"),
@@ -302,6 +332,15 @@ def make_parser() -> argparse.ArgumentParser:
     add = commands.choices["show"].add_argument
     add("objid", metavar="OBJID", type=int, help="as in data/cutouts/galaxies.parquet")
     add("--output", metavar="FILE", type=Path, help="the picture; by default shown/OBJID.png")
+    add = commands.choices["cluster"].add_argument
+    add("kind", choices=["slurm"], help="what starts the workers")
+    add("--workers", metavar="N", type=int, required=True, help="the most jobs at a time; a phase has 30 runs")
+    add("--queue", metavar="PARTITION", help="SLURM's partition, if not the default")
+    add("--account", metavar="ACCOUNT", help="SLURM's account, if not the default")
+    add("--walltime", metavar="TIME", default="06:00:00", help="time limit of a job (06:00:00)")
+    add("--memory", metavar="SIZE", default="3GB", help="memory of a job (3GB)")
+    add("--interface", metavar="NAME", help="network interface that the jobs can reach, such as ib0")
+    add("--option", metavar="OPTION", action="append", default=[], help="further options of sbatch, one each")
     add = commands.choices["publish"].add_argument
     add("name", metavar="NAME", help="the folder in published; an earlier one is replaced")
     add = commands.choices["replay"].add_argument
