@@ -21,6 +21,7 @@ from galmorph.report.table import read_summary, short_summary
 from galmorph.settings.reading import load_settings
 from galmorph.settings.study import NUMERIC_KEYS, TRAINING_GALAXIES, Settings
 from tests.support.parameters import ROOT, stages
+from validation import results
 
 PAGES = [ROOT / name for name in ("README.md", "README.ja.md", "CONTRIBUTING.md", "CHANGELOG.md")] + sorted(
     (ROOT / "docs").glob("*.md")
@@ -244,3 +245,9 @@ def test_every_parameter_has_its_row_and_every_row_the_stages_that_it_runs_again
 
 def test_the_page_has_the_axes_that_a_series_may_have(rows: dict[str, tuple[str, set[str]]]) -> None:
     assert re.findall(r"`([^`]+)`", rows["series.NAME.x"][0]) == [TRAINING_GALAXIES, *NUMERIC_KEYS]
+
+
+def test_the_results_are_those_of_the_published_studies() -> None:
+    text, figures = results.page()
+    assert text == results.PAGE.read_text(encoding="utf-8")
+    assert all(target.read_bytes() == source.read_bytes() for target, source in figures.items())
