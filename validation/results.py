@@ -88,6 +88,27 @@ class Study:
         ]
         return tabulate(rows, headings, tablefmt="github", disable_numparse=True)
 
+    def series(self, name: str) -> str:
+        """Return a series: confirmed networks on the common set of the natural mix, means ± half interval."""
+        table = pd.read_csv(self.folder / f"tables/series_{name}.csv")
+        rows = [
+            [
+                row["condition"],
+                f"{row['x']:,.0f}",
+                plus_minus(row["accuracy_mean"], row["accuracy_half"]),
+                plus_minus(row["tss_mean"], row["tss_half"]),
+            ]
+            for _, row in table.iterrows()
+        ]
+        headings = ["condition", "training galaxies", "accuracy", "TSS"]
+        return tabulate(rows, headings, tablefmt="github", disable_numparse=True)
+
+    def difference(self, name: str, metric: str = "accuracy", where: str = "common_natural") -> str:
+        """Return the difference of a comparison, ± half of its corrected 95 % interval."""
+        table = pd.read_csv(self.folder / f"tables/comparison_{name}.csv")
+        (row,) = table[(table["metric"] == metric) & (table["evaluated_on"] == where)].to_dict("records")
+        return plus_minus(row["difference"], row["half"], signed=True)
+
     def least_p(self, name: str) -> str:
         """Return the least p of a comparison, after Holm's correction."""
         return p_value(pd.read_csv(self.folder / f"tables/comparison_{name}.csv")["p_holm"].min())
